@@ -1,0 +1,84 @@
+"""The secure environment of one execution environment, whatever makes it: namespaces now, microVMs later."""
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSpec:
+    """What a launcher needs to make one sandbox and start a runtime in it."""
+
+    sandbox_id: str
+    """32 hexadecimal digits, unique."""
+    runtime: str
+    """The runtime's name, which `runtimes` resolves: `python3.12`, `provided.al2023`."""
+    handler: str
+    code: Path
+    """Mounted read-only at /var/task."""
+    layers: tuple[Path, ...]
+    """Merged read-only at /opt, later ones over earlier ones."""
+    environment: Mapping[str, str]
+    """All variables but AWS_LAMBDA_RUNTIME_API and AWS_ENDPOINT_URL, which the launcher adds."""
+    memory_mb: int
+    ephemeral_storage_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """How a sandbox's first process ended."""
+
+    code: int | None
+    """The exit status, or None when a signal ended it."""
+    signal: int | None
+    out_of_memory: bool = False
+
+
+class Sandbox(Protocol):
+    """A running sandbox. Its runtime connects to `runtime_api` and polls for invocations."""
+
+    spec: SandboxSpec
+    runtime_api: socket.socket
+    """Listening inside the sandbox's network; whoever connects is this sandbox."""
+    platform: socket.socket
+    """The same for the platform's own endpoint (AWS_ENDPOINT_URL)."""
+    output: int
+    """Read end (non-blocking) of the pipe that is the standard output and error of the sandbox."""
+    telemetry: int | None
+    """Read end (non-blocking) of the framed log pipe (_LAMBDA_TELEMETRY_LOG_FD), for runtimes that use it."""
+    exited: asyncio.Future[ExitStatus]
+    """Done when the whole process tree is gone."""
+
+    def kill(self) -> None:
+        """End the whole process tree at once (SIGKILL). `exited` follows."""
+
+    def memory_peak_bytes(self) -> int:
+        """The most memory that the tree has used so far."""
+
+    def freeze(self) -> None:
+        """Stop the tree between invocations, where the machine can (cgroup freezer); else nothing."""
+
+    def thaw(self) -> None:
+        """Undo `freeze`."""
+
+    def close(self) -> None:
+        """Kill, if need be, and give back sockets, pipes, mounts and cgroup. May be called twice."""
+
+
+class Launcher(Protocol):
+    """Makes sandboxes. One for a worker; a small process of its own, never the node."""
+
+    async def start(self) -> None:
+        """Be ready. Raises SandboxFailure when this machine cannot isolate as configured."""
+
+    async def prepare(self, runtime: str) -> None:
+        """Make the first launch of `runtime` a fast one (start its zygote). Raises RuntimeMissing."""
+
+    async def launch(self, spec: SandboxSpec) -> Sandbox:
+        """A new sandbox with its runtime starting in it. Raises RuntimeMissing, SandboxFailure."""
+
+    async def close(self) -> None:
+        """Kill every sandbox and end the launcher's processes."""

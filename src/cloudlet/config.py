@@ -1,0 +1,93 @@
+"""A node's settings: defaults, then a TOML file, then `CLOUDLET_*` variables, then the command line."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+AuthMode = Literal["dev", "enforced"]
+Isolation = Literal["namespaces", "process"]
+LogFormat = Literal["text", "json"]
+
+MIB = 1024 * 1024
+
+
+class ConfigError(ValueError):
+    """A setting is unknown or has a value that it cannot have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of one node. Names are the same in the TOML file and, in capitals after `CLOUDLET_`, in variables."""
+
+    host: str = "127.0.0.1"
+    port: int = 4566
+    data: Path = Path(".cloudlet")
+    """The data folder: database, code packages, prepared runtimes, log files. Mode 0700."""
+    store: str = ""
+    """`postgresql://...` for a shared database; empty for SQLite in the data folder."""
+    auth: AuthMode = "dev"
+    isolation: Isolation = "namespaces"
+    log_format: LogFormat = "text"
+    account: str = "000000000000"
+    """The account of `test`/`test` and of the root key pair."""
+    region: str = "us-east-1"
+    """The region of a call whose signature names none."""
+    max_body_bytes: int = 128 * MIB
+    """A request's body may be this large; a service may set a lower limit for itself."""
+    concurrency: int = 1000
+    """Concurrent executions of functions in an account."""
+    sandbox_memory_mb: int = 0
+    """Memory that all sandboxes together may use; 0 for three quarters of the machine's."""
+    idle_timeout_s: float = 600.0
+    """An idle sandbox is reaped after this time."""
+    nearest_runtime: bool = False
+    """Run a function whose runtime version is missing on the nearest one that is there, and say so in its log."""
+    runtimes: Path | None = None
+    """The folder of prepared runtimes, which nodes may share; None for `runtimes` in the data folder."""
+
+    def __post_init__(self) -> None:
+        if not (len(self.account) == 12 and self.account.isdigit()):
+            raise ConfigError(f"account: {self.account!r} is not twelve digits")
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"port: {self.port} is not between 0 and 65535")
+
+    @property
+    def is_loopback(self) -> bool:
+        """True while only this machine can reach the node."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    @classmethod
+    def load(cls, file: Path | None, environ: Mapping[str, str], options: Mapping[str, Any]) -> Self:
+        """The settings of `file`, overridden by `environ`, overridden by those `options` that are not None.
+
+        Raises ConfigError for unknown names and values of the wrong type.
+        """
+        values: dict[str, Any] = {}
+        if file is not None:
+            values.update(tomllib.loads(file.read_text()))
+        names = {field.name for field in dataclasses.fields(cls)}
+        values.update({name: environ[key] for name in names if (key := f"CLOUDLET_{name.upper()}") in environ})
+        values.update({name: value for name, value in options.items() if value is not None})
+        if unknown := sorted(set(values) - names):
+            raise ConfigError(f"unknown setting: {', '.join(unknown)}")
+        hints = get_type_hints(cls)
+        return cls(**{name: _converted(name, hints[name], value) for name, value in values.items()})
+
+
+def _converted(name: str, kind: Any, value: Any) -> Any:
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ConfigError(f"{name}: {value!r} is not one of {', '.join(get_args(kind))}")
+        return value
+    if kind is bool and isinstance(value, str):
+        if value.lower() not in ("true", "false", "1", "0"):
+            raise ConfigError(f"{name}: {value!r} is neither true nor false")
+        return value.lower() in ("true", "1")
+    target = Path if kind == (Path | None) else kind
+    try:
+        return value if isinstance(value, target) else target(value)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name}: {value!r} is not a {target.__name__}") from error

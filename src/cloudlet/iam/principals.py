@@ -1,0 +1,77 @@
+"""Who is calling."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+PrincipalKind = Literal["root", "user", "assumed-role", "federated-user", "service"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The authenticated caller, as IAM names it.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#principaltable
+    """
+
+    kind: PrincipalKind
+    account: str
+    arn: str
+    user_id: str
+    """The unique id: the account for root, AIDA... for a user, `AROA...:session` for an assumed role."""
+    access_key_id: str = ""
+    role_arn: str = ""
+    """The role behind an assumed-role session; empty for all others."""
+    session_policies: tuple[str, ...] = ()
+    """Policy documents that narrow a session, as JSON."""
+    session_tags: tuple[tuple[str, str], ...] = ()
+    source_service: str = ""
+    """For calls that a service makes for a user: `events.amazonaws.com` and the like."""
+
+    @classmethod
+    def root(cls, account: str, access_key_id: str = "") -> "Principal":
+        """The account's root."""
+        return cls("root", account, f"arn:aws:iam::{account}:root", account, access_key_id)
+
+    @classmethod
+    def service(cls, name: str, account: str) -> "Principal":
+        """A part of the platform itself, acting in `account`: `lambda.amazonaws.com` and the like."""
+        return cls("service", account, name, name, source_service=name)
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One call: who makes it, where it goes, and how it came. Handed to every operation.
+
+    The dispatcher sets `service` and `operation`; an internal call makes a context of its own with `for_call`.
+    """
+
+    principal: Principal
+    region: str
+    request_id: str
+    service: str = ""
+    operation: str = ""
+    source_ip: str = ""
+    user_agent: str = ""
+    endpoint: str = ""
+    """`http://host:port` as the client addressed the node, for URLs in answers."""
+    called_via: tuple[str, ...] = ()
+    """The services that the call has come through, first one first (`aws:CalledVia`)."""
+    trace_id: str = ""
+    """The X-Ray trace header, when the client sent one."""
+    resource_tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def account(self) -> str:
+        """The account that the call is made in."""
+        return self.principal.account
+
+    def for_call(self, principal: Principal, request_id: str, via: str) -> "RequestContext":
+        """The context of a call that service `via` makes because of this one, as `principal`."""
+        return RequestContext(
+            principal,
+            self.region,
+            request_id,
+            endpoint=self.endpoint,
+            called_via=(*self.called_via, via),
+            trace_id=self.trace_id,
+        )

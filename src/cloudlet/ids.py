@@ -1,0 +1,40 @@
+"""Identifiers, made from one source of randomness that is passed in."""
+
+import base64
+import os
+import uuid
+from collections.abc import Callable
+
+
+class Ids:
+    """Makes the identifiers of AWS's shapes from `randbytes(n)`, the only source of randomness."""
+
+    def __init__(self, randbytes: Callable[[int], bytes] = os.urandom) -> None:
+        self._randbytes = randbytes
+
+    def bytes(self, size_bytes: int) -> bytes:
+        """`size_bytes` random bytes."""
+        return self._randbytes(size_bytes)
+
+    def uuid(self) -> str:
+        """A random (version 4) UUID, as request ids, revision ids and message ids are."""
+        return str(uuid.UUID(bytes=self._randbytes(16), version=4))
+
+    def hex(self, length: int) -> str:
+        """`length` lower-case hexadecimal digits."""
+        return self._randbytes((length + 1) // 2).hex()[:length]
+
+    def unique_id(self, prefix: str) -> str:
+        """An IAM unique id: a four-letter prefix (AROA, AKIA, ASIA ...) and 17 characters more.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+        """
+        return prefix + base64.b32encode(self._randbytes(11)).decode()[:17].replace("=", "A")
+
+    def secret_access_key(self) -> str:
+        """A secret access key: 40 characters of base64."""
+        return base64.b64encode(self._randbytes(30)).decode()
+
+    def fraction(self) -> float:
+        """A number in [0, 1), for weighted choices and jitter."""
+        return int.from_bytes(self._randbytes(7), "big") / (1 << 56)

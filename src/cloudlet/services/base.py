@@ -1,0 +1,88 @@
+"""What a service is, and what it is given."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from cloudlet.clock import Clock
+from cloudlet.config import Config
+from cloudlet.iam.principals import RequestContext
+from cloudlet.ids import Ids
+from cloudlet.store.base import Migration, Store
+from cloudlet.store.blobs import Blobs
+from cloudlet.wire.http import HttpRequest, HttpResponse
+
+Params = dict[str, Any]
+Result = Mapping[str, Any]
+Handler = Callable[[RequestContext, Any], Awaitable[Any]]
+"""An operation: `async def create_role(self, context, params) -> result`. `params` and the result have the shapes that
+boto3 takes and gives (`types-boto3` TypedDicts). Errors are raised as `ServiceError`s."""
+RouteHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
+HandlerT = TypeVar("HandlerT", bound=Callable[..., Awaitable[Any]])
+
+
+def operation(name: str) -> Callable[[HandlerT], HandlerT]:
+    """Mark a method as the handler of the API operation `name`, spelled as in the AWS model."""
+
+    def mark(handler: HandlerT) -> HandlerT:
+        handler.__dict__["operation"] = name
+        return handler
+
+    return mark
+
+
+class Calls(Protocol):
+    """The way from one service to another: the dispatcher. Decides, validates and calls like for a client."""
+
+    async def call(self, context: RequestContext, service: str, operation: str, params: Params) -> Any:
+        """Call `operation` (AWS's spelling) of `service` (botocore's name) as `context.principal`.
+
+        Raises ServiceError: what the service answers, AccessDenied, ValidationError, OperationNotImplemented.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What every service is given by the node."""
+
+    config: Config
+    clock: Clock
+    ids: Ids
+    store: Store
+    blobs: Blobs
+    calls: Calls
+
+
+class Service:
+    """One AWS service. Subclasses set `name`, mark their operations, and keep state in the store only."""
+
+    name: ClassVar[str]
+    """botocore's name of the service: `lambda`, `sqs`, `stepfunctions` ..."""
+    migrations: ClassVar[Sequence[Migration]] = ()
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    def operations(self) -> dict[str, Handler]:
+        """The implemented operations by their name."""
+        found: dict[str, Handler] = {}
+        for cls in reversed(type(self).__mro__):
+            for attribute, value in vars(cls).items():
+                if name := getattr(value, "__dict__", {}).get("operation"):
+                    found[name] = getattr(self, attribute)
+        return found
+
+    def routes(self) -> dict[str, RouteHandler]:
+        """Plain HTTP below `/_cloudlet/<key>/`, for what is no API operation (downloads)."""
+        return {}
+
+    async def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Take up what was in flight and start background loops in `tasks`, which ends with the node."""
+
+    async def stop(self) -> None:
+        """Finish or hand back running work; called once, before the store closes."""
+
+    async def reset(self) -> None:
+        """Forget what is held in memory; the store has just been emptied."""
