@@ -20,7 +20,7 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings of one node. The names are those of the TOML file and, in capitals after `CLOUDLET_`, of variables."""
+    """All settings of one node, named as in the TOML file and, in capitals after `CLOUDLET_`, as variables."""
 
     host: str = "127.0.0.1"
     port: int = 4566
