@@ -1,0 +1,247 @@
+"""Listening sockets and connections: uvicorn's HTTP protocol, with limits, on as many sockets as there are sandboxes.
+
+uvicorn's own `Server` serves one set of sockets and handles signals; a node adds and removes a listening socket with
+each sandbox, so this module keeps uvicorn's protocol (httptools) and brings the loop around it: one sweep watches all
+connections, instead of timers for each request.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
+from typing import Any, Self
+
+from uvicorn.config import Config as UvicornConfig
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from cloudlet.clock import Clock
+
+Message = MutableMapping[str, Any]
+Application = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+]
+Closer = Callable[[], None]
+"""Ends a listening socket and its connections; may be called twice."""
+
+HEADERS_LIMIT_BYTES = 64 * 1024
+"""A request's line and headers together."""
+HEADERS_TIMEOUT_S = 20.0
+"""A request's line and headers have to be there this long after their first byte."""
+STALL_TIMEOUT_S = 60.0
+"""A body, or a client that reads its answer, may stop for this long."""
+IDLE_TIMEOUT_S = 75.0
+"""A connection without a request is closed after this time."""
+MAX_CONNECTIONS = 8192
+"""Connections of one address; those beyond are closed at once."""
+MAX_SANDBOX_CONNECTIONS = 256
+"""Connections that one sandbox may hold to the platform's endpoint."""
+BACKLOG = 2048
+SWEEP_INTERVAL_S = 1.0
+
+HEADERS_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class EdgeProtocol(HttpToolsProtocol):
+    """One connection. Adds to uvicorn's protocol the limits that `HttpServer.sweep` enforces."""
+
+    max_connections = MAX_CONNECTIONS
+    headers_since: float | None = None
+    """When the first byte of a request came whose headers are not complete."""
+    header_bytes = 0
+    last_data = 0.0
+    """When the client last sent something, or took something after a pause."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.access_log = False
+        self.last_data = self.loop.time()
+        super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self.last_data = self.loop.time()
+        if self.headers_since is not None:
+            self.header_bytes += len(data)
+            if self.header_bytes > HEADERS_LIMIT_BYTES:
+                self.transport.write(HEADERS_TOO_LARGE)
+                self.transport.close()
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self.headers_since = self.last_data
+        self.header_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self.headers_since = None
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but idle connections are found by the sweep: no timer to set and cancel for each request."""
+        self.last_data = self.loop.time()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+
+    def resume_writing(self) -> None:
+        self.last_data = self.loop.time()
+        super().resume_writing()
+
+    @property
+    def is_idle(self) -> bool:
+        """True between requests."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def overstays(self, now: float) -> bool:
+        """True when the client is too slow for its connection to be kept."""
+        if self.headers_since is not None:
+            return now - self.headers_since > HEADERS_TIMEOUT_S
+        silent_s = now - self.last_data
+        if self.is_idle:
+            return silent_s > IDLE_TIMEOUT_S
+        waits_for_body = self.cycle.more_body and not self.flow.read_paused and not self.cycle.response_started
+        return (waits_for_body or self.flow.write_paused) and silent_s > STALL_TIMEOUT_S
+
+
+class Listener(ServerState):
+    """One listening socket and its connections."""
+
+    def __init__(self, config: UvicornConfig, max_connections: int) -> None:
+        super().__init__()
+        self._config = config
+        self._max_connections = max_connections
+        self._loop = asyncio.get_running_loop()
+        self.server: asyncio.AbstractServer | None = None
+
+    def connect(self) -> EdgeProtocol:
+        """The protocol of a new connection."""
+        protocol = EdgeProtocol(self._config, self, {}, self._loop)
+        protocol.max_connections = self._max_connections
+        return protocol
+
+    @property
+    def open(self) -> list[EdgeProtocol]:
+        """The connections that are open."""
+        return [connection for connection in self.connections if isinstance(connection, EdgeProtocol)]
+
+    def stop_accepting(self) -> None:
+        """Take no new connection."""
+        if self.server is not None:
+            self.server.close()
+            self.server = None
+
+    def abort(self) -> None:
+        """End all connections, whatever they are doing."""
+        self.stop_accepting()
+        for connection in self.open:
+            connection.transport.abort()
+
+
+class HttpServer:
+    """Serves ASGI applications on listening sockets. An async context manager: leaving it aborts what is left."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._listeners: set[Listener] = set()
+        self._configs: dict[Application, UvicornConfig] = {}
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._ticker = asyncio.create_task(self._tick(), name="http-sweep")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.wait([self._ticker])
+        tasks = self._tasks()
+        for listener in self._listeners:
+            listener.abort()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def listen(self, host: str, port: int, application: Application) -> int:
+        """Serve on `host:port` (0 for a free port); the port. Raises OSError when it is taken."""
+        listener = self._listener(application, MAX_CONNECTIONS)
+        server = await asyncio.get_running_loop().create_server(listener.connect, host, port, backlog=BACKLOG)
+        listener.server = server
+        return int(server.sockets[0].getsockname()[1])
+
+    async def serve_socket(self, sock: socket.socket, application: Application) -> Closer:
+        """Serve on a socket that is bound and listens. The server owns `sock` from here on."""
+        listener = self._listener(application, MAX_SANDBOX_CONNECTIONS)
+        listener.server = await asyncio.get_running_loop().create_server(listener.connect, sock=sock)
+
+        def close() -> None:
+            listener.abort()
+            self._listeners.discard(listener)
+
+        return close
+
+    def stop_accepting(self) -> None:
+        """Take no new connection, end the idle ones, and the others after the answer that is under way."""
+        for listener in self._listeners:
+            listener.stop_accepting()
+            for connection in listener.open:
+                connection.shutdown()
+
+    async def drain(self) -> None:
+        """Wait until every request that is under way has its answer. Cancel to stop waiting."""
+        while tasks := self._tasks():
+            await asyncio.wait(tasks)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return sum(len(listener.connections) for listener in self._listeners)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [task for listener in self._listeners for task in listener.tasks]
+
+    def _listener(self, application: Application, max_connections: int) -> Listener:
+        if application not in self._configs:
+            self._configs[application] = _uvicorn_config(application)
+        listener = Listener(self._configs[application], max_connections)
+        listener.default_headers = self._default_headers()
+        self._listeners.add(listener)
+        return listener
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL_S)
+            self.sweep(asyncio.get_running_loop().time())
+
+    def sweep(self, now: float) -> None:
+        """Close the connections that overstay at the loop's time `now`, and renew the Date header."""
+        default_headers = self._default_headers()
+        for listener in self._listeners:
+            listener.default_headers = default_headers
+            for connection in listener.open:
+                if connection.overstays(now):
+                    connection.transport.abort()
+
+    def _default_headers(self) -> list[tuple[bytes, bytes]]:
+        # The host's time, not the platform's: SDKs correct their clock for signing by this header.
+        return [(b"date", formatdate(self._clock.wall(), usegmt=True).encode())]
+
+
+def _uvicorn_config(application: Application) -> UvicornConfig:
+    config = UvicornConfig(
+        application,
+        http=EdgeProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        interface="asgi3",
+    )
+    config.load()
+    return config
