@@ -37,4 +37,4 @@ class Ids:
 
     def fraction(self) -> float:
         """A number in [0, 1), for weighted choices and jitter."""
-        return int.from_bytes(self._randbytes(7), "big") / (1 << 56)
+        return (int.from_bytes(self._randbytes(7), "big") >> 3) / (1 << 53)  # 53 bits: more would round up to 1

@@ -1,0 +1,54 @@
+"""The commands, and how their errors reach a person."""
+
+import sys
+
+import typer
+
+from cloudlet.cli import function_commands, machine_commands, node_commands, platform_commands
+from cloudlet.cli.output import CommandError, complain
+from cloudlet.config import ConfigError
+
+app = typer.Typer(
+    name="cloudlet",
+    help="A serverless cloud that you own: one program, one port, the AWS wire protocols.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (node_commands.up, node_commands.down, node_commands.status):
+    app.command()(command)
+for command in (function_commands.invoke, function_commands.logs):
+    app.command()(command)
+for command in (platform_commands.credentials, platform_commands.reset):
+    app.command()(command)
+app.add_typer(platform_commands.clock_app, name="clock")
+app.command()(machine_commands.doctor)
+app.add_typer(machine_commands.runtimes_app, name="runtimes")
+
+
+@app.command()
+def version() -> None:
+    """Show which version this is."""
+    from cloudlet import __version__
+
+    print(__version__)
+
+
+def main() -> None:
+    """Run the command that the arguments name. Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 Ctrl-C."""
+    try:
+        app()
+    except CommandError as error:
+        complain(str(error), error.hint)
+        sys.exit(error.exit_code)
+    except ConfigError as error:
+        complain(str(error))
+        sys.exit(2)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`cloudlet logs | head`).
+        sys.stderr.close()
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

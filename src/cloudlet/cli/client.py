@@ -1,0 +1,126 @@
+"""A small client of a node's public interface: signed HTTP, with botocore's signer."""
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from cloudlet.cli.output import CommandError
+from cloudlet.config import Config
+from cloudlet.node_folder import NodeFolder
+
+TIMEOUT_S = 910.0
+"""A little more than the longest that a function may run."""
+START_HINT = "Start one with: cloudlet up"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the node answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    def json(self) -> Any:
+        """The body's JSON."""
+        return json.loads(self.body or b"{}")
+
+
+class ServiceFailure(CommandError):
+    """The node answered with an error."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{message} ({code})" if message else code)
+        self.code = code
+
+
+class Client:
+    """Calls one node. Signs with the root key where this user can read it, else as `test`."""
+
+    def __init__(self, endpoint: str, access_key_id: str, secret_access_key: str, region: str) -> None:
+        self._url = urlsplit(endpoint)
+        self._keys = access_key_id, secret_access_key
+        self.endpoint = endpoint
+        self.region = region
+
+    @classmethod
+    def connect(
+        cls, config: Config, endpoint: str | None = None, region: str | None = None, account: str | None = None
+    ) -> Self:
+        """A client of the node that `endpoint` or the data folder names. Makes no connection yet."""
+        folder = NodeFolder(config.data)
+        if endpoint is None:
+            endpoint = folder.endpoint() or f"http://{config.host}:{config.port}"
+        keys = (account, "test") if account else folder.root_key() or ("test", "test")
+        found = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or config.region
+        return cls(endpoint, *keys, found)
+
+    def call(self, service: str, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] = {}) -> Answer:
+        """Send one signed request. Raises CommandError when no node answers, ServiceFailure for an error answer."""
+        signed = self._signed(service, method, path, body, headers)
+        connection = http.client.HTTPConnection(self._url.hostname or "", self._url.port, timeout=TIMEOUT_S)
+        try:
+            connection.request(method, path, body=body, headers=dict(signed))
+            response = connection.getresponse()
+            answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        except (ConnectionRefusedError, socket.gaierror) as error:
+            raise CommandError(f"No node answers at {self.endpoint}.", START_HINT) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise CommandError(f"The node at {self.endpoint} broke off: {error or type(error).__name__}") from error
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise _failure(answer)
+        return answer
+
+    def json(self, service: str, target: str, params: Mapping[str, Any]) -> Any:
+        """Call an operation of a json-1.1 service."""
+        headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}
+        return self.call(service, "POST", "/", json.dumps(params).encode(), headers).json()
+
+    def control(self, method: str, command: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Call `/_cloudlet/<command>`."""
+        body = b"" if params is None else json.dumps(params).encode()
+        return self.call("cloudlet", method, f"/_cloudlet/{command}", body, {"Content-Type": "application/json"}).json()
+
+    def _signed(
+        self, service: str, method: str, path: str, body: bytes, headers: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
+        request = AWSRequest(method=method, url=f"http://{self._url.netloc}{path}", data=body, headers=dict(headers))
+        SigV4Auth(Credentials(*self._keys), service, self.region).add_auth(request)
+        return {name: str(value) for name, value in request.headers.items()}
+
+
+def _failure(answer: Answer) -> ServiceFailure:
+    try:
+        body = answer.json()
+    except ValueError:
+        body = {}
+    code = answer.headers.get("x-amzn-errortype") or body.get("__type") or body.get("code") or f"HTTP {answer.status}"
+    message = body.get("message") or body.get("Message") or ""
+    return ServiceFailure(str(code).split(":")[0].rpartition("#")[2], str(message))
+
+
+def read_payload(argument: str) -> bytes:
+    """The payload that an argument names: the text itself, `@file`, or `-` for the standard input."""
+    import sys
+
+    if argument == "-":
+        return sys.stdin.buffer.read()
+    if argument.startswith("@"):
+        try:
+            return Path(argument[1:]).read_bytes()
+        except OSError as error:
+            raise CommandError(f"{argument[1:]}: {error.strerror}", exit_code=2) from error
+    return argument.encode()

@@ -1,0 +1,102 @@
+"""Commands about functions: invoke one, read its log."""
+
+import base64
+import datetime
+import sys
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from cloudlet.cli import settings
+from cloudlet.cli.client import Client, ServiceFailure, read_payload
+from cloudlet.cli.output import CommandError, say, styled
+from cloudlet.cli.settings import AccountOption, ConfigOption, DataOption, EndpointOption, RegionOption
+
+FOLLOW_INTERVAL_S = 0.5
+FOLLOW_OVERLAP_MS = 10_000
+"""Events may be stored this much later than their timestamp says."""
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The function's name or ARN.")]
+
+
+def invoke(
+    name: NameArgument,
+    payload: Annotated[str, typer.Option("--payload", "-p", help="JSON, @FILE, or - for the standard input.")] = "{}",
+    qualifier: Annotated[str | None, typer.Option("--qualifier", help="A version or an alias.")] = None,
+    log: Annotated[bool, typer.Option("--log/--no-log", help="Show the end of the log also.")] = True,
+    data: DataOption = None,
+    config: ConfigOption = None,
+    endpoint: EndpointOption = None,
+    region: RegionOption = None,
+    account: AccountOption = None,
+) -> None:
+    """Run a function: its answer on the standard output, its log beside it. Exit code 1 when the function failed."""
+    client = Client.connect(settings.load(config, data=data), endpoint, region, account)
+    path = f"/2015-03-31/functions/{quote(name, safe='')}/invocations"
+    if qualifier:
+        path += f"?Qualifier={quote(qualifier, safe='')}"
+    headers = {"X-Amz-Log-Type": "Tail"} if log else {}
+    answer = client.call("lambda", "POST", path, read_payload(payload), headers)
+    if tail := answer.headers.get("x-amz-log-result"):
+        say(styled(base64.b64decode(tail).decode(errors="replace").rstrip(), "2", error_output=True))
+    sys.stdout.buffer.write(answer.body.rstrip(b"\n") + b"\n")
+    sys.stdout.flush()
+    if error := answer.headers.get("x-amz-function-error"):
+        raise CommandError(f"The function failed ({error}).")
+
+
+def logs(
+    name: NameArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    since: Annotated[str, typer.Option(help="How far back: 10m, 2h, 1d ...")] = "1d",
+    data: DataOption = None,
+    config: ConfigOption = None,
+    endpoint: EndpointOption = None,
+    region: RegionOption = None,
+    account: AccountOption = None,
+) -> None:
+    """Show a function's log lines in the order of their time."""
+    from cloudlet.cli.durations import parse_duration_s
+
+    client = Client.connect(settings.load(config, data=data), endpoint, region, account)
+    try:
+        start_ms = int((client.control("GET", "clock")["now"] - parse_duration_s(since)) * 1000)
+    except ValueError as error:
+        raise CommandError(str(error), exit_code=2) from error
+    group = f"/aws/lambda/{name.split(':')[6] if name.startswith('arn:') else name}"
+    seen: set[str] = set()
+    while True:
+        for event in _events(client, group, max(0, start_ms), missing_ok=follow):
+            if event["eventId"] not in seen:
+                seen.add(event["eventId"])
+                _show(event)
+                start_ms = max(start_ms, event["timestamp"] - FOLLOW_OVERLAP_MS)
+        if not follow:
+            return
+        time.sleep(FOLLOW_INTERVAL_S)
+
+
+def _events(client: Client, group: str, start_ms: int, *, missing_ok: bool) -> Iterator[dict[str, Any]]:
+    params: dict[str, Any] = {"logGroupName": group, "startTime": start_ms}
+    while True:
+        try:
+            page = client.json("logs", "Logs_20140328.FilterLogEvents", params)
+        except ServiceFailure as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+            if missing_ok:
+                return
+            raise CommandError(f"{group} has no log yet.") from error
+        yield from page["events"]
+        if not page.get("nextToken"):
+            return
+        params["nextToken"] = page["nextToken"]
+
+
+def _show(event: dict[str, Any]) -> None:
+    moment = datetime.datetime.fromtimestamp(event["timestamp"] / 1000, datetime.UTC)
+    stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    print(styled(stamp, "2"), event["message"].rstrip("\n"), flush=True)

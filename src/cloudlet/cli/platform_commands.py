@@ -1,0 +1,96 @@
+"""Commands about the platform as a whole: credentials, clock, reset."""
+
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+
+from cloudlet.cli import settings
+from cloudlet.cli.client import Client
+from cloudlet.cli.durations import parse_duration_s
+from cloudlet.cli.output import CommandError, say
+from cloudlet.cli.settings import ConfigOption, DataOption, EndpointOption
+from cloudlet.node_folder import NodeFolder
+
+clock_app = typer.Typer(help="Show the platform's time, or move it forward.", invoke_without_command=True)
+
+
+def credentials(
+    export: Annotated[
+        bool, typer.Option("--export", help="Only shell lines: eval $(cloudlet credentials --export)")
+    ] = False,
+    root: Annotated[bool, typer.Option("--root", help="The root key pair, also where test/test would do.")] = False,
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Show how to point the AWS CLI and SDKs at the node."""
+    loaded = settings.load(config, data=data)
+    folder = NodeFolder(loaded.data)
+    open_node = loaded.auth == "dev" and loaded.is_loopback
+    keys = folder.root_key() if root or not open_node else ("test", "test")
+    if keys is None:
+        raise CommandError(
+            f"There is no root key in {loaded.data} that you may read.",
+            "The node makes it at its first start: cloudlet up",
+        )
+    endpoint = folder.endpoint() or f"http://{loaded.host}:{loaded.port}"
+    variables = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": keys[0],
+        "AWS_SECRET_ACCESS_KEY": keys[1],
+        "AWS_DEFAULT_REGION": loaded.region,
+    }
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    if export:
+        print("\n".join(lines))
+        return
+    say("For the AWS CLI and every SDK, in your shell:\n")
+    print("\n".join(lines))
+    say("\nor at once:  eval $(cloudlet credentials --export)\nthen:        aws sts get-caller-identity")
+
+
+@clock_app.callback()
+def clock(
+    context: typer.Context, data: DataOption = None, config: ConfigOption = None, endpoint: EndpointOption = None
+) -> None:
+    """Show the platform's time, or move it forward."""
+    context.obj = Client.connect(settings.load(config, data=data), endpoint)
+    if context.invoked_subcommand is None:
+        values = context.obj.control("GET", "clock")
+        ahead = f"  ({values['offset_s']:.0f} s ahead of the host)" if values["offset_s"] else ""
+        print(f"{values['time']}{ahead}")
+
+
+@clock_app.command()
+def advance(context: typer.Context, duration: Annotated[str, typer.Argument(help="30d, 1h30m, 90s ...")]) -> None:
+    """Move time forward; what falls due in between happens."""
+    try:
+        duration_s = parse_duration_s(duration)
+    except ValueError as error:
+        raise CommandError(str(error), exit_code=2) from error
+    print(context.obj.control("POST", "clock", {"advance_s": duration_s})["time"])
+
+
+@clock_app.command("set")
+def set_time(
+    context: typer.Context, moment: Annotated[str, typer.Argument(metavar="TIME", help="2026-07-01T00:00:00Z")]
+) -> None:
+    """Move time forward to a moment."""
+    print(context.obj.control("POST", "clock", {"set": moment})["time"])
+
+
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    data: DataOption = None,
+    config: ConfigOption = None,
+    endpoint: EndpointOption = None,
+) -> None:
+    """Empty the node: all functions, logs, roles and everything else (dev mode only)."""
+    client = Client.connect(settings.load(config, data=data), endpoint)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise CommandError("This deletes everything in the node.", "Say --yes to do it.", exit_code=2)
+        typer.confirm(f"Delete everything in the node at {client.endpoint}?", abort=True)
+    client.control("POST", "reset", {})
+    print("The node is empty.")

@@ -1,0 +1,36 @@
+"""The options that commands share, and the settings that come of them."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cloudlet.config import Config, ConfigError
+
+DEFAULT_FILE = Path("cloudlet.toml")
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="The node's data folder.  [default: .cloudlet]")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Settings as TOML.  [default: cloudlet.toml, if there]")
+]
+EndpointOption = Annotated[
+    str | None, typer.Option("--endpoint", metavar="URL", help="The node's address.  [default: found by --data]")
+]
+RegionOption = Annotated[
+    str | None, typer.Option("--region", metavar="REGION", help="The region.  [default: AWS_REGION, then the settings]")
+]
+AccountOption = Annotated[
+    str | None, typer.Option("--account", metavar="ACCOUNT", help="Another account (twelve digits; dev mode only).")
+]
+
+
+def load(file: Path | None, **options: Any) -> Config:
+    """The settings: `file`, then `CLOUDLET_*` variables, then `options`. Raises ConfigError."""
+    if file is None and DEFAULT_FILE.is_file():
+        file = DEFAULT_FILE
+    elif file is not None and not file.is_file():
+        raise ConfigError(f"--config: there is no file {file}")
+    return Config.load(file, os.environ, options)

@@ -1,0 +1,85 @@
+"""What a running node leaves in its data folder, so that the command line finds it."""
+
+import contextlib
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cloudlet.store.folder import holder
+
+NODE_FILE = "node.json"
+ROOT_KEY_FILE = "root-key.json"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """Where a node serves."""
+
+    endpoint: str
+    pid: int
+    version: str
+
+
+class NodeFolder:
+    """A data folder as others than its node see it."""
+
+    def __init__(self, data: Path) -> None:
+        self.path = data
+
+    def write(self, record: NodeRecord) -> None:
+        """Say where the node serves."""
+        temporary = self.path / f"{NODE_FILE}.new"
+        temporary.write_text(json.dumps(asdict(record)))
+        temporary.replace(self.path / NODE_FILE)
+
+    def remove(self) -> None:
+        """The node serves no longer."""
+        (self.path / NODE_FILE).unlink(missing_ok=True)
+
+    def pid(self) -> int | None:
+        """The process that has this folder now; None when no node runs on it."""
+        try:
+            return holder(self.path)
+        except PermissionError:
+            return None
+
+    def endpoint(self) -> str | None:
+        """Where the running node serves; None when none runs or it does not serve yet."""
+        record = self._record()
+        return record.endpoint if record is not None and record.pid == self.pid() else None
+
+    def root_key(self) -> tuple[str, str] | None:
+        """The root key pair, where this user may read it."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            values = json.loads((self.path / ROOT_KEY_FILE).read_text())
+            return str(values["access_key_id"]), str(values["secret_access_key"])
+        return None
+
+    def wait_until_gone(self, pid: int, timeout_s: float) -> bool:
+        """Wait until process `pid` has ended; False when it still runs after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while _is_running(pid):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def _record(self) -> NodeRecord | None:
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return NodeRecord(**json.loads((self.path / NODE_FILE).read_text()))
+        return None
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    with contextlib.suppress(OSError):
+        # A zombie has ended; its parent has only not asked yet.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return True

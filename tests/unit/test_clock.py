@@ -1,0 +1,75 @@
+import asyncio
+
+import pytest
+
+from cloudlet.clock import PlatformClock, now_ms
+
+DAY_S = 86400.0
+
+
+async def test_sleepers_wake_in_order_each_at_its_moment() -> None:
+    clock = PlatformClock()
+    start = clock.now()
+    woken: list[tuple[str, float]] = []
+
+    async def sleeper(name: str, duration_s: float) -> None:
+        await clock.sleep(duration_s)
+        woken.append((name, clock.now() - start))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(sleeper("third", 3 * DAY_S))
+        tasks.create_task(sleeper("first", DAY_S))
+        tasks.create_task(sleeper("second", 2 * DAY_S))
+        await asyncio.sleep(0)
+        await clock.advance(30 * DAY_S)
+
+    assert [name for name, _ in woken] == ["first", "second", "third"]
+    assert [round(after / DAY_S) for _, after in woken] == [1, 2, 3]
+    assert round((clock.now() - start) / DAY_S) == 30
+
+
+async def test_a_loop_fires_each_period_while_time_moves() -> None:
+    clock = PlatformClock()
+    fired: list[float] = []
+
+    async def every_hour() -> None:
+        while True:
+            await clock.sleep(3600.0)
+            fired.append(clock.now())
+
+    task = asyncio.create_task(every_hour())
+    await asyncio.sleep(0)
+    await clock.advance(10 * 3600.0 + 1)
+    task.cancel()
+    assert len(fired) == 10
+
+
+async def test_a_cancelled_sleeper_is_forgotten() -> None:
+    clock = PlatformClock()
+    task = asyncio.create_task(clock.sleep(DAY_S))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await clock.advance(2 * DAY_S)
+    assert task.cancelled()
+
+
+async def test_a_moment_that_has_passed_is_not_waited_for() -> None:
+    clock = PlatformClock()
+    await clock.sleep_until(clock.now() - 1)
+
+
+async def test_a_sleep_ends_by_itself() -> None:
+    await PlatformClock().sleep(0.001)
+
+
+async def test_time_does_not_move_back() -> None:
+    with pytest.raises(ValueError, match="back"):
+        await PlatformClock().advance(-1)
+
+
+def test_the_offset_moves_the_platform_and_not_the_host() -> None:
+    clock = PlatformClock(offset_s=DAY_S)
+    assert round(clock.now() - clock.wall()) == round(DAY_S)
+    assert clock.offset_s == DAY_S
+    assert now_ms(clock) // 1000 >= int(clock.wall() + DAY_S)

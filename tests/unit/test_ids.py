@@ -1,0 +1,36 @@
+import base64
+import re
+import uuid
+
+from cloudlet.ids import Ids
+
+
+def zeros(size: int) -> bytes:
+    return b"\0" * size
+
+
+def test_uuids_are_version_4() -> None:
+    assert uuid.UUID(Ids().uuid()).version == 4
+
+
+def test_the_same_randomness_gives_the_same_ids() -> None:
+    assert Ids(zeros).uuid() == Ids(zeros).uuid()
+
+
+def test_hex_has_the_length_asked_for() -> None:
+    assert Ids(zeros).hex(7) == "0000000"
+
+
+def test_unique_ids_look_like_iams() -> None:
+    assert re.fullmatch(r"AROA[A-Z2-7]{17}", Ids().unique_id("AROA"))
+
+
+def test_secret_keys_are_40_characters_of_base64() -> None:
+    secret = Ids().secret_access_key()
+    assert len(secret) == 40
+    assert len(base64.b64decode(secret)) == 30
+
+
+def test_fractions_are_from_0_to_below_1() -> None:
+    assert Ids(zeros).fraction() == 0.0
+    assert 0.999 < Ids(lambda size: b"\xff" * size).fraction() < 1.0
