@@ -4,9 +4,14 @@ State that must last is changed in one way: `await store.transact(fn)`. `fn(tx)`
 effects but through `tx`, and it may be run again. When `transact` returns, its changes are on disk; when it raises,
 there are none.
 
+Order: a transaction that began after another one's `transact` had returned comes after it. Of transactions that are
+under way at the same time either may be the first; each sees the whole of the other or nothing of it.
+
 SQL is the subset that SQLite and PostgreSQL share: `?` marks parameters; columns are BIGINT, DOUBLE PRECISION, TEXT or
-BLOB (bytes); `INSERT ... ON CONFLICT (...) DO UPDATE/NOTHING` and `RETURNING` are there. Text must hold no NUL
-character. Numbers of rows are limited by the caller, always.
+BLOB (bytes), and take values of their own type only; `INSERT ... ON CONFLICT (...) DO UPDATE/NOTHING` and `RETURNING`
+(by `query`) are there. Text is ordered by its bytes; LIKE minds upper and lower case and is given its ESCAPE. Text must
+hold no NUL character (ValueError). A statement that fails ends its transaction, even when `fn` catches the error: where
+a key may be there already and `fn` wants to go on, it says ON CONFLICT. Numbers of rows are limited by the caller.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -34,6 +39,10 @@ class StoreUnavailable(StoreError):
 
 class StoreLocked(StoreError):
     """Another node uses this data folder."""
+
+
+class StoreNewer(StoreError):
+    """The store was made by a newer version of this program."""
 
 
 class UniqueViolation(StoreError):
@@ -77,20 +86,30 @@ class Migration:
 class Store(Protocol):
     """Where everything that must last is kept."""
 
+    shared: bool
+    """True when other nodes may use the same data at the same time."""
+
     async def migrate(self, component: str, migrations: Sequence[Migration]) -> None:
-        """Apply the steps of `component` (a service's or package's name) that this store has not seen, in order."""
+        """Apply the steps of `component` (a service's or package's name) that this store has not seen, in order.
+
+        Raises StoreNewer when the store has seen steps that the program does not have.
+        """
 
     async def transact(self, fn: Callable[[Transaction], T]) -> T:
         """Run `fn` atomically and durably; its result once that is on disk. What `fn` raises is raised, and undoes it.
 
-        Raises StoreFull or StoreUnavailable.
+        Raises StoreFull or StoreUnavailable. A caller that is cancelled may find its changes made or not.
         """
 
     async def read(self, fn: Callable[[Reader], T]) -> T:
         """Run `fn` on what is committed. Sees every transaction whose `transact` has returned."""
 
     def listen(self, channel: str, listener: Callable[[str], None]) -> Callable[[], None]:
-        """Call `listener(payload)` in the event loop for each notification; returns what ends it."""
+        """Call `listener(payload)` in the event loop for each notification; returns what ends it.
+
+        Those of this node are never missed; those of other nodes may be, when a connection breaks: then each listener
+        is called with an empty payload, which says: look for yourself.
+        """
 
     async def reset(self) -> None:
         """Empty every table but the record of migrations."""

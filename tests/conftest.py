@@ -1,0 +1,54 @@
+"""What all tests share: the stores they run over."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import Cluster, programs, shared_cluster
+
+STORES = ("sqlite", "postgresql")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--stores", default=",".join(STORES), help="the stores to test over, with commas between")
+
+
+@pytest.fixture(scope="session")
+def stores(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The stores that this run is asked to test over."""
+    return tuple(request.config.getoption("--stores").split(","))
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster(
+    stores: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Cluster]:
+    """A running PostgreSQL cluster that all tests of this run share; the test is skipped where there can be none."""
+    if "postgresql" not in stores:
+        pytest.skip("--stores leaves PostgreSQL out")
+    if programs() is None:
+        pytest.skip("no PostgreSQL server programs (Debian: apt-get install postgresql)")
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # a worker of xdist: its folder is inside the run's
+        folder = folder.parent
+    with shared_cluster(folder / "postgres") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def postgres_url_factory(postgres_cluster: Cluster) -> Callable[[], str]:
+    """Makes an empty database at each call and gives its URL."""
+    return postgres_cluster.create_database
+
+
+@pytest.fixture
+def postgres_url(postgres_url_factory: Callable[[], str]) -> str:
+    """The URL of an empty database for one test."""
+    return postgres_url_factory()
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path) -> Path:
+    """An empty data folder for one node."""
+    return tmp_path / "data"
