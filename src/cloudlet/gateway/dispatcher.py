@@ -40,6 +40,6 @@ class Dispatcher:
         if handler is None:
             raise OperationNotImplemented(f"{service}:{operation} is not implemented by Cloudlet.")
         context.service, context.operation = service, operation
-        self._authorizer.authorize(context, params)
+        await self._authorizer.authorize(context, params)
         self._models.service(service).operation(operation).validate(params)
         return await handler(context, params)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-PrincipalKind = Literal["root", "user", "assumed-role", "federated-user", "service"]
+PrincipalKind = Literal["root", "user", "assumed-role", "federated-user", "service", "anonymous"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,15 @@ class Principal:
     """The role behind an assumed-role session; empty for all others."""
     session_policies: tuple[str, ...] = ()
     """Policy documents that narrow a session, as JSON."""
+    session_policy_arns: tuple[str, ...] = ()
+    """Managed policies that narrow a session."""
     session_tags: tuple[tuple[str, str], ...] = ()
+    transitive_tag_keys: tuple[str, ...] = ()
+    """The session tags that go on to the sessions that this one starts."""
+    source_identity: str = ""
+    """Who stands behind a chain of sessions; once set it stays."""
+    token_issued: float = 0.0
+    """When the session began: seconds since the epoch, platform time; 0 for a caller without a session."""
     source_service: str = ""
     """For calls that a service makes for a user: `events.amazonaws.com` and the like."""
 
@@ -31,6 +39,16 @@ class Principal:
     def root(cls, account: str, access_key_id: str = "") -> "Principal":
         """The account's root."""
         return cls("root", account, f"arn:aws:iam::{account}:root", account, access_key_id)
+
+    @classmethod
+    def anonymous(cls, account: str) -> "Principal":
+        """Nobody: the caller of an operation that takes no signature, in the account that it is about."""
+        return cls("anonymous", account, "", "")
+
+    @property
+    def is_session(self) -> bool:
+        """True for a caller with temporary credentials."""
+        return self.token_issued > 0
 
     @classmethod
     def service(cls, name: str, account: str) -> "Principal":
@@ -58,6 +76,9 @@ class RequestContext:
     """The services that the call has come through, first one first (`aws:CalledVia`)."""
     trace_id: str = ""
     """The X-Ray trace header, when the client sent one."""
+    source_arn: str = ""
+    """The resource that a service makes this call for (`aws:SourceArn`): the function whose role is assumed, the rule
+    whose target is called. Its account is `aws:SourceAccount`."""
     resource_tags: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -65,8 +86,8 @@ class RequestContext:
         """The account that the call is made in."""
         return self.principal.account
 
-    def for_call(self, principal: Principal, request_id: str, via: str) -> "RequestContext":
-        """The context of a call that service `via` makes because of this one, as `principal`."""
+    def for_call(self, principal: Principal, request_id: str, via: str, source_arn: str = "") -> "RequestContext":
+        """The context of a call that service `via` makes because of this one, as `principal`, for `source_arn`."""
         return RequestContext(
             principal,
             self.region,
@@ -74,4 +95,5 @@ class RequestContext:
             endpoint=self.endpoint,
             called_via=(*self.called_via, via),
             trace_id=self.trace_id,
+            source_arn=source_arn,
         )

@@ -1,0 +1,173 @@
+"""Known keys: the root key pair, the keys that tools of this ecosystem use in dev mode, and temporary credentials."""
+
+import base64
+import os
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cloudlet.clock import Clock
+from cloudlet.config import Config
+from cloudlet.iam import tables
+from cloudlet.iam.principals import Principal
+from cloudlet.iam.tokens import MASTER_KEY_BYTES, Session, Tokens
+from cloudlet.ids import Ids
+from cloudlet.store.base import Store, Transaction
+
+CREDENTIALS_FILE = "credentials"
+DEV_KEY = "test"
+_MASTER_KEY = "session-tokens"
+_KNOWN_KEYS = 4096
+_TEMPORARY_PREFIX = "ASIA"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """What an access key stands for."""
+
+    secret: str | None
+    """What its requests are signed with; None for a key of dev mode, whose signature is not checked."""
+    principal: Principal
+    expires: float | None = None
+    """Seconds since the epoch, platform time; None for a key that lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCredentials:
+    """Temporary credentials as they are handed out."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    expires: float
+    """Seconds since the epoch, platform time, a whole number as on AWS."""
+
+
+def make_access_key_id(prefix: str, account: str, ids: Ids) -> str:
+    """An access key id that tells its account, as AWS's do: 20 characters, the last 16 of them base32.
+
+    The first 48 of these 80 bits are zero, then 40 bits of the account, then 7 random ones; 32 random bits follow.
+    """
+    random = ids.bytes(5)
+    head = int(account) << 7 | random[0] >> 1
+    return prefix + base64.b32encode(head.to_bytes(6, "big") + random[1:]).decode()
+
+
+def account_of(access_key_id: str) -> str | None:
+    """The account that an access key id tells; None when it is not of this form."""
+    try:
+        number = int.from_bytes(base64.b32decode(access_key_id[4:20])[:6], "big") >> 7
+    except ValueError:
+        return None
+    return f"{number:012d}" if number < 10**12 else None
+
+
+class Credentials:
+    """Finds what an access key stands for, and makes temporary credentials. One instance per node.
+
+    `open` comes first: it makes the master key and the root key pair when the store has none.
+    """
+
+    def __init__(self, config: Config, store: Store, clock: Clock, ids: Ids) -> None:
+        self._config = config
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._known: OrderedDict[str, KnownKey] = OrderedDict()
+        self._root: tables.AccessKey
+        self._master_key: bytes
+        self._tokens: Tokens
+
+    async def open(self) -> None:
+        """Make or read what is needed, and write the credentials file. Raises StoreError, OSError."""
+        await self._store.migrate("iam", tables.MIGRATIONS)
+        root = self._new_root_key()
+        await self._keep(root, self._ids.bytes(MASTER_KEY_BYTES))
+
+    async def reset(self) -> None:
+        """The store has been emptied: put the root key pair back, so that who has it can go on, but end all sessions."""
+        await self._keep(self._root, self._ids.bytes(MASTER_KEY_BYTES))
+
+    async def _keep(self, root: tables.AccessKey, master_key: bytes) -> None:
+        def ensure(tx: Transaction) -> tuple[tables.AccessKey, bytes | None]:
+            tables.add_secret(tx, _MASTER_KEY, master_key)
+            keys = tables.access_keys(tx, root.account, root.user_key)
+            if not keys:
+                tables.add_access_key(tx, root)
+            return (keys or [root])[0], tables.secret(tx, _MASTER_KEY)
+
+        self._root, kept = await self._store.transact(ensure)
+        self._master_key = kept or master_key
+        self._tokens = Tokens(self._master_key, self._ids)
+        self._known.clear()
+        write_credentials_file(self._config.data / CREDENTIALS_FILE, self._root.access_key_id, self._root.secret)
+
+    def _new_root_key(self) -> tables.AccessKey:
+        account = self._config.account
+        access_key_id = make_access_key_id("AKIA", account, self._ids)
+        secret = self._ids.secret_access_key()
+        return tables.AccessKey(access_key_id, account, "", secret, "Active", self._clock.now())
+
+    @property
+    def root_key(self) -> tuple[str, str]:
+        """The root key pair of the node's account: access key id and secret."""
+        return self._root.access_key_id, self._root.secret
+
+    async def find(self, access_key_id: str, session_token: str | None, *, sandboxed: bool = False) -> KnownKey | None:
+        """What this access key stands for, None when it is not known or not active.
+
+        `sandboxed` is for requests that come from inside a sandbox: there the keys of dev mode mean nothing, so that
+        a function has what its role grants and no more. Raises InvalidToken.
+        """
+        if access_key_id.startswith(_TEMPORARY_PREFIX):
+            if not session_token:
+                return None
+            session = self._tokens.open(access_key_id, session_token)
+            return KnownKey(session.secret, session.principal, session.expires)
+        if not sandboxed and (known := self._dev_key(access_key_id)):
+            return known
+        if known := self._known.get(access_key_id):
+            self._known.move_to_end(access_key_id)
+            return known
+        return await self._lasting_key(access_key_id)
+
+    def _dev_key(self, access_key_id: str) -> KnownKey | None:
+        """`test` is the account of the configuration, twelve digits are the account that they name; loopback only."""
+        if self._config.auth != "dev" or not self._config.is_loopback:
+            return None
+        if access_key_id == DEV_KEY:
+            return KnownKey(None, Principal.root(self._config.account, access_key_id))
+        if len(access_key_id) == 12 and access_key_id.isascii() and access_key_id.isdigit():
+            return KnownKey(None, Principal.root(access_key_id, access_key_id))
+        return None
+
+    async def _lasting_key(self, access_key_id: str) -> KnownKey | None:
+        key = await self._store.read(lambda reader: tables.access_key(reader, access_key_id))
+        if key is None or key.status != "Active" or key.user_key:
+            # Users and their keys come with the rest of IAM; until then no row has a user.
+            return None
+        known = self._known[access_key_id] = KnownKey(key.secret, Principal.root(key.account, access_key_id))
+        if len(self._known) > _KNOWN_KEYS:
+            self._known.popitem(last=False)
+        return known
+
+    def issue(self, principal: Principal, duration_s: int, minimum_token_length: int = 0) -> SessionCredentials:
+        """Temporary credentials with which their bearer is `principal` (its access key is made here)."""
+        now = self._clock.now()
+        access_key_id = make_access_key_id(_TEMPORARY_PREFIX, principal.account, self._ids)
+        principal = replace(principal, access_key_id=access_key_id, token_issued=now)
+        session = Session(principal, self._ids.secret_access_key(), float(int(now) + duration_s))
+        token = self._tokens.seal(session, minimum_token_length)
+        return SessionCredentials(access_key_id, session.secret, token, session.expires)
+
+
+def write_credentials_file(path: Path, access_key_id: str, secret: str) -> None:
+    """Write an AWS credentials file that only its owner can read. Raises OSError."""
+    text = f"[default]\naws_access_key_id = {access_key_id}\naws_secret_access_key = {secret}\n"
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

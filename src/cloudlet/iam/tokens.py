@@ -1,0 +1,102 @@
+"""Session tokens: temporary credentials that need no table.
+
+A token is the session itself - who, until when, narrowed how, and the secret that it signs with - sealed with AES-GCM
+under the store's master key, with the access key as associated data, so that it fits no other key. Every node of a
+store can open it, and none has to ask the store for each call.
+
+    base64( format 1 byte | nonce 12 bytes | AES-256-GCM( JSON, associated data: access key id ) )
+
+Rejected: rows in a table (a durable write for each AssumeRole, a read for each call) and signing without sealing (the
+secret would be readable in it).
+"""
+
+import base64
+import binascii
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from cloudlet.errors import CloudletError
+from cloudlet.iam.principals import Principal
+from cloudlet.ids import Ids
+
+MASTER_KEY_BYTES = 32
+_FORMAT = b"\x01"
+_NONCE_BYTES = 12
+_MAX_TOKEN_LENGTH = 32 * 1024
+_OPENED_TOKENS = 4096
+_PRINCIPAL_FIELDS = {field.name: field for field in fields(Principal)}
+
+
+class InvalidToken(CloudletError):
+    """The session token is not one of this store's, was changed, or belongs to another access key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a session token says."""
+
+    principal: Principal
+    secret: str
+    expires: float
+    """Seconds since the epoch, platform time."""
+
+
+class Tokens:
+    """Seals and opens session tokens. Opened ones are kept, up to a bound, least recently used first out."""
+
+    def __init__(self, master_key: bytes, ids: Ids) -> None:
+        self._cipher = AESGCM(master_key)
+        self._ids = ids
+        self._opened: OrderedDict[tuple[str, str], Session] = OrderedDict()
+
+    def seal(self, session: Session, minimum_length: int = 0) -> str:
+        """The token of `session`, at least `minimum_length` characters long."""
+        principal = {
+            name: value
+            for name, value in asdict(session.principal).items()
+            if value != _PRINCIPAL_FIELDS[name].default and name != "access_key_id"
+        }
+        content = orjson.dumps([principal, session.secret, session.expires])
+        content += b" " * max(0, minimum_length * 3 // 4 - len(content) - _NONCE_BYTES - 17)
+        # The nonce is random: a master key is good for 2**32 tokens before one is likely to come again.
+        nonce = self._ids.bytes(_NONCE_BYTES)
+        access_key_id = session.principal.access_key_id.encode()
+        return base64.b64encode(_FORMAT + nonce + self._cipher.encrypt(nonce, content, access_key_id)).decode()
+
+    def open(self, access_key_id: str, token: str) -> Session:
+        """The session of a token, expired or not. Raises InvalidToken."""
+        key = access_key_id, token
+        if session := self._opened.get(key):
+            self._opened.move_to_end(key)
+            return session
+        session = self._opened[key] = self._open(access_key_id, token)
+        if len(self._opened) > _OPENED_TOKENS:
+            self._opened.popitem(last=False)
+        return session
+
+    def _open(self, access_key_id: str, token: str) -> Session:
+        if len(token) > _MAX_TOKEN_LENGTH:
+            raise InvalidToken("too long")
+        try:
+            sealed = base64.b64decode(token, validate=True)
+            nonce, content = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+            if sealed[:1] != _FORMAT or len(content) < 16:
+                raise InvalidToken("another format")
+            principal, secret, expires = orjson.loads(self._cipher.decrypt(nonce, content, access_key_id.encode()))
+        except (binascii.Error, ValueError, InvalidTag) as error:
+            raise InvalidToken("not one of this store's") from error
+        return Session(_principal(access_key_id, principal), secret, expires)
+
+
+def _principal(access_key_id: str, values: dict[str, Any]) -> Principal:
+    values = {name: _tuples(value) for name, value in values.items()}
+    return Principal(access_key_id=access_key_id, **values)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
