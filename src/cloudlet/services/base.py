@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from cloudlet.clock import Clock
 from cloudlet.config import Config
+from cloudlet.errors import ServiceError
 from cloudlet.iam.principals import RequestContext
 from cloudlet.ids import Ids
 from cloudlet.store.base import Migration, Store
@@ -55,12 +56,23 @@ class Platform:
     calls: Calls
 
 
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """How large the body of an operation's request may be. The edge refuses a larger one before it is all read."""
+
+    max_bytes: int
+    error: Callable[[int, HttpRequest], ServiceError]
+    """What a larger request is answered: made of the body's size in bytes, as far as it is known, and the headers."""
+
+
 class Service:
     """One AWS service. Subclasses set `name`, mark their operations, and keep state in the store only."""
 
     name: ClassVar[str]
     """botocore's name of the service: `lambda`, `sqs`, `stepfunctions` ..."""
     migrations: ClassVar[Sequence[Migration]] = ()
+    body_limits: ClassVar[Mapping[str, BodyLimit]] = {}
+    """The limits of operations whose requests may be smaller, or larger, than `Config.max_body_bytes`."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
