@@ -57,6 +57,10 @@ class FolderBlobs:
     async def reset(self) -> None:
         await asyncio.to_thread(self._reset)
 
+    def digests(self) -> list[str]:
+        """The blobs that are here."""
+        return [file.name for file in self._folder.glob("[0-9a-f][0-9a-f]/*")]
+
     def _path(self, digest: str) -> Path:
         if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
             raise KeyError(digest)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 logger = logging.getLogger(__name__)
 
 Listener = Callable[[str], None]
-MAX_NOTIFICATION_BYTES = 4000
 
 
 class Listeners:
@@ -40,11 +39,3 @@ class Listeners:
     def call_all(self) -> None:
         """Call every listener with an empty payload: notifications may have been missed."""
         self.call([(channel, "") for channel in tuple(self._by_channel)])
-
-
-def check_notification(channel: str, payload: str) -> None:
-    """Raises ValueError for a notification that PostgreSQL would not carry."""
-    if len(payload.encode()) > MAX_NOTIFICATION_BYTES:
-        raise ValueError(f"a notification of {channel} has more than {MAX_NOTIFICATION_BYTES} bytes")
-    if "\0" in payload:
-        raise ValueError(f"a notification of {channel} has a NUL character")

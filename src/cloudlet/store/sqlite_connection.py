@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cloudlet.store.base import Parameter, Row, StoreError, StoreFull, StoreUnavailable, UniqueViolation
-from cloudlet.store.listeners import check_notification
+from cloudlet.store.checks import check_notification, check_parameters
 
 CACHED_STATEMENTS = 512
 WRITER_CACHE_KIB = 16 * 1024
@@ -16,7 +16,7 @@ _UNIQUE = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKE
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE}
 _FAILED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN}
 _FAILED |= {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL}
-_CREATE_TABLE = re.compile(r"\s*CREATE\s+TABLE\b", re.IGNORECASE)
+_TABLE_STATEMENT = re.compile(r"\s*(CREATE|ALTER)\s+TABLE\b", re.IGNORECASE)
 _TYPES = {"BIGINT": "INTEGER", "DOUBLE PRECISION": "REAL"}
 
 
@@ -57,19 +57,15 @@ def translated(error: sqlite3.Error, sql: str) -> StoreError:
 
 def schema(statement: str) -> str:
     """A migration's statement in SQLite's words. Tables are STRICT, as strict as PostgreSQL's, where types matter."""
-    if not _CREATE_TABLE.match(statement):
+    match = _TABLE_STATEMENT.match(statement)
+    if match is None:
         return statement
     for portable, own in _TYPES.items():
         statement = re.sub(rf"\b{portable}\b", own, statement, flags=re.IGNORECASE)
+    if match[1].upper() == "ALTER":
+        return statement
     ends_with_option = re.search(r"\bWITHOUT\s+ROWID\s*$", statement, re.IGNORECASE)
     return f"{statement}{',' if ends_with_option else ''} STRICT"
-
-
-def _check(sql: str, parameters: Sequence[Parameter]) -> None:
-    """What PostgreSQL would refuse is refused here too."""
-    for parameter in parameters:
-        if type(parameter) is str and "\0" in parameter:
-            raise ValueError(f"text with a NUL character cannot be stored: {sql}")
 
 
 class SqliteReader:
@@ -95,7 +91,7 @@ class SqliteReader:
     def _prepare(self, sql: str, parameters: Sequence[Parameter]) -> None:
         if self.error is not None:
             raise self.error
-        _check(sql, parameters)
+        check_parameters(sql, parameters)
 
     def _failed(self, error: sqlite3.Error, sql: str) -> StoreError:
         self.error = failure = translated(error, sql)
@@ -132,7 +128,7 @@ class SqliteTransaction(SqliteReader):
         rows = list(rows)
         self._prepare(sql, ())
         for row in rows:
-            _check(sql, row)
+            check_parameters(sql, row)
         try:
             self._cursor.executemany(sql, rows)
         except sqlite3.Error as error:
