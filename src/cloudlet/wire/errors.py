@@ -1,0 +1,88 @@
+"""From an error that was raised to what an answer says of it: code, status, who is to blame, members.
+
+A modelled error is found by the name of its shape or by the code that the model gives it. What the model does not
+have is answered with the error's own code, in the spelling that the protocol's services use for errors common to all
+(https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html and its like in other services).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.model import ServiceModel as BotocoreModel
+from botocore.model import Shape, StructureShape
+
+from cloudlet.errors import ServiceError
+from cloudlet.wire.shapes import members_of
+
+_COMMON_CODES: dict[str, dict[str, str]] = {
+    "query": {"AccessDeniedException": "AccessDenied", "ValidationException": "ValidationError"},
+    "ec2": {"AccessDeniedException": "UnauthorizedOperation", "InternalFailure": "InternalError"},
+    "rest-xml": {"AccessDeniedException": "AccessDenied", "InternalFailure": "InternalError"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """An error as the protocols write it."""
+
+    name: str
+    """The name of its shape, or the bare code of an error that is not modelled."""
+    code: str
+    """The code that query and XML answers show, which a model may set apart from the shape's name."""
+    status: int
+    sender_fault: bool
+    message: str
+    message_member: str
+    """What the shape calls its message: `message` or `Message`."""
+    fields: Mapping[str, Any]
+    """The members but the message, by their names in the model; only what the shape has, where there is one."""
+    shape: StructureShape | None
+
+
+class ErrorShapes:
+    """The errors of one service."""
+
+    def __init__(self, model: BotocoreModel) -> None:
+        self._by_name: dict[str, StructureShape] = {}
+        for shape in model.error_shapes:
+            if isinstance(shape, StructureShape):
+                self._by_name[shape.name] = shape
+        for shape in list(self._by_name.values()):
+            self._by_name.setdefault(shape.error_code, shape)
+
+    def resolve(self, error: ServiceError, protocol: str) -> ErrorAnswer:
+        """What an answer in `protocol` says of `error`."""
+        shape = self._by_name.get(error.code)
+        return resolve_unmodelled(error, protocol) if shape is None else _modelled(error, shape)
+
+
+def resolve_unmodelled(error: ServiceError, protocol: str) -> ErrorAnswer:
+    """What an answer in `protocol` says of an error that no model has, or where the service is not known."""
+    code = _COMMON_CODES.get(protocol, {}).get(error.code, error.code)
+    fields = {name: value for name, value in error.fields.items() if value is not None}
+    return ErrorAnswer(code, code, error.status, error.status < 500, error.message, "message", fields, None)
+
+
+def _modelled(error: ServiceError, shape: StructureShape) -> ErrorAnswer:
+    traits = shape.metadata.get("error", {})
+    server_fault = bool(shape.metadata.get("fault"))
+    status = traits.get("httpStatusCode") or (max(error.status, 500) if server_fault else error.status)
+    sender_fault = traits.get("senderFault", not server_fault and status < 500)
+    members = shape.members
+    message_member = "Message" if "Message" in members else "message"
+    fields = {name: value for name, value in error.fields.items() if name in members and value is not None}
+    if "Type" in members and "Type" not in error.fields:
+        # Lambda and its like say in the body, too, who is to blame.
+        fields["Type"] = "User" if sender_fault else "Service"
+    return ErrorAnswer(shape.name, shape.error_code, status, sender_fault, error.message, message_member, fields, shape)
+
+
+def body_members(answer: ErrorAnswer) -> dict[str, Shape]:
+    """The members of an error that its body holds, the message left out."""
+    members = members_of(answer.shape)
+    return {
+        name: member
+        for name, member in members.items()
+        if name != answer.message_member and "location" not in member.serialization
+    }
