@@ -1,0 +1,105 @@
+"""From a fresh fork of a zygote to a process in a sandbox: every step on the way down, and none leads back up.
+
+The order matters. Mounts, host name and network come while the process still has its zygote's rights; these
+namespaces belong to the zygote's user namespace, so that no right that a sandbox could ever gain in its own is
+a right over them. Then the user namespace, the user, the limits, and last the system call filter.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import Any, NamedTuple, Sequence
+
+from . import identity, mounts, seccomp, syscalls
+
+TELEMETRY_FD = 3
+REPORT_FD = 4
+TASK_ROOT = "/var/task"
+
+_NOSUID_NODEV = syscalls.MS_NOSUID | syscalls.MS_NODEV
+_PROC_FLAGS = _NOSUID_NODEV | syscalls.MS_NOEXEC | syscalls.MS_RDONLY
+_SHM_BYTES = 64 * 1024 * 1024
+
+_GIB = 1024**3
+LIMITS = {
+    resource.RLIMIT_CORE: (10 * _GIB, 10 * _GIB),
+    resource.RLIMIT_MEMLOCK: (65536, 65536),
+    resource.RLIMIT_NOFILE: (1024, 1024),
+    resource.RLIMIT_NPROC: (742, 742),
+    resource.RLIMIT_STACK: (8 * 1024 * 1024, resource.RLIM_INFINITY),
+}
+"""What a function sees on AWS (recorded from it). A core file can only land in the sandbox's own /tmp."""
+
+
+class Descriptors(NamedTuple):
+    """What the launcher hands to a child, in this order; None where there is none."""
+
+    output: int
+    telemetry: int | None
+    network: int | None
+    user: int | None
+    code: int | None
+    layers: int | None
+    cgroups: Sequence[int]
+
+    NAMES = ("output", "telemetry", "network", "user", "code", "layers")
+
+    @classmethod
+    def from_message(cls, names: Sequence[str], descriptors: Sequence[int]) -> Descriptors:
+        """Put the descriptors of a message under the names that it lists for them."""
+        found = {name: fd for name, fd in zip(names, descriptors) if name != "cgroup"}
+        cgroups = [fd for name, fd in zip(names, descriptors) if name == "cgroup"]
+        return cls(*[found.get(name) for name in cls.NAMES], cgroups)  # type: ignore[arg-type]
+
+
+def enter(spec: dict[str, Any], descriptors: Descriptors, report: int, filter_program: bytes) -> None:
+    """Make the calling process the one that `spec` describes. `report` ends up as REPORT_FD. Raises OSError."""
+    for cgroup in descriptors.cgroups:
+        os.write(cgroup, b"0")  # first, so that all memory from here on is the sandbox's own
+    _namespaces(spec, descriptors)
+    if descriptors.user is not None:
+        identity.become(descriptors.user)
+    _standard_descriptors(descriptors, report)
+    _limits()
+    syscalls.drop_capabilities()
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
+    os.umask(0o022)
+    seccomp.install(filter_program)
+
+
+def _namespaces(spec: dict[str, Any], descriptors: Descriptors) -> None:
+    syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWCGROUP)
+    if descriptors.network is not None:
+        syscalls.setns(descriptors.network, syscalls.CLONE_NEWNET)
+    syscalls.sethostname(spec["hostname"])
+    if descriptors.code is not None:
+        mounts.attach(descriptors.code, TASK_ROOT)
+    if descriptors.layers is not None:
+        mounts.attach(descriptors.layers, "/opt")
+    owner = spec["owner_uid"] or 0
+    options = f"mode=1777,uid={owner},gid={owner},size="
+    syscalls.mount("tmp", "/tmp", "tmpfs", _NOSUID_NODEV, f"{options}{spec['ephemeral_storage_mb']}m")
+    syscalls.mount("shm", "/dev/shm", "tmpfs", _NOSUID_NODEV | syscalls.MS_NOEXEC, f"{options}{_SHM_BYTES}")
+    syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS)
+
+
+def _standard_descriptors(descriptors: Descriptors, report: int) -> None:
+    """0 empty, 1 and 2 the output, 3 the telemetry pipe, 4 the way to report; nothing else stays open."""
+    high = [os.dup(fd) for fd in (descriptors.output, descriptors.telemetry, report) if fd is not None]
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(high[0], 1)
+    os.dup2(high[0], 2)
+    if descriptors.telemetry is not None:
+        os.dup2(high[1], TELEMETRY_FD)
+    os.dup2(high[-1], REPORT_FD, inheritable=False)
+    if descriptors.telemetry is None:
+        os.close(TELEMETRY_FD)
+    syscalls.close_range(REPORT_FD + 1)
+
+
+def _limits() -> None:
+    for limit, (soft, hard) in LIMITS.items():
+        resource.setrlimit(limit, (soft, hard))

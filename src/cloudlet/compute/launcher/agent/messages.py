@@ -1,0 +1,51 @@
+"""How node, launcher and zygotes talk: one JSON object and some descriptors per packet of a local socket.
+
+Sockets are SOCK_SEQPACKET, so that a packet is whole or not there, and several writers may share one.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import socket
+from typing import Any, Sequence
+
+MAX_MESSAGE_BYTES = 128 * 1024
+"""AWS allows 4 KB of variables; the rest is room for credentials, paths and errors."""
+MAX_DESCRIPTORS = 32
+
+
+class MessageTooLarge(ValueError):
+    """A message is larger than a packet may be."""
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected ends."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """The packet of `message`. Raises MessageTooLarge."""
+    data = json.dumps(message, separators=(",", ":")).encode()
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise MessageTooLarge(f"{len(data)} bytes do not fit in a message of {MAX_MESSAGE_BYTES}")
+    return data
+
+
+def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    """Send one message with copies of `descriptors`."""
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+    connection.sendmsg([encode(message)], ancillary)
+
+
+def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """The next message and its descriptors (close-on-exec), or None when the other end is gone."""
+    try:
+        data, descriptors, _flags, _address = socket.recv_fds(
+            connection, MAX_MESSAGE_BYTES, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+        )
+    except ConnectionResetError:
+        return None
+    if not data:
+        return None
+    return json.loads(data), descriptors

@@ -1,0 +1,223 @@
+"""The node's side of the launcher: starts its process, asks it for sandboxes, and learns how they end."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from cloudlet.compute.function import SandboxFailure
+from cloudlet.compute.launcher.agent import messages
+from cloudlet.compute.launcher.sandbox import LaunchedSandbox
+from cloudlet.compute.runtimes import Runtime, Runtimes
+from cloudlet.compute.sandbox import SandboxSpec
+
+__all__ = ["SandboxLauncher"]
+
+logger = logging.getLogger(__name__)
+
+_START_TIMEOUT_S = 30.0
+_END_TIMEOUT_S = 10.0
+_UNANSWERED_LAUNCHES = 32
+"""Requests that the launcher is sent ahead; more wait in the node."""
+
+
+class SandboxLauncher:
+    """Makes sandboxes through one launcher process. A launcher that dies is started again at the next request."""
+
+    def __init__(self, runtimes: Runtimes, state: Path) -> None:
+        self._runtimes = runtimes
+        self._state = state.absolute()
+        self._sandboxes: dict[str, LaunchedSandbox] = {}
+        self._launches: dict[str, tuple[SandboxSpec, asyncio.Future[LaunchedSandbox]]] = {}
+        self._preparing: dict[str, asyncio.Future[None]] = {}
+        self._connection: socket.socket | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._started: asyncio.Future[None] | None = None
+        self._starting = asyncio.Lock()
+        self._sending = asyncio.Lock()
+        self._room = asyncio.Semaphore(_UNANSWERED_LAUNCHES)
+        self._is_closed = False
+
+    async def start(self) -> None:
+        """Start the launcher's process. Raises SandboxFailure when this machine cannot isolate as configured."""
+        async with self._starting:
+            if self._connection is not None:
+                return
+            if self._is_closed:
+                raise SandboxFailure("The launcher is closed.")
+            self._state.mkdir(parents=True, exist_ok=True)
+            await self._spawn()
+            assert self._started is not None
+            try:
+                await asyncio.wait_for(asyncio.shield(self._started), _START_TIMEOUT_S)
+            except TimeoutError:
+                self._lose()
+                raise SandboxFailure(f"The launcher did not start within {_START_TIMEOUT_S:.0f} s.") from None
+
+    async def _spawn(self) -> None:
+        ours, theirs = messages.pair()
+        ours.setblocking(False)
+        folder = Path(__file__).parent
+        code = f"import sys; sys.path.insert(0, {str(folder)!r}); from agent.main import main; main()"
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-S", "-c", code, str(theirs.fileno()), str(self._state),
+                pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL, cwd="/", start_new_session=True,
+                env={"LC_CTYPE": "C.UTF-8"},
+            )  # fmt: skip
+        loop = asyncio.get_running_loop()
+        self._started = loop.create_future()
+        self._connection = ours
+        loop.add_reader(ours.fileno(), self._receive)
+
+    async def prepare(self, runtime: str) -> None:
+        """Prepare the runtime's folder and start its zygote. Raises RuntimeMissing, SandboxFailure."""
+        resolved = await self._runtimes.prepare(runtime)
+        await self.start()
+        await self._start_zygote(resolved)
+
+    async def _start_zygote(self, runtime: Runtime) -> None:
+        description = runtime.for_launcher()
+        future = self._preparing.get(description["name"])
+        if future is None:
+            future = asyncio.get_running_loop().create_future()
+            self._preparing[description["name"]] = future
+            await self._send({"t": "prepare", "runtime": description})
+        await asyncio.shield(future)
+
+    async def launch(self, spec: SandboxSpec) -> LaunchedSandbox:
+        """A new sandbox with its runtime starting in it. Raises RuntimeMissing, SandboxFailure."""
+        runtime = await self._runtimes.prepare(spec.runtime)
+        await self.start()
+        request = {
+            "t": "launch",
+            "id": spec.sandbox_id,
+            "runtime": runtime.for_launcher(),
+            "handler": spec.handler,
+            "code": str(spec.code),
+            "layers": [str(layer) for layer in spec.layers],
+            "environment": dict(spec.environment),
+            "memory_mb": spec.memory_mb,
+            "ephemeral_storage_mb": spec.ephemeral_storage_mb,
+        }
+        future: asyncio.Future[LaunchedSandbox] = asyncio.get_running_loop().create_future()
+        async with self._room:
+            self._launches[spec.sandbox_id] = (spec, future)
+            try:
+                await self._send(request)
+                return await asyncio.shield(future)
+            except asyncio.CancelledError:
+                future.add_done_callback(_close_unwanted)
+                raise
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        try:
+            packet = messages.encode(message)
+        except messages.MessageTooLarge as error:
+            self._launches.pop(message.get("id", ""), None)
+            raise SandboxFailure(f"The sandbox's settings are too large: {error}.") from error
+        async with self._sending:
+            connection = self._connection
+            if connection is None:
+                raise SandboxFailure("The launcher has ended.")
+            try:
+                await asyncio.get_running_loop().sock_sendall(connection, packet)
+            except OSError as error:
+                self._lose()
+                raise SandboxFailure("The launcher has ended.") from error
+
+    def _receive(self) -> None:
+        connection = self._connection
+        while connection is not None and connection is self._connection:
+            try:
+                received = messages.receive(connection)
+            except BlockingIOError:
+                return
+            except OSError:
+                received = None
+            if received is None:
+                self._lose()
+                return
+            self._handle(*received)
+
+    def _handle(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        kind = message["t"]
+        if kind == "launched":
+            spec, future = self._launches.pop(message["id"])
+            sandbox = LaunchedSandbox(spec, message, descriptors)
+            self._sandboxes[spec.sandbox_id] = sandbox
+            future.set_result(sandbox)
+        elif kind == "failed":
+            _spec, future = self._launches.pop(message["id"])
+            future.set_exception(SandboxFailure(f"The sandbox could not be made: {message['error']}"))
+        elif kind == "exited":
+            self._sandboxes.pop(message["id"]).ended(message)
+        elif kind == "prepared":
+            self._zygote_is(message["runtime"], None)
+        elif kind == "unprepared":
+            error = f"The zygote of {message['runtime']} has ended: {message['error']}"
+            logger.warning("%s", error)
+            self._zygote_is(message["runtime"], SandboxFailure(error))
+        elif self._started is not None and not self._started.done():
+            if kind == "started":
+                self._started.set_result(None)
+            else:
+                self._started.set_exception(SandboxFailure(message["error"]))
+
+    def _zygote_is(self, runtime: str, error: SandboxFailure | None) -> None:
+        future = self._preparing.get(runtime)
+        if future is None or (future.done() and error is None):
+            return
+        if error is not None:
+            del self._preparing[runtime]
+            if not future.done():
+                future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    def _lose(self) -> None:
+        """The launcher is gone, and with it every sandbox. The next request starts another."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        asyncio.get_running_loop().remove_reader(connection.fileno())
+        connection.close()
+        failure = SandboxFailure("The launcher has ended.")
+        waiting = [future for _spec, future in self._launches.values()]
+        for future in (self._started, *waiting, *self._preparing.values()):
+            if future is not None and not future.done():
+                future.set_exception(failure)
+                future.exception()  # seen, also where nobody waits any more
+        for sandbox in self._sandboxes.values():
+            sandbox.ended({"status": int(signal.SIGKILL)})
+        self._launches.clear()
+        self._preparing.clear()
+        self._sandboxes.clear()
+
+    async def close(self) -> None:
+        """Kill every sandbox and end the launcher's processes. May be called twice."""
+        self._is_closed = True
+        sandboxes = list(self._sandboxes.values())
+        for sandbox in sandboxes:
+            sandbox.kill()
+        if self._connection is not None and sandboxes:
+            await asyncio.wait([sandbox.exited for sandbox in sandboxes], timeout=_END_TIMEOUT_S)
+        self._lose()
+        if self._process is not None:
+            try:
+                await asyncio.wait_for(self._process.wait(), _END_TIMEOUT_S)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+            self._process = None
+
+
+def _close_unwanted(future: "asyncio.Future[LaunchedSandbox]") -> None:
+    """A launch that was given up has come to its end all the same."""
+    with contextlib.suppress(SandboxFailure, asyncio.CancelledError):
+        future.result().close()

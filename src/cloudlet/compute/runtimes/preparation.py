@@ -1,0 +1,174 @@
+"""Makes the folder that a Python runtime's functions see as /var/runtime: AWS's runtime client, and boto3.
+
+The packages are pinned (`lambda-runtime*.txt` beside this file). A folder is built under another name and renamed, so
+that it is whole or not there, and a lock keeps two nodes that share the folder from building it twice.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cloudlet.compute.function import RuntimeMissing
+
+from .discovery import Interpreter
+
+Progress = Callable[[str], None]
+_HERE = Path(__file__).parent
+_MARKER = "prepared.json"
+_PIP_TIMEOUT_S = 600.0
+_BOOTSTRAP = """\
+#!/bin/sh
+# What AWS_LAMBDA_EXEC_WRAPPER is handed to run, and what runs when a function needs an interpreter of its own.
+exec /var/lang/bin/python3 /var/runtime/bootstrap.py
+"""
+_BOOTSTRAP_PY = '''\
+"""Runs the function of this sandbox in a fresh interpreter, with the search path that it has on AWS."""
+
+import os
+import sys
+
+version = "python%d.%d" % sys.version_info[:2]
+sys.path[:1] = ["/var/task", "/opt/python/lib/%s/site-packages" % version, "/opt/python"]
+if "/var/runtime" not in sys.path:
+    sys.path.insert(3, "/var/runtime")
+
+from awslambdaric import bootstrap
+from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+
+bootstrap.run(os.environ["_HANDLER"], LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"]))
+'''
+_LIST_MODULES = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import awslambdaric.bootstrap, awslambdaric.lambda_runtime_client
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def requirements(interpreter: Interpreter) -> list[str]:
+    """The pinned packages for this version of Python."""
+    special = _HERE / f"lambda-runtime-3.{interpreter.minor}.txt"
+    file = special if special.exists() else _HERE / "lambda-runtime.txt"
+    return [line.strip() for line in file.read_text().splitlines() if line.strip() and not line.startswith("#")]
+
+
+def _fingerprint(interpreter: Interpreter) -> str:
+    """Changes when a folder that was made before would no longer fit."""
+    parts = [*requirements(interpreter), _BOOTSTRAP, _BOOTSTRAP_PY, _LIST_MODULES, interpreter.version]
+    return hashlib.sha256("\n".join([*parts, platform.machine()]).encode()).hexdigest()
+
+
+def is_prepared(interpreter: Interpreter, folder: Path) -> bool:
+    """True when `folder` holds what this program's version puts there for this interpreter."""
+    try:
+        marker = json.loads((folder / _MARKER).read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(marker.get("fingerprint") == _fingerprint(interpreter))
+
+
+def prepare(interpreter: Interpreter, folder: Path, progress: Progress) -> None:
+    """Make `folder`, unless it is there. Takes 5 to 20 s and needs the package index (or a configured mirror).
+
+    Raises RuntimeMissing when the packages cannot be had, with the command that mends it.
+    """
+    if is_prepared(interpreter, folder):
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(folder.parent / f".{folder.name}.lock"):
+        if is_prepared(interpreter, folder):
+            return
+        progress(f"Preparing the runtime {folder.name} (Python {interpreter.version}): runtime client and boto3")
+        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            _install(interpreter, building)
+            _finish(interpreter, building)
+            _replace(building, folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        progress(f"The runtime {folder.name} is ready")
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _install(interpreter: Interpreter, target: Path) -> None:
+    """Install with this program's own pip, or else with the interpreter's."""
+    pinned = requirements(interpreter)
+    options = ["install", "--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check", "--no-input"]
+    foreign = ["--only-binary=:all:", "--implementation=cp", f"--python-version=3.{interpreter.minor}"]
+    attempts = [
+        [sys.executable, "-m", "pip", *options, *foreign, "--target", str(target), *pinned],
+        [str(interpreter.executable), "-m", "pip", *options, "--target", str(target), *pinned],
+    ]
+    failures = []
+    for command in attempts:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, check=False)
+        if result.returncode == 0:
+            return
+        failures.append(f"{command[0]}: {_last_error(result.stderr)}")
+        for child in target.iterdir():
+            shutil.rmtree(child) if child.is_dir() else child.unlink()
+    raise RuntimeMissing(
+        f"The runtime {interpreter.name} is not prepared, and its packages could not be fetched. "
+        f"With access to a package index, run: cloudlet runtimes prepare {interpreter.name}. "
+        f"It needs: {', '.join(pinned)}. ({'; '.join(failures)})"
+    )
+
+
+def _last_error(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith("error")] or lines
+    return errors[-1] if errors else "no message"
+
+
+def _finish(interpreter: Interpreter, folder: Path) -> None:
+    """Byte code for this very version, the bootstrap, the list of modules, readable by every sandbox's user."""
+    (folder / "lib").mkdir(exist_ok=True)
+    (folder / "bootstrap").write_text(_BOOTSTRAP)
+    (folder / "bootstrap").chmod(0o755)
+    (folder / "bootstrap.py").write_text(_BOOTSTRAP_PY)
+    python = str(interpreter.executable)
+    subprocess.run([python, "-I", "-m", "compileall", "-q", str(folder)], capture_output=True, check=False)
+    listed = subprocess.run(
+        [python, "-I", "-c", _LIST_MODULES, str(folder)], capture_output=True, text=True, check=False
+    )
+    if listed.returncode != 0:
+        raise RuntimeMissing(
+            f"The runtime client does not run on {python} (Python {interpreter.version}): {_last_error(listed.stderr)}"
+        )
+    marker = {
+        "fingerprint": _fingerprint(interpreter),
+        "python": interpreter.version,
+        "modules": json.loads(listed.stdout),
+    }
+    (folder / _MARKER).write_text(json.dumps(marker))
+    for parent, _folders, files in os.walk(folder):
+        Path(parent).chmod(0o755)
+        for name in files:
+            path = Path(parent, name)
+            path.chmod(path.stat().st_mode & 0o777 | 0o444)
+
+
+def _replace(building: Path, folder: Path) -> None:
+    """Put the new folder where the old one is. Sandboxes that use the old one keep it until they end."""
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    try:
+        if folder.exists():
+            folder.rename(old / folder.name)
+        building.rename(folder)
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
