@@ -1,0 +1,115 @@
+"""Makes new and changed versions ready to run, and then says so in their state."""
+
+import asyncio
+import logging
+
+from cloudlet.compute.function import ComputeError, FunctionVersion, RuntimeMissing
+from cloudlet.services.base import Platform
+from cloudlet.services.lambda_ import packages, tables
+from cloudlet.services.lambda_.engines import Prepare
+from cloudlet.services.lambda_.function import changed
+from cloudlet.services.lambda_.version import Version
+from cloudlet.store.base import Row, StoreError, Transaction
+
+logger = logging.getLogger(__name__)
+
+MINIMUM_CHANGE_S = 0.1
+"""A version is Pending or InProgress for this long at least, so that a client that updates twice in a row meets the
+conflict that it meets on AWS, where it takes a second or so, and not only by chance."""
+MAX_AT_ONCE = 8
+RETRY_S = 1.0
+PAGE = 500
+
+
+class Activation:
+    """Takes versions from Pending to Active and from InProgress to Successful, or to Failed.
+
+    What was under way when a node died is taken up at the next start. Two nodes may do the same version: the second
+    finds nothing left to say.
+    """
+
+    def __init__(self, platform: Platform, prepare: Prepare) -> None:
+        self._platform = platform
+        self._prepare = prepare
+        self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
+        self._preparing: dict[str, asyncio.Task[None]] = {}
+        self._changing: dict[str, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Take up what is unfinished; later work runs in `tasks` also."""
+        self._tasks = tasks
+        rows = await self._unfinished(("", "", "", -1))
+        while rows:
+            for row in rows:
+                self.begin(Version.from_row(row))
+            rows = await self._unfinished(rows[-1][:4])
+
+    def begin(self, version: Version) -> None:
+        """Make `version` ready in the background."""
+        if self._tasks is None or version.environment_id in self._changing:
+            return
+        task = self._tasks.create_task(self._change(version), name=f"activate {version.ref.key}:{version.number}")
+        self._changing[version.environment_id] = task
+        task.add_done_callback(lambda _: self._changing.pop(version.environment_id, None))
+
+    async def prepared(self, function: FunctionVersion) -> None:
+        """Wait until `function` can be launched fast on this node. Raises ComputeError."""
+        task = self._preparing.get(function.environment_id)
+        if task is None:
+            task = asyncio.create_task(self._prepare_one(function))
+            self._preparing[function.environment_id] = task
+            task.add_done_callback(lambda _: self._preparing.pop(function.environment_id, None))
+        # The preparation is shared: one waiter that gives up does not end it for the others.
+        await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """End the preparations that still run."""
+        for task in (running := list(self._preparing.values())):
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _unfinished(self, after: Row) -> list[Row]:
+        return await self._platform.store.read(lambda reader: tables.unfinished_versions(reader, after, PAGE))
+
+    async def _prepare_one(self, function: FunctionVersion) -> None:
+        async with self._at_once:
+            await self._prepare(function)
+
+    async def _change(self, version: Version) -> None:
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        reason, code = await self._outcome(version)
+        await asyncio.sleep(max(0.0, MINIMUM_CHANGE_S - (loop.time() - since)))
+        while True:
+            try:
+                await self._platform.store.transact(lambda tx: self._finish(tx, version, reason, code))
+                return
+            except StoreError:
+                logger.warning("the state of %s could not be stored; will be tried again", version.ref.arn)
+                await asyncio.sleep(RETRY_S)
+
+    async def _outcome(self, version: Version) -> tuple[str, str]:
+        """Why the version could not be made ready, and AWS's code for it; two empty texts when it could."""
+        try:
+            await self.prepared(version.target)
+        except RuntimeMissing as error:
+            return str(error), "InvalidRuntime"
+        except ComputeError as error:
+            return str(error), "InternalError"
+        except Exception:
+            logger.exception("%s could not be prepared", version.ref.arn)
+            return "An internal error occurred.", "InternalError"
+        return "", ""
+
+    def _finish(self, tx: Transaction, version: Version, reason: str, code: str) -> None:
+        row = tables.version(tx, version.ref, version.sequence)
+        if row is None:
+            return
+        current = Version.from_row(row)
+        if current.environment_id != version.environment_id or not current.is_changing:
+            return
+        revision_id = self._platform.ids.uuid()
+        (current.failed(revision_id, reason, code) if code else current.ready(revision_id)).put(tx)
+        packages.release(tx, [current.serving_digest])
+        changed(tx, current.ref)

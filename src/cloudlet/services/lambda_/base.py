@@ -1,0 +1,61 @@
+"""What all of Lambda's operations share."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from cloudlet.compute.function import RuntimeMissing
+from cloudlet.iam.principals import RequestContext
+from cloudlet.services.base import Platform, Service
+from cloudlet.services.lambda_ import role
+from cloudlet.services.lambda_.activation import Activation
+from cloudlet.services.lambda_.changes import Changes
+from cloudlet.services.lambda_.engines import Compute, Limits, Prepare, RuntimeFinder
+from cloudlet.services.lambda_.errors import InvalidParameterValue
+from cloudlet.services.lambda_.function import Maker
+from cloudlet.services.lambda_.names import FunctionRef
+from cloudlet.services.lambda_.version import Configuration, Version, find
+from cloudlet.store.base import Reader
+
+SETTLE_S = 10.0
+"""How long an operation waits for a function that is still being created."""
+
+
+class LambdaParts(Service):
+    """The service's parts, for the operations in other modules."""
+
+    def __init__(
+        self, platform: Platform, compute: Compute, counting: Limits, runtimes: RuntimeFinder, prepare: Prepare
+    ) -> None:
+        super().__init__(platform)
+        self.store = platform.store
+        self.make = Maker(platform.ids, platform.clock)
+        self.changes = Changes(platform, compute, counting)
+        self.activation = Activation(platform, prepare)
+        self._runtimes = runtimes
+
+    async def check_role(self, context: RequestContext, params: dict[str, Any], ref: FunctionRef) -> None:
+        """Raises InvalidParameterValue when `params` name a role that Lambda cannot assume."""
+        if params.get("Role"):
+            await role.check_role(self.platform, context, params["Role"], ref.arn)
+
+    async def with_runtime(self, configuration: Configuration) -> Configuration:
+        """`configuration` with what its runtime really is on this machine. Raises InvalidParameterValue."""
+        try:
+            found = await asyncio.to_thread(self._runtimes.resolve, configuration.runtime)
+        except RuntimeMissing as error:
+            raise InvalidParameterValue(str(error)) from error
+        return replace(configuration, runs_on="" if found.name == configuration.runtime else found.name)
+
+    async def settled(self, ref: FunctionRef, *, updates: bool = False) -> None:
+        """Wait a while for a function that is being created, and with `updates` for one that is being updated.
+
+        AWS would refuse what comes next; here creation takes so short that programs need not know of it.
+        """
+
+        def is_settled(reader: Reader) -> bool:
+            version: Version = find(reader, ref.qualified(""))
+            return not (version.is_changing if updates else version.state == "Pending")
+
+        if not await self.store.read(is_settled):
+            await self.changes.wait(ref, until=is_settled, timeout_s=SETTLE_S)

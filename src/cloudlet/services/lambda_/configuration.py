@@ -1,0 +1,168 @@
+"""A function's configuration from the parameters of CreateFunction and UpdateFunctionConfiguration.
+
+What AWS accepts and Cloudlet does not do yet is refused by name, never kept and ignored; what says only the default is
+accepted. https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+"""
+
+import platform
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from cloudlet.errors import ValidationError
+from cloudlet.services.lambda_ import limits, runtime_names
+from cloudlet.services.lambda_.errors import InvalidParameterValue
+from cloudlet.services.lambda_.version import Configuration
+
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+RESERVED_VARIABLES = frozenset(
+    (
+        "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_LAMBDA_RUNTIME_API",
+        "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
+    )
+)  # fmt: skip
+_VARIABLE_NAME = re.compile(r"[a-zA-Z]([a-zA-Z0-9_])+")
+_MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+# The parameters that are not built yet, each with what is as good as not giving it.
+_UNBUILT: Mapping[str, Callable[[Any], bool]] = {
+    "AcceleratorConfig": lambda value: not value,
+    "CapacityProviderConfig": lambda value: not value,
+    "CodeSigningConfigArn": lambda value: not value,
+    "DeadLetterConfig": lambda value: not value.get("TargetArn"),
+    "DurableConfig": lambda value: not value,
+    "FileSystemConfigs": lambda value: not value,
+    "ImageConfig": lambda value: not any(value.values()),
+    "KMSKeyArn": lambda value: not value,
+    "Layers": lambda value: not value,
+    "PackageType": lambda value: value == "Zip",
+    "PublishTo": lambda value: not value,
+    "RuntimeConfig": lambda value: not value,
+    "SnapStart": lambda value: value.get("ApplyOn", "None") == "None",
+    "SourceKMSKeyArn": lambda value: not value,
+    "TenancyConfig": lambda value: not value,
+    "VpcConfig": lambda value: not any(value.values()),
+}
+
+
+def machine_architecture() -> str:
+    """The architecture of this machine in Lambda's words."""
+    machine = platform.machine()
+    return _MACHINES.get(machine.lower(), machine)
+
+
+def refuse_unbuilt(params: Mapping[str, Any]) -> None:
+    """Raises InvalidParameterValue when a parameter asks for what is not built yet."""
+    for name, is_default in _UNBUILT.items():
+        if (value := params.get(name)) is not None and not is_default(value):
+            raise InvalidParameterValue(f"Cloudlet does not implement the parameter {name} with this value yet.")
+    if (params.get("LoggingConfig") or {}).get("LogFormat", "Text") != "Text":
+        raise InvalidParameterValue("Cloudlet does not implement the parameter LoggingConfig.LogFormat JSON yet.")
+
+
+def create(params: Mapping[str, Any]) -> Configuration:
+    """The configuration of a new function. Raises ValidationError, InvalidParameterValue."""
+    _check_snap_start(params, params.get("Runtime", ""))
+    refuse_unbuilt(params)
+    if not params.get("Runtime") or not params.get("Handler"):
+        raise InvalidParameterValue(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+        )
+    base = Configuration(runtime="", handler="", role="", architecture=architecture(params) or machine_architecture())
+    return _changed(base, params)
+
+
+def update(current: Configuration, params: Mapping[str, Any]) -> Configuration:
+    """`current` with what `params` change. Raises ValidationError, InvalidParameterValue."""
+    _check_snap_start(params, params.get("Runtime") or current.runtime)
+    refuse_unbuilt(params)
+    return _changed(current, params)
+
+
+def architecture(params: Mapping[str, Any]) -> str | None:
+    """The architecture that `params` ask for. Raises InvalidParameterValue when this machine cannot run it."""
+    chosen: str | None = (params.get("Architectures") or [None])[0]
+    if chosen is not None and chosen != machine_architecture():
+        raise InvalidParameterValue(
+            f"This machine is {machine_architecture()}: it cannot run functions of the architecture {chosen}."
+        )
+    return chosen
+
+
+def with_architecture(current: Configuration, chosen: str | None) -> Configuration:
+    """`current` for the architecture `chosen`, when one was."""
+    return replace(current, architecture=chosen) if chosen else current
+
+
+def with_runs_on(current: Configuration, runs_on: str) -> Configuration:
+    """`current` with the runtime that it really runs on."""
+    return replace(current, runs_on=runs_on)
+
+
+def _changed(base: Configuration, params: Mapping[str, Any]) -> Configuration:
+    plain = {
+        "Handler": "handler",
+        "Role": "role",
+        "Description": "description",
+        "Timeout": "timeout_s",
+        "MemorySize": "memory_mb",
+        "Runtime": "runtime",
+    }
+    changes = {field: params[member] for member, field in plain.items() if params.get(member) is not None}
+    _check_range(params, "Timeout", "timeout", limits.TIMEOUT_S)
+    _check_range(params, "MemorySize", "memorySize", limits.MEMORY_MB)
+    if (storage := params.get("EphemeralStorage")) is not None:
+        _check_range(storage, "Size", "ephemeralStorage.size", limits.EPHEMERAL_STORAGE_MB)
+        changes["ephemeral_storage_mb"] = storage["Size"]
+    if "runtime" in changes:
+        runtime_names.check(changes["runtime"])
+    if (environment := params.get("Environment")) is not None and environment.get("Variables") is not None:
+        changes["environment"] = dict(environment["Variables"])
+        check_environment(changes["environment"])
+    if (mode := (params.get("TracingConfig") or {}).get("Mode")) is not None:
+        changes["tracing_mode"] = mode
+    if (log_group := (params.get("LoggingConfig") or {}).get("LogGroup")) is not None:
+        changes["log_group"] = log_group
+    return replace(base, **changes)
+
+
+def check_environment(variables: Mapping[str, str]) -> None:
+    """Raises InvalidParameterValue for variables that are too many, reserved or badly named."""
+    measured = orjson.dumps(variables)
+    if len(measured) > limits.ENVIRONMENT_BYTES:
+        raise InvalidParameterValue(
+            "Lambda was unable to configure your environment variables because the environment variables you have "
+            f"provided exceeded the 4KB limit. String measured: {measured.decode()}"
+        )
+    if reserved := [name for name in variables if name in RESERVED_VARIABLES]:
+        raise InvalidParameterValue(
+            "Lambda was unable to configure your environment variables because the environment variables you have "
+            "provided contains reserved keys that are currently not supported for modification. "
+            f"Reserved keys used in this request: {', '.join(reserved)}"
+        )
+    # The model's own validation says so in AWS's words; this holds for calls that do not pass it.
+    if bad := [name for name in variables if not _VARIABLE_NAME.fullmatch(name)]:
+        raise InvalidParameterValue(f"Environment variable names must match {_VARIABLE_NAME.pattern}: {', '.join(bad)}")
+    if any("\0" in value for value in variables.values()):
+        raise InvalidParameterValue("Environment variable values must not hold NUL characters.")
+
+
+def _check_snap_start(params: Mapping[str, Any], runtime: str) -> None:
+    applies = (params.get("SnapStart") or {}).get("ApplyOn", "None") != "None"
+    if applies and runtime in runtime_names.CURRENT and runtime not in runtime_names.SNAP_START:
+        raise InvalidParameterValue(f"{runtime} is not supported for SnapStart enabled functions.")
+
+
+def _check_range(params: Mapping[str, Any], member: str, path: str, maximum: int) -> None:
+    # The model's maxima are those of function kinds that are not built yet; Lambda's quotas hold for these.
+    if (value := params.get(member)) is not None and value > maximum:
+        raise ValidationError(
+            f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: "
+            f"Member must have value less than or equal to {maximum}"
+        )

@@ -1,0 +1,209 @@
+"""The operations on functions and their versions."""
+
+from typing import Any
+
+import orjson
+
+from cloudlet.errors import ValidationError
+from cloudlet.iam.principals import RequestContext
+from cloudlet.services.base import Result, operation
+from cloudlet.services.lambda_ import configuration as configurations
+from cloudlet.services.lambda_ import function as functions
+from cloudlet.services.lambda_ import limits, tables, tagging
+from cloudlet.services.lambda_.base import LambdaParts
+from cloudlet.services.lambda_.code_urls import CodeUrls
+from cloudlet.services.lambda_.errors import InvalidParameterValue
+from cloudlet.services.lambda_.names import FunctionRef, resolve
+from cloudlet.services.lambda_.packages import Package, Packages
+from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
+from cloudlet.services.lambda_.version import Configuration, Version, describe, find
+from cloudlet.store.base import Reader, Row, Transaction
+
+
+class FunctionOperations(LambdaParts):
+    """CreateFunction and what follows."""
+
+    packages: Packages
+    code_urls: CodeUrls
+
+    @operation("CreateFunction")
+    async def create_function(self, context: RequestContext, params: dict[str, Any]) -> Result:
+        ref = _new_name(context, params["FunctionName"])
+        configuration = configurations.create(params)
+        if params["Code"].get("ImageUri"):
+            raise InvalidParameterValue("Please don't provide ImageUri when creating a function with packageType Zip.")
+        tags = params.get("Tags") or {}
+        tagging.check(tags)
+        content = await self.packages.content(context, params["Code"])
+        await self.packages.check(content)
+        configuration = await self.with_runtime(configuration)
+        await self.check_role(context, params, ref)
+        publish = bool(params.get("Publish"))
+        async with self.packages.hold(context, content) as package:
+            made = await self.store.transact(
+                lambda tx: functions.create(tx, self.make, ref, configuration, package, tags, publish=publish)
+            )
+        for version in made:
+            self.activation.begin(version)
+        return describe(made[-1], ref.arn)
+
+    @operation("UpdateFunctionCode")
+    async def update_function_code(self, context: RequestContext, params: dict[str, Any]) -> Result:
+        ref = resolve(context, params["FunctionName"])
+        configurations.refuse_unbuilt(params)
+        architecture = configurations.architecture(params)
+        await self.settled(ref)
+        if params.get("ImageUri"):
+            raise InvalidParameterValue("Please don't provide ImageUri when updating a function with packageType Zip.")
+        content = await self.packages.content(context, params)
+        await self.packages.check(content)
+
+        def change(current: Configuration) -> Configuration:
+            return configurations.with_architecture(current, architecture)
+
+        async with self.packages.hold(context, content) as package:
+            if params.get("DryRun"):
+                return await self._dry_run(ref, params, package)
+            return await self._update(ref, params, change, package)
+
+    @operation("UpdateFunctionConfiguration")
+    async def update_function_configuration(self, context: RequestContext, params: dict[str, Any]) -> Result:
+        ref = resolve(context, params["FunctionName"])
+        await self.settled(ref)
+        current = await self.store.read(lambda reader: find(reader, ref.qualified("")))
+        # Once here for the errors that need no transaction, then on whatever is current when it is done.
+        changed = await self.with_runtime(configurations.update(current.configuration, params))
+        await self.check_role(context, params, ref)
+
+        def change(current: Configuration) -> Configuration:
+            return configurations.with_runs_on(configurations.update(current, params), changed.runs_on)
+
+        return await self._update(ref, params, change, None)
+
+    async def _update(
+        self, ref: FunctionRef, params: dict[str, Any], change: functions.Change, package: Package | None
+    ) -> Result:
+        def update(tx: Transaction) -> list[Version]:
+            latest = functions.update(tx, self.make, ref, params.get("RevisionId"), change, package)
+            if package is None or not params.get("Publish"):
+                return [latest]
+            return [latest, functions.publish_update(tx, self.make, latest)]
+
+        made = await self.store.transact(update)
+        for version in made:
+            self.activation.begin(version)
+        shown = made[-1]
+        return describe(shown, ref.qualified(shown.number).qualified_arn if len(made) > 1 else ref.arn)
+
+    async def _dry_run(self, ref: FunctionRef, params: dict[str, Any], package: Package) -> Result:
+        current = await self.store.read(lambda reader: find(reader, ref.qualified("")))
+        functions.check_revision(params.get("RevisionId"), current.revision_id)
+        return describe(functions.with_package(current, package), ref.arn)
+
+    @operation("GetFunction")
+    async def get_function(self, context: RequestContext, params: dict[str, Any]) -> Result:
+        ref = resolve(context, params["FunctionName"], params.get("Qualifier"))
+
+        def read(reader: Reader) -> tuple[Version, Row | None]:
+            return find(reader, ref), tables.function(reader, ref)
+
+        version, function = await self.store.read(read)
+        url = await self.code_urls.url(context.endpoint, version.code_digest)
+        answer: dict[str, Any] = {
+            "Configuration": describe(version, ref.qualified_arn),
+            "Code": {"RepositoryType": "S3", "Location": url},
+        }
+        _, tags, reserved = function or (0, "{}", None)
+        if tags != "{}":
+            answer["Tags"] = orjson.loads(tags)
+        if reserved is not None:
+            answer["Concurrency"] = {"ReservedConcurrentExecutions": reserved}
+        return answer
+
+    @operation("GetFunctionConfiguration")
+    async def get_function_configuration(self, context: RequestContext, params: dict[str, Any]) -> Result:
+        ref = resolve(context, params["FunctionName"], params.get("Qualifier"))
+        version = await self.store.read(lambda reader: find(reader, ref))
+        return describe(version, ref.qualified_arn)
+
+    @operation("ListFunctions")
+    async def list_functions(self, context: RequestContext, params: dict[str, Any]) -> Result:
+        account, region, items = context.account, context.region, page_items(params)
+        if params.get("MasterRegion", "ALL") not in ("ALL", region):
+            return {"Functions": []}  # no function here is the replica of one elsewhere
+        if params.get("FunctionVersion") == "ALL":
+            name, sequence = read_marker(params, ("", -1))
+            rows = await self.store.read(
+                lambda reader: tables.all_versions(reader, account, region, (name, sequence), items + 1)
+            )
+            marker = next_marker(rows, items, 2, 3)
+        else:
+            [name] = read_marker(params, ("",))
+            rows = await self.store.read(
+                lambda reader: tables.latest_versions(reader, account, region, name, items + 1)
+            )
+            marker = next_marker(rows, items, 2)
+        qualified = params.get("FunctionVersion") == "ALL"
+        return _page("Functions", rows[:items], marker, qualified=qualified)
+
+    @operation("DeleteFunction")
+    async def delete_function(self, context: RequestContext, params: dict[str, Any]) -> Result:
+        ref = resolve(context, params["FunctionName"], params.get("Qualifier"))
+        await self.store.transact(lambda tx: functions.delete(tx, ref))
+        return {"StatusCode": 204}
+
+    @operation("PublishVersion")
+    async def publish_version(self, context: RequestContext, params: dict[str, Any]) -> Result:
+        ref = resolve(context, params["FunctionName"])
+        configurations.refuse_unbuilt(params)
+        await self.settled(ref, updates=True)
+        version = await self.store.transact(
+            lambda tx: functions.publish(
+                tx,
+                self.make,
+                ref,
+                description=params.get("Description"),
+                code_sha256=params.get("CodeSha256"),
+                revision_id=params.get("RevisionId"),
+            )
+        )
+        if version.is_changing:
+            self.activation.begin(version)
+        return describe(version, ref.qualified(version.number).qualified_arn)
+
+    @operation("ListVersionsByFunction")
+    async def list_versions_by_function(self, context: RequestContext, params: dict[str, Any]) -> Result:
+        ref, items = resolve(context, params["FunctionName"]), page_items(params)
+        [after] = read_marker(params, (-1,))
+
+        def read(reader: Reader) -> list[Row]:
+            functions.check_exists(reader, ref)
+            return tables.versions(reader, ref, after, items + 1)
+
+        rows = await self.store.read(read)
+        return _page("Versions", rows[:items], next_marker(rows, items, 3), qualified=True)
+
+
+def _page(member: str, rows: list[Row], marker: str | None, *, qualified: bool) -> Result:
+    versions = [Version.from_row(row) for row in rows]
+    shown = [
+        describe(version, version.ref.qualified(version.number if qualified else "").qualified_arn, listed=True)
+        for version in versions
+    ]
+    return {member: shown, "NextMarker": marker} if marker else {member: shown}
+
+
+def _new_name(context: RequestContext, name: str) -> FunctionRef:
+    """The function to be created. Raises InvalidParameterValue, ValidationError for a name that cannot be one."""
+    ref = resolve(context, name)
+    if ref.qualifier:
+        raise ValidationError(
+            f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: "
+            "Member must not have a qualifier"
+        )
+    if len(ref.name) > limits.FUNCTION_NAME_LENGTH:
+        raise InvalidParameterValue(
+            f"1 validation error detected: Value '{ref.name}' at 'functionName' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {limits.FUNCTION_NAME_LENGTH}"
+        )
+    return ref

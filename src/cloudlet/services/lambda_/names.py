@@ -1,0 +1,106 @@
+"""What a caller may call a function, and the ARNs of functions, versions and aliases.
+
+`my-function`, `my-function:live`, `123456789012:function:my-function`,
+`arn:aws:lambda:us-east-1:123456789012:function:my-function:1`
+https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html#API_GetFunction_RequestParameters
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from cloudlet.errors import ValidationError
+from cloudlet.iam.principals import RequestContext
+from cloudlet.services.lambda_.errors import CrossAccount, InvalidParameterValue, ResourceNotFound
+
+LATEST = "$LATEST"
+
+_NAME = re.compile(
+    r"(?:arn:aws[a-zA-Z-]*:lambda:)?(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
+    r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[a-zA-Z0-9-_.]+)(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9-_]+))?"
+)
+_PATTERN = (
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?"
+    r"(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRef:
+    """A function as a caller named it; `qualifier` is a version, an alias or empty."""
+
+    account: str
+    region: str
+    name: str
+    qualifier: str = ""
+
+    @property
+    def arn(self) -> str:
+        """The ARN of the function, without qualifier."""
+        return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
+
+    @property
+    def qualified_arn(self) -> str:
+        """The ARN with the qualifier that the caller gave, when there is one."""
+        return f"{self.arn}:{self.qualifier}" if self.qualifier else self.arn
+
+    @property
+    def key(self) -> str:
+        """What notifications about the function carry."""
+        return f"{self.account}/{self.region}/{self.name}"
+
+    def qualified(self, qualifier: str) -> "FunctionRef":
+        """The same function with another qualifier."""
+        return replace(self, qualifier=qualifier)
+
+    def not_found(self) -> ResourceNotFound:
+        """The error for a function (version, alias) that is not there."""
+        return ResourceNotFound(f"Function not found: {self.qualified_arn}")
+
+
+def is_version(qualifier: str) -> bool:
+    """True for the number of a published version."""
+    return qualifier.isascii() and qualifier.isdigit()
+
+
+def is_alias(qualifier: str) -> bool:
+    """True for what can be an alias: neither `$LATEST` nor a number."""
+    return bool(qualifier) and "$" not in qualifier and not is_version(qualifier)
+
+
+def resolve(context: RequestContext, name: str, qualifier: str | None = None) -> FunctionRef:
+    """The function that `name` (and `qualifier`) means for this caller.
+
+    Raises ResourceNotFound for another region, CrossAccount for another account, InvalidParameterValue where the
+    name's own qualifier and the given one differ.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ValidationError(
+            f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: "
+            f"Member must satisfy regular expression pattern: {_PATTERN}"
+        )
+    region, account, function, own = match["region"], match["account"], match["name"], match["qualifier"]
+    if region and region != context.region:
+        raise ResourceNotFound(f"Functions from '{region}' are not reachable in this region ('{context.region}')")
+    if account and account != context.account:
+        action = f"lambda:{'InvokeFunction' if context.operation == 'Invoke' else context.operation}"
+        arn = FunctionRef(account, context.region, function).arn
+        raise CrossAccount(
+            f"User: {context.principal.arn} is not authorized to perform: {action} on resource: {arn} "
+            f"because no resource-based policy allows the {action} action"
+        )
+    if qualifier and own and own != qualifier:
+        raise InvalidParameterValue(
+            "The derived qualifier from the function name does not match the specified qualifier."
+        )
+    return FunctionRef(context.account, context.region, function, qualifier or own or "")
+
+
+def resolve_resource(context: RequestContext, arn: str) -> FunctionRef:
+    """The function behind a taggable resource's ARN. Raises InvalidParameterValue for a version or an alias."""
+    ref = resolve(context, arn)
+    if ref.qualifier:
+        raise InvalidParameterValue(
+            "Tags on function aliases and versions are not supported. Please specify a function ARN."
+        )
+    return ref

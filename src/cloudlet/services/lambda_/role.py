@@ -1,0 +1,83 @@
+"""The role that a function runs with: checked when it is given, assumed when an environment starts.
+
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
+"""
+
+import datetime
+from typing import Any
+
+from cloudlet.arn import Arn
+from cloudlet.compute.function import ComputeError, FunctionVersion, TemporaryCredentials
+from cloudlet.errors import OperationNotImplemented, ServiceError
+from cloudlet.iam.principals import Principal, RequestContext
+from cloudlet.services.base import Platform
+from cloudlet.services.lambda_.errors import InvalidParameterValue
+
+SERVICE = "lambda.amazonaws.com"
+REFUSED = "The role defined for the function cannot be assumed by Lambda."
+
+
+class RoleRefused(ComputeError):
+    """The role defined for the function cannot be assumed by Lambda."""
+
+
+class FunctionCredentials:
+    """The `CredentialSource` of the compute engine: temporary credentials of functions' roles, from STS."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def credentials(self, function: FunctionVersion) -> TemporaryCredentials:
+        """Fresh credentials for the role of `function`. Raises RoleRefused, ComputeError."""
+        request = {"RoleArn": function.role_arn, "RoleSessionName": function.name}
+        context = _context(self._platform, function.account, function.region, function.function_arn)
+        try:
+            answer = await self._platform.calls.call(context, "sts", "AssumeRole", request)
+        except ServiceError as error:
+            if error.sender_fault:
+                raise RoleRefused(REFUSED) from error
+            raise ComputeError(f"no credentials for {function.role_arn}: {error}") from error
+        issued = answer["Credentials"]
+        return TemporaryCredentials(
+            issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"], _seconds(issued["Expiration"])
+        )
+
+
+async def check_role(platform: Platform, context: RequestContext, role_arn: str, function_arn: str) -> None:
+    """Raises InvalidParameterValue when Lambda cannot assume the role.
+
+    In dev mode a role that is not there is taken for one that will do: who only tries functions out makes no roles.
+    """
+    call = _context(platform, context.account, context.region, function_arn)
+    try:
+        await platform.calls.call(
+            call, "sts", "AssumeRole", {"RoleArn": role_arn, "RoleSessionName": "cloudlet-role-check"}
+        )
+    except OperationNotImplemented:
+        return
+    except ServiceError as error:
+        if not error.sender_fault:
+            raise
+        if platform.config.auth == "dev" and not await _exists(platform, context, role_arn):
+            return
+        raise InvalidParameterValue(REFUSED) from error
+
+
+async def _exists(platform: Platform, context: RequestContext, role_arn: str) -> bool:
+    role = Arn.parse(role_arn)
+    name = role.resource.rpartition("/")[2]
+    try:
+        await platform.calls.call(
+            _context(platform, role.account, context.region, ""), "iam", "GetRole", {"RoleName": name}
+        )
+    except ServiceError:
+        return False
+    return True
+
+
+def _context(platform: Platform, account: str, region: str, source_arn: str) -> RequestContext:
+    return RequestContext(Principal.service(SERVICE, account), region, platform.ids.uuid(), source_arn=source_arn)
+
+
+def _seconds(moment: Any) -> float:
+    return moment.timestamp() if isinstance(moment, datetime.datetime) else float(moment)

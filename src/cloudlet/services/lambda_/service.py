@@ -1,0 +1,76 @@
+"""The Lambda service, put together."""
+
+import asyncio
+
+from cloudlet.delivery.engine import Engine
+from cloudlet.services.base import BodyLimit, Platform, RouteHandler
+from cloudlet.services.lambda_ import limits
+from cloudlet.services.lambda_.access_operations import AccessOperations
+from cloudlet.services.lambda_.asynchronous import Asynchronous
+from cloudlet.services.lambda_.code_urls import ROUTE, CodeUrls
+from cloudlet.services.lambda_.default_operations import DefaultOperations
+from cloudlet.services.lambda_.engines import Compute, Limits, Prepare, RuntimeFinder
+from cloudlet.services.lambda_.errors import RequestEntityTooLarge
+from cloudlet.services.lambda_.function_operations import FunctionOperations
+from cloudlet.services.lambda_.invocation import Invoker, too_large
+from cloudlet.services.lambda_.invoke_operations import InvokeOperations
+from cloudlet.services.lambda_.packages import Packages
+from cloudlet.services.lambda_.routes import Routes
+from cloudlet.services.lambda_.tables import MIGRATIONS
+from cloudlet.wire.http import HttpRequest
+
+
+def _create_too_large(size_bytes: int, request: HttpRequest) -> RequestEntityTooLarge:  # noqa: ARG001
+    return RequestEntityTooLarge(
+        f"Request must be smaller than {limits.CREATE_REQUEST_BYTES} bytes for the CreateFunction operation"
+    )
+
+
+def _invoke_too_large(size_bytes: int, request: HttpRequest) -> RequestEntityTooLarge:
+    return too_large(size_bytes, request.headers.get("x-amz-invocation-type", "RequestResponse"))
+
+
+class LambdaService(FunctionOperations, InvokeOperations, AccessOperations, DefaultOperations):
+    """AWS Lambda: https://docs.aws.amazon.com/lambda/latest/api/welcome.html"""
+
+    name = "lambda"
+    migrations = MIGRATIONS
+    body_limits = {
+        "CreateFunction": BodyLimit(limits.CREATE_REQUEST_BYTES, _create_too_large),
+        "Invoke": BodyLimit(limits.SYNCHRONOUS_PAYLOAD_BYTES, _invoke_too_large),
+    }
+
+    def __init__(
+        self,
+        platform: Platform,
+        compute: Compute,
+        counting: Limits,
+        engine: Engine,
+        runtimes: RuntimeFinder,
+        prepare: Prepare,
+    ) -> None:
+        super().__init__(platform, compute, counting, runtimes, prepare)
+        self.packages = Packages(platform)
+        self.code_urls = CodeUrls(platform)
+        routes = Routes(platform.store, platform.clock, self.activation, self.changes)
+        self.invoker = Invoker(platform, compute, routes, Asynchronous(platform, engine, compute, routes))
+
+    def routes(self) -> dict[str, RouteHandler]:
+        return {ROUTE: self.code_urls.serve}
+
+    async def start(self, tasks: asyncio.TaskGroup) -> None:
+        await self.changes.load()
+        await self.activation.start(tasks)
+        self._loops = [tasks.create_task(self.changes.run()), tasks.create_task(self.packages.run())]
+
+    async def stop(self) -> None:
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.activation.close()
+        self.packages.close()
+        self.changes.close()
+
+    async def reset(self) -> None:
+        self.changes.reset()
+        self.code_urls.reset()
