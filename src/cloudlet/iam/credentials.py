@@ -9,8 +9,8 @@ from pathlib import Path
 from cloudlet.clock import Clock
 from cloudlet.config import Config
 from cloudlet.iam import tables
-from cloudlet.iam.principals import Principal
-from cloudlet.iam.tokens import MASTER_KEY_BYTES, Session, Tokens
+from cloudlet.iam.principals import KnownKey, Principal
+from cloudlet.iam.tokens import MASTER_KEY_BYTES, Tokens
 from cloudlet.ids import Ids
 from cloudlet.store.base import Store, Transaction
 
@@ -19,17 +19,6 @@ DEV_KEY = "test"
 _MASTER_KEY = "session-tokens"
 _KNOWN_KEYS = 4096
 _TEMPORARY_PREFIX = "ASIA"
-
-
-@dataclass(frozen=True, slots=True)
-class KnownKey:
-    """What an access key stands for."""
-
-    secret: str | None
-    """What its requests are signed with; None for a key of dev mode, whose signature is not checked."""
-    principal: Principal
-    expires: float | None = None
-    """Seconds since the epoch, platform time; None for a key that lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +35,21 @@ class SessionCredentials:
 def make_access_key_id(prefix: str, account: str, ids: Ids) -> str:
     """An access key id that tells its account, as AWS's do: 20 characters, the last 16 of them base32.
 
-    The first 48 of these 80 bits are zero, then 40 bits of the account, then 7 random ones; 32 random bits follow.
+    These 80 bits are a one, 40 bits of the account, and 39 random ones.
     """
     random = ids.bytes(5)
-    head = int(account) << 7 | random[0] >> 1
+    head = 1 << 47 | int(account) << 7 | random[0] >> 1
     return prefix + base64.b32encode(head.to_bytes(6, "big") + random[1:]).decode()
 
 
 def account_of(access_key_id: str) -> str | None:
     """The account that an access key id tells; None when it is not of this form."""
     try:
-        number = int.from_bytes(base64.b32decode(access_key_id[4:20])[:6], "big") >> 7
+        head = int.from_bytes(base64.b32decode(access_key_id[4:20])[:6], "big")
     except ValueError:
         return None
-    return f"{number:012d}" if number < 10**12 else None
+    number = (head & ~(1 << 47)) >> 7
+    return f"{number:012d}" if head >> 47 == 1 and number < 10**12 else None
 
 
 class Credentials:
@@ -85,7 +75,7 @@ class Credentials:
         await self._keep(root, self._ids.bytes(MASTER_KEY_BYTES))
 
     async def reset(self) -> None:
-        """The store has been emptied: put the root key pair back, so that who has it can go on, but end all sessions."""
+        """The store has been emptied: put the root key pair back, so that who has it can go on. All sessions end."""
         await self._keep(self._root, self._ids.bytes(MASTER_KEY_BYTES))
 
     async def _keep(self, root: tables.AccessKey, master_key: bytes) -> None:
@@ -120,16 +110,17 @@ class Credentials:
         a function has what its role grants and no more. Raises InvalidToken.
         """
         if access_key_id.startswith(_TEMPORARY_PREFIX):
-            if not session_token:
+            return self._tokens.open(access_key_id, session_token) if session_token else None
+        known = self._known.get(access_key_id)
+        if known is None:
+            known = self._dev_key(access_key_id) or await self._lasting_key(access_key_id)
+            if known is None:
                 return None
-            session = self._tokens.open(access_key_id, session_token)
-            return KnownKey(session.secret, session.principal, session.expires)
-        if not sandboxed and (known := self._dev_key(access_key_id)):
-            return known
-        if known := self._known.get(access_key_id):
-            self._known.move_to_end(access_key_id)
-            return known
-        return await self._lasting_key(access_key_id)
+            self._known[access_key_id] = known
+            if len(self._known) > _KNOWN_KEYS:
+                self._known.popitem(last=False)
+        self._known.move_to_end(access_key_id)
+        return None if sandboxed and known.secret is None else known
 
     def _dev_key(self, access_key_id: str) -> KnownKey | None:
         """`test` is the account of the configuration, twelve digits are the account that they name; loopback only."""
@@ -146,19 +137,16 @@ class Credentials:
         if key is None or key.status != "Active" or key.user_key:
             # Users and their keys come with the rest of IAM; until then no row has a user.
             return None
-        known = self._known[access_key_id] = KnownKey(key.secret, Principal.root(key.account, access_key_id))
-        if len(self._known) > _KNOWN_KEYS:
-            self._known.popitem(last=False)
-        return known
+        return KnownKey(key.secret, Principal.root(key.account, access_key_id))
 
     def issue(self, principal: Principal, duration_s: int, minimum_token_length: int = 0) -> SessionCredentials:
         """Temporary credentials with which their bearer is `principal` (its access key is made here)."""
         now = self._clock.now()
         access_key_id = make_access_key_id(_TEMPORARY_PREFIX, principal.account, self._ids)
         principal = replace(principal, access_key_id=access_key_id, token_issued=now)
-        session = Session(principal, self._ids.secret_access_key(), float(int(now) + duration_s))
-        token = self._tokens.seal(session, minimum_token_length)
-        return SessionCredentials(access_key_id, session.secret, token, session.expires)
+        secret, expires = self._ids.secret_access_key(), float(int(now) + duration_s)
+        token = self._tokens.seal(KnownKey(secret, principal, expires), minimum_token_length)
+        return SessionCredentials(access_key_id, secret, token, expires)
 
 
 def write_credentials_file(path: Path, access_key_id: str, secret: str) -> None:

@@ -56,6 +56,17 @@ class Principal:
         return cls("service", account, name, name, source_service=name)
 
 
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """What an access key stands for."""
+
+    secret: str | None
+    """What its requests are signed with; None for a key of dev mode, whose signature is not checked."""
+    principal: Principal
+    expires: float | None = None
+    """Seconds since the epoch, platform time; None for a key that lasts."""
+
+
 @dataclass(slots=True)
 class RequestContext:
     """One call: who makes it, where it goes, and how it came. Handed to every operation.

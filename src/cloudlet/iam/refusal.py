@@ -93,10 +93,8 @@ _ANSWERS: dict[Family, dict[Reason, tuple[str, int, str]]] = {
 _FAMILIES: dict[str, Family] = {"json": "json", "smithy-rpc-v2-cbor": "json", "rest-json": "rest-json", "ec2": "ec2"}
 
 
-def family(protocol: str, *, is_s3: bool) -> Family:
-    """The family of a service by the protocol that it is called with, as botocore names protocols."""
-    if is_s3:
-        return "s3"
+def family(protocol: str) -> Family:
+    """The family of a service, S3 apart, by the protocol that it is called with, as botocore names protocols."""
     return _FAMILIES.get(protocol, "query")
 
 

@@ -13,7 +13,7 @@ secret would be readable in it).
 import base64
 import binascii
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cloudlet.errors import CloudletError
-from cloudlet.iam.principals import Principal
+from cloudlet.iam.principals import KnownKey, Principal
 from cloudlet.ids import Ids
 
 MASTER_KEY_BYTES = 32
@@ -29,21 +29,11 @@ _FORMAT = b"\x01"
 _NONCE_BYTES = 12
 _MAX_TOKEN_LENGTH = 32 * 1024
 _OPENED_TOKENS = 4096
-_PRINCIPAL_FIELDS = {field.name: field for field in fields(Principal)}
+_PRINCIPAL_FIELDS = {field.name: field for field in fields(Principal) if field.name != "access_key_id"}
 
 
 class InvalidToken(CloudletError):
     """The session token is not one of this store's, was changed, or belongs to another access key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What a session token says."""
-
-    principal: Principal
-    secret: str
-    expires: float
-    """Seconds since the epoch, platform time."""
 
 
 class Tokens:
@@ -52,15 +42,12 @@ class Tokens:
     def __init__(self, master_key: bytes, ids: Ids) -> None:
         self._cipher = AESGCM(master_key)
         self._ids = ids
-        self._opened: OrderedDict[tuple[str, str], Session] = OrderedDict()
+        self._opened: OrderedDict[tuple[str, str], KnownKey] = OrderedDict()
 
-    def seal(self, session: Session, minimum_length: int = 0) -> str:
+    def seal(self, session: KnownKey, minimum_length: int = 0) -> str:
         """The token of `session`, at least `minimum_length` characters long."""
-        principal = {
-            name: value
-            for name, value in asdict(session.principal).items()
-            if value != _PRINCIPAL_FIELDS[name].default and name != "access_key_id"
-        }
+        values = {name: getattr(session.principal, name) for name in _PRINCIPAL_FIELDS}
+        principal = {name: value for name, value in values.items() if value != _PRINCIPAL_FIELDS[name].default}
         content = orjson.dumps([principal, session.secret, session.expires])
         content += b" " * max(0, minimum_length * 3 // 4 - len(content) - _NONCE_BYTES - 17)
         # The nonce is random: a master key is good for 2**32 tokens before one is likely to come again.
@@ -68,7 +55,7 @@ class Tokens:
         access_key_id = session.principal.access_key_id.encode()
         return base64.b64encode(_FORMAT + nonce + self._cipher.encrypt(nonce, content, access_key_id)).decode()
 
-    def open(self, access_key_id: str, token: str) -> Session:
+    def open(self, access_key_id: str, token: str) -> KnownKey:
         """The session of a token, expired or not. Raises InvalidToken."""
         key = access_key_id, token
         if session := self._opened.get(key):
@@ -79,7 +66,7 @@ class Tokens:
             self._opened.popitem(last=False)
         return session
 
-    def _open(self, access_key_id: str, token: str) -> Session:
+    def _open(self, access_key_id: str, token: str) -> KnownKey:
         if len(token) > _MAX_TOKEN_LENGTH:
             raise InvalidToken("too long")
         try:
@@ -90,7 +77,7 @@ class Tokens:
             principal, secret, expires = orjson.loads(self._cipher.decrypt(nonce, content, access_key_id.encode()))
         except (binascii.Error, ValueError, InvalidTag) as error:
             raise InvalidToken("not one of this store's") from error
-        return Session(_principal(access_key_id, principal), secret, expires)
+        return KnownKey(secret, _principal(access_key_id, principal), expires)
 
 
 def _principal(access_key_id: str, values: dict[str, Any]) -> Principal:

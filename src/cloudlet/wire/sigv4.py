@@ -134,7 +134,10 @@ def _parse_parameters(authorization: str) -> tuple[Credential, tuple[str, ...], 
 def parse_credential(text: str) -> Credential:
     """The parts of a credential; only the access key is set when it has not five of them."""
     parts = text.split("/")
-    return Credential(*parts, text) if len(parts) == 5 else Credential(parts[0], "", "", "", "", text)
+    if len(parts) != 5:
+        return Credential(parts[0], "", "", "", "", text)
+    access_key_id, date, region, service, terminator = parts
+    return Credential(access_key_id, date, region, service, terminator, text)
 
 
 def _presigned_claim(query_string: str) -> Claim | None:

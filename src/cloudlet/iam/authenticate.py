@@ -1,0 +1,119 @@
+"""From a request to who sent it: the signature's claim, the key, the time, the scope, the body, the signature.
+
+The order is AWS's own, and each step answers as the service's family of front ends does (`cloudlet.iam.refusal`). What
+a request claims is read by `cloudlet.wire.sigv4`; what a key stands for is known to `cloudlet.iam.credentials`.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NamedTuple
+
+from cloudlet.clock import Clock
+from cloudlet.config import Config
+from cloudlet.iam.claim_check import ClaimCheck
+from cloudlet.iam.credentials import Credentials
+from cloudlet.iam.principals import KnownKey, Principal
+from cloudlet.iam.refusal import family, refusal
+from cloudlet.iam.s3_claim_check import SIGNING_NAMES, S3ClaimCheck
+from cloudlet.iam.tokens import InvalidToken
+from cloudlet.iam.unsigned import UNSIGNED
+from cloudlet.wire import sigv4
+from cloudlet.wire.aws_chunked import ChunkSigner, decode_body, is_chunked
+from cloudlet.wire.http import HttpRequest
+
+_HASHED_IN_LOOP_BYTES = 1024 * 1024
+"""A larger body is hashed in a thread."""
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+
+
+class Target(NamedTuple):
+    """Where a request goes, as the router found it."""
+
+    service: str
+    """botocore's name of the service."""
+    signing_name: str
+    """What the credential's scope has to name; empty to let it name any service."""
+    protocol: str
+    """botocore's name of the protocol that the request came with."""
+    operation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """Who sent a request, and what its signature was made for."""
+
+    principal: Principal
+    region: str
+    service: str
+    """The signing name in the credential's scope; the target's when the request is not signed."""
+
+
+class Authenticator:
+    """Turns requests into principals. Keeps nothing but what it is given."""
+
+    def __init__(self, config: Config, credentials: Credentials, clock: Clock) -> None:
+        self._config = config
+        self._credentials = credentials
+        self._clock = clock
+
+    async def authenticate(self, request: HttpRequest, target: Target, *, sandboxed: bool = False) -> Authenticated:
+        """Who sent `request`. Its body is what the signature covers; one in signed chunks is replaced by its content.
+
+        `sandboxed` is for requests from inside a sandbox. Raises AuthenticationError, or ServiceError for a body in
+        chunks that is not well formed.
+        """
+        if target.operation in UNSIGNED.get(target.service, ()):
+            principal = Principal.anonymous(self._config.account)
+            return Authenticated(principal, self._config.region, target.signing_name)
+        check = _check_of(request, target)
+        claim = check.claim()
+        known = await self._known(check, claim, sandboxed)
+        credential = claim.credential
+        if known.secret is None:
+            _decode_chunks(request, None)
+            region = credential.region if _REGION.fullmatch(credential.region) else self._config.region
+            return Authenticated(known.principal, region, credential.service or target.signing_name)
+        await self._verify(check, claim, known.secret)
+        return Authenticated(known.principal, credential.region, credential.service)
+
+    async def _known(self, check: ClaimCheck, claim: sigv4.Claim, sandboxed: bool) -> KnownKey:
+        """The key that the request is signed with; time and scope are right, unless it is a key of dev mode."""
+        access_key_id = claim.credential.access_key_id
+        try:
+            known = await self._credentials.find(access_key_id, claim.session_token, sandboxed=sandboxed)
+        except InvalidToken:
+            raise refusal(check.family, "invalid-token") from None
+        if known is not None and known.secret is None:
+            return known
+        check.time(claim, self._clock.wall())
+        check.scope(claim)
+        if known is None:
+            raise check.unknown_key(claim)
+        if known.expires is not None and self._clock.now() >= known.expires:
+            raise refusal(check.family, "expired-token")
+        return known
+
+    async def _verify(self, check: ClaimCheck, claim: sigv4.Claim, secret: str) -> None:
+        request = check.request
+        if len(request.body) > _HASHED_IN_LOOP_BYTES:
+            body_hash = await asyncio.to_thread(lambda: sha256(request.body).hexdigest())
+        else:
+            body_hash = sha256(request.body).hexdigest()
+        payload_hash = check.payload_hash(claim, body_hash)
+        if not sigv4.verify(request, claim, secret, payload_hash, is_s3=check.is_s3):
+            raise check.mismatch(claim, payload_hash)
+        _decode_chunks(request, ChunkSigner.of(claim, secret))
+
+
+def _check_of(request: HttpRequest, target: Target) -> ClaimCheck:
+    if target.signing_name in SIGNING_NAMES:
+        return S3ClaimCheck(request, target.signing_name, "s3")
+    return ClaimCheck(request, target.signing_name, family(target.protocol))
+
+
+def _decode_chunks(request: HttpRequest, signer: ChunkSigner | None) -> None:
+    """Replace a body that came in chunks by its content, verified when there is a signer."""
+    if is_chunked(request.headers):
+        request.body, _ = decode_body(request.body, request.headers, signer)

@@ -1,0 +1,130 @@
+"""What hangs on an entity of IAM - a role, later a user or a group: tags, inline policies, attached policies.
+
+`kind` and `key` name the entity: ("role", its name in lower case).
+"""
+
+from collections.abc import Iterable
+
+from cloudlet.store.base import Reader, Transaction
+
+
+def tags(
+    reader: Reader, account: str, kind: str, key: str, after: str = "", limit: int = 1000
+) -> list[tuple[str, str]]:
+    """Up to `limit` tags, name and value, in the order of their names in lower case."""
+    rows = reader.query(
+        "SELECT name, value FROM iam_tags WHERE account = ? AND kind = ? AND entity_key = ? AND tag_key > ? "
+        "ORDER BY tag_key LIMIT ?",
+        (account, kind, key, after, limit),
+    )
+    return [(str(name), str(value)) for name, value in rows]
+
+
+def put_tags(tx: Transaction, account: str, kind: str, key: str, tags: Iterable[tuple[str, str]]) -> None:
+    """Add tags; those of the same name in any case are replaced."""
+    tx.execute_many(
+        "INSERT INTO iam_tags (account, kind, entity_key, tag_key, name, value) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (account, kind, entity_key, tag_key) DO UPDATE SET name = excluded.name, value = excluded.value",
+        [(account, kind, key, name.lower(), name, value) for name, value in tags],
+    )
+
+
+def delete_tags(tx: Transaction, account: str, kind: str, key: str, names: Iterable[str]) -> None:
+    """Take tags away; those that are not there do not matter."""
+    tx.execute_many(
+        "DELETE FROM iam_tags WHERE account = ? AND kind = ? AND entity_key = ? AND tag_key = ?",
+        [(account, kind, key, name.lower()) for name in names],
+    )
+
+
+def delete_all_tags(tx: Transaction, account: str, kind: str, key: str) -> None:
+    """Take all tags away."""
+    tx.execute("DELETE FROM iam_tags WHERE account = ? AND kind = ? AND entity_key = ?", (account, kind, key))
+
+
+def inline_policy(reader: Reader, account: str, kind: str, key: str, name: str) -> tuple[str, str] | None:
+    """The name and the document of an inline policy."""
+    row = reader.one(
+        "SELECT policy_name, document FROM iam_inline_policies "
+        "WHERE account = ? AND kind = ? AND entity_key = ? AND policy_key = ?",
+        (account, kind, key, name.lower()),
+    )
+    return None if row is None else (str(row[0]), str(row[1]))
+
+
+def inline_policies(
+    reader: Reader, account: str, kind: str, key: str, after: str = "", limit: int = 1000
+) -> list[tuple[str, str]]:
+    """Up to `limit` inline policies, name and document, in the order of their names in lower case."""
+    rows = reader.query(
+        "SELECT policy_name, document FROM iam_inline_policies "
+        "WHERE account = ? AND kind = ? AND entity_key = ? AND policy_key > ? ORDER BY policy_key LIMIT ?",
+        (account, kind, key, after, limit),
+    )
+    return [(str(name), str(document)) for name, document in rows]
+
+
+def put_inline_policy(tx: Transaction, account: str, kind: str, key: str, name: str, document: str) -> None:
+    """Keep an inline policy; one of the same name is replaced."""
+    tx.execute(
+        "INSERT INTO iam_inline_policies (account, kind, entity_key, policy_key, policy_name, document) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account, kind, entity_key, policy_key) "
+        "DO UPDATE SET document = excluded.document",
+        (account, kind, key, name.lower(), name, document),
+    )
+
+
+def delete_inline_policy(tx: Transaction, account: str, kind: str, key: str, name: str) -> bool:
+    """Forget an inline policy; False when there is none of this name."""
+    changed = tx.execute(
+        "DELETE FROM iam_inline_policies WHERE account = ? AND kind = ? AND entity_key = ? AND policy_key = ?",
+        (account, kind, key, name.lower()),
+    )
+    return changed > 0
+
+
+def attached(reader: Reader, account: str, kind: str, key: str, after: str = "", limit: int = 1000) -> list[str]:
+    """Up to `limit` ARNs of the managed policies that are attached, in their order."""
+    rows = reader.query(
+        "SELECT policy_arn FROM iam_attachments WHERE account = ? AND kind = ? AND entity_key = ? AND policy_arn > ? "
+        "ORDER BY policy_arn LIMIT ?",
+        (account, kind, key, after, limit),
+    )
+    return [str(row[0]) for row in rows]
+
+
+def attach(tx: Transaction, account: str, kind: str, key: str, policy_arn: str) -> None:
+    """Attach a managed policy; nothing happens when it is attached already."""
+    tx.execute(
+        "INSERT INTO iam_attachments (account, kind, entity_key, policy_arn) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (account, kind, entity_key, policy_arn) DO NOTHING",
+        (account, kind, key, policy_arn),
+    )
+
+
+def detach(tx: Transaction, account: str, kind: str, key: str, policy_arn: str) -> bool:
+    """Detach a managed policy; False when it was not attached."""
+    changed = tx.execute(
+        "DELETE FROM iam_attachments WHERE account = ? AND kind = ? AND entity_key = ? AND policy_arn = ?",
+        (account, kind, key, policy_arn),
+    )
+    return changed > 0
+
+
+def count_attachments(reader: Reader, account: str, policy_arn: str) -> int:
+    """How many entities of an account a policy is attached to."""
+    row = reader.one("SELECT count(*) FROM iam_attachments WHERE account = ? AND policy_arn = ?", (account, policy_arn))
+    return int(row[0]) if row else 0
+
+
+def entities_with(
+    reader: Reader, account: str, policy_arn: str, after: tuple[str, str], limit: int
+) -> list[tuple[str, str]]:
+    """Up to `limit` entities (kind, key) that a policy is attached to, in that order."""
+    kind, key = after
+    rows = reader.query(
+        "SELECT kind, entity_key FROM iam_attachments WHERE account = ? AND policy_arn = ? "
+        "AND (kind > ? OR (kind = ? AND entity_key > ?)) ORDER BY kind, entity_key LIMIT ?",
+        (account, policy_arn, kind, kind, key, limit),
+    )
+    return [(str(kind), str(key)) for kind, key in rows]

@@ -1,0 +1,171 @@
+"""Managed policies: an account's own in the store, AWS's own from the file beside this module."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+
+import orjson
+
+from cloudlet.arn import Arn
+from cloudlet.store.base import Reader, Transaction
+
+KIND = "policy"
+"""What managed policies are called in the table of tags."""
+AWS_ACCOUNT = "aws"
+"""Stands in the ARN of a managed policy of AWS where others have their account."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedPolicy:
+    """A managed policy, without its documents."""
+
+    account: str
+    name: str
+    path: str
+    policy_id: str
+    description: str | None
+    default_version: int
+    last_version: int
+    """The highest version number that was ever given; numbers are not given twice."""
+    created: float
+    updated: float
+
+    @property
+    def key(self) -> str:
+        """The name as it is unique: without regard to case."""
+        return self.name.lower()
+
+    @property
+    def arn(self) -> str:
+        """`arn:aws:iam::<account>:policy/<path><name>`."""
+        return str(Arn("iam", "", self.account, f"policy{self.path}{self.name}"))
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """One document of a managed policy."""
+
+    number: int
+    document: str
+    created: float
+
+
+_COLUMNS = "account, policy_name, path, policy_id, description, default_version, last_version, created, updated"
+
+
+def find(reader: Reader, arn: str) -> ManagedPolicy | None:
+    """The managed policy of this ARN, of an account or AWS's."""
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or not parts[5].startswith("policy/"):
+        return None
+    account, name = parts[4], parts[5].rpartition("/")[2]
+    if account == AWS_ACCOUNT:
+        policy = aws_policies().get(arn)
+        return policy[0] if policy else None
+    row = reader.one(
+        f"SELECT {_COLUMNS} FROM iam_policies WHERE account = ? AND policy_key = ?", (account, name.lower())
+    )
+    policy_found = None if row is None else ManagedPolicy(*row)
+    return policy_found if policy_found and policy_found.arn == arn else None
+
+
+def page(reader: Reader, account: str, path_prefix: str, after: str, limit: int) -> list[ManagedPolicy]:
+    """Up to `limit` policies of an account below a path whose key comes after `after`, in the order of their keys."""
+    rows = reader.query(
+        f"SELECT {_COLUMNS} FROM iam_policies WHERE account = ? AND policy_key > ? AND substr(path, 1, ?) = ? "
+        "ORDER BY policy_key LIMIT ?",
+        (account, after, len(path_prefix), path_prefix, limit),
+    )
+    return [ManagedPolicy(*row) for row in rows]
+
+
+def count(reader: Reader, account: str) -> int:
+    """How many managed policies an account has."""
+    row = reader.one("SELECT count(*) FROM iam_policies WHERE account = ?", (account,))
+    return int(row[0]) if row else 0
+
+
+def add(tx: Transaction, policy: ManagedPolicy) -> None:
+    """Keep a new managed policy. Raises UniqueViolation."""
+    tx.execute(
+        f"INSERT INTO iam_policies (policy_key, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            policy.key,
+            policy.account,
+            policy.name,
+            policy.path,
+            policy.policy_id,
+            policy.description,
+            policy.default_version,
+            policy.last_version,
+            policy.created,
+            policy.updated,
+        ),
+    )
+
+
+def update(tx: Transaction, policy: ManagedPolicy) -> None:
+    """Keep what of a managed policy can change."""
+    tx.execute(
+        "UPDATE iam_policies SET default_version = ?, last_version = ?, updated = ? "
+        "WHERE account = ? AND policy_key = ?",
+        (policy.default_version, policy.last_version, policy.updated, policy.account, policy.key),
+    )
+
+
+def delete(tx: Transaction, policy: ManagedPolicy) -> None:
+    """Forget a managed policy and its documents."""
+    tx.execute("DELETE FROM iam_policies WHERE account = ? AND policy_key = ?", (policy.account, policy.key))
+    tx.execute("DELETE FROM iam_policy_versions WHERE account = ? AND policy_key = ?", (policy.account, policy.key))
+
+
+def versions(reader: Reader, policy: ManagedPolicy) -> list[PolicyVersion]:
+    """The documents of a policy, newest first; of AWS's policies only the one in force is known."""
+    if policy.account == AWS_ACCOUNT:
+        return [aws_policies()[policy.arn][1]]
+    rows = reader.query(
+        "SELECT version, document, created FROM iam_policy_versions WHERE account = ? AND policy_key = ? "
+        "ORDER BY version DESC LIMIT 100",
+        (policy.account, policy.key),
+    )
+    return [PolicyVersion(*row) for row in rows]
+
+
+def version(reader: Reader, policy: ManagedPolicy, number: int) -> PolicyVersion | None:
+    """One document of a policy."""
+    return next((version for version in versions(reader, policy) if version.number == number), None)
+
+
+def add_version(tx: Transaction, policy: ManagedPolicy, version: PolicyVersion) -> None:
+    """Keep a document of a policy. Raises UniqueViolation."""
+    tx.execute(
+        "INSERT INTO iam_policy_versions (account, policy_key, version, document, created) VALUES (?, ?, ?, ?, ?)",
+        (policy.account, policy.key, version.number, version.document, version.created),
+    )
+
+
+def delete_version(tx: Transaction, policy: ManagedPolicy, number: int) -> None:
+    """Forget a document of a policy."""
+    tx.execute(
+        "DELETE FROM iam_policy_versions WHERE account = ? AND policy_key = ? AND version = ?",
+        (policy.account, policy.key, number),
+    )
+
+
+@cache
+def aws_policies() -> dict[str, tuple[ManagedPolicy, PolicyVersion]]:
+    """AWS's managed policies that functions use, by ARN, in the order of their names; AWS's own documents.
+
+    https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html
+    """
+    found = {}
+    for entry in orjson.loads((files("cloudlet.iam") / "managed_policies.json").read_bytes()):
+        number = int(entry["VersionId"][1:])
+        created, updated = (datetime.fromisoformat(entry[name]).timestamp() for name in ("CreateDate", "UpdateDate"))
+        policy = ManagedPolicy(
+            AWS_ACCOUNT, entry["PolicyName"], entry["Path"], entry["PolicyId"], None, number, number, created, updated
+        )
+        document = orjson.dumps(entry["Document"], option=orjson.OPT_INDENT_2).decode()
+        found[policy.arn] = policy, PolicyVersion(number, document, updated)
+    return found
