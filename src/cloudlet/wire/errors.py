@@ -21,6 +21,9 @@ _COMMON_CODES: dict[str, dict[str, str]] = {
     "rest-xml": {"AccessDeniedException": "AccessDenied", "InternalFailure": "InternalError"},
 }
 
+IN_RESPONSES = ("header", "headers", "statusCode")
+"""The places of an answer other than its body to which a member can be bound."""
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorAnswer:
@@ -84,5 +87,5 @@ def body_members(answer: ErrorAnswer) -> dict[str, Shape]:
     return {
         name: member
         for name, member in members.items()
-        if name != answer.message_member and "location" not in member.serialization
+        if name != answer.message_member and member.serialization.get("location") not in IN_RESPONSES
     }

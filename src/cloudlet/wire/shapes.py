@@ -47,6 +47,11 @@ def wire_name(shape: Shape, name: str) -> str:
     return str(shape.serialization.get("name", name))
 
 
+def trait(shape: Shape, name: str) -> Any:
+    """A trait of `shape` that botocore keeps but does not show."""
+    return vars(shape)["_shape_model"].get(name)
+
+
 def is_document(shape: Shape) -> bool:
     """True for a shape that holds any JSON value."""
     return isinstance(shape, StructureShape) and bool(shape.is_document_type)

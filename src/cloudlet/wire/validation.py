@@ -12,7 +12,7 @@ from cloudlet.errors import ValidationError
 from cloudlet.wire.constraints import Constraints, Test, is_type, type_text
 from cloudlet.wire.dialects import USUAL, ValidationDialect
 from cloudlet.wire.java_text import java_text
-from cloudlet.wire.shapes import ShapeCompiler, is_document
+from cloudlet.wire.shapes import ShapeCompiler, is_document, trait
 
 _NULL = "Member must not be null"
 _MAXIMUM_ERRORS = 10
@@ -211,8 +211,7 @@ def _is_compound(shape: Shape) -> bool:
 
 
 def _is_sparse(shape: Shape) -> bool:
-    # The one trait of a shape that botocore keeps but does not show.
-    return bool(vars(shape)["_shape_model"].get("sparse"))
+    return bool(trait(shape, "sparse"))
 
 
 def _is_one(value: Mapping[str, Any]) -> bool:

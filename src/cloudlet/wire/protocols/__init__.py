@@ -8,14 +8,20 @@ from cloudlet.errors import ServiceError
 from cloudlet.wire.errors import resolve_unmodelled
 from cloudlet.wire.http import HttpResponse
 from cloudlet.wire.protocols.base import Dialect
+from cloudlet.wire.protocols.cbor import CborDialect
+from cloudlet.wire.protocols.ec2 import Ec2Dialect
 from cloudlet.wire.protocols.json import JsonDialect
 from cloudlet.wire.protocols.query import QueryDialect
 from cloudlet.wire.protocols.rest_json import RestJsonDialect
+from cloudlet.wire.protocols.rest_xml import RestXmlDialect
 
 DIALECTS: dict[str, Callable[[BotocoreModel], Dialect]] = {
     "json": JsonDialect,
     "query": QueryDialect,
+    "ec2": Ec2Dialect,
     "rest-json": RestJsonDialect,
+    "rest-xml": RestXmlDialect,
+    "smithy-rpc-v2-cbor": CborDialect,
 }
 """By botocore's name of the protocol."""
 

@@ -70,13 +70,15 @@ class FormDecoders(ShapeCompiler[[Any], Any]):
             return lambda _: {}
         return self.compile(shape)
 
-    def member_name(self, member: Shape, name: str) -> str:
-        """What a structure's member is called in the form."""
+    def member_names(self, member: Shape, name: str) -> set[str]:
+        """What clients call a structure's member in the form.
+
+        botocore names a flat list after its items, Smithy's clients as they do any other member.
+        """
+        names = {str(member.serialization.get("name", name))}
         if isinstance(member, ListShape) and member.serialization.get("flattened"):
-            inner = member.member.serialization.get("name")
-            if inner is not None:
-                return str(inner)
-        return str(member.serialization.get("name", name))
+            names.add(str(member.member.serialization.get("name", name)))
+        return names
 
     def _make(self, shape: Shape) -> Callable[[Any], Any]:
         if isinstance(shape, StructureShape):
@@ -88,7 +90,10 @@ class FormDecoders(ShapeCompiler[[Any], Any]):
         return _scalar(text_decoder(shape, "iso8601"))
 
     def _structure(self, shape: StructureShape) -> Callable[[Any], dict[str, Any]]:
-        table = {self.member_name(member, name): (name, self.compile(member)) for name, member in shape.members.items()}
+        table: dict[str, tuple[str, Callable[[Any], Any]]] = {}
+        for name, member in shape.members.items():
+            for key in self.member_names(member, name):
+                table.setdefault(key, (name, self.compile(member)))
 
         def decode(node: Any) -> dict[str, Any]:
             result: dict[str, Any] = {}
@@ -140,16 +145,19 @@ class FormDecoders(ShapeCompiler[[Any], Any]):
 class Ec2FormDecoders(FormDecoders):
     """As ec2 has it: `queryName` or a capitalised `locationName`, and all lists flat."""
 
-    def member_name(self, member: Shape, name: str) -> str:
+    def member_names(self, member: Shape, name: str) -> set[str]:
         if "queryName" in member.serialization:
-            return str(member.serialization["queryName"])
+            return {str(member.serialization["queryName"])}
         if "name" in member.serialization:
-            text = str(member.serialization["name"])
-            return text[:1].upper() + text[1:]
-        return name
+            return {_upper_first(str(member.serialization["name"]))}
+        return {name, _upper_first(name)}
 
     def _is_flat(self, shape: ListShape) -> bool:  # noqa: ARG002
         return True
+
+
+def _upper_first(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _scalar(convert: Callable[[str], Any]) -> Callable[[Any], Any]:

@@ -77,6 +77,9 @@ class JsonDecoders(ShapeCompiler[[Any], Any]):
             return self._list(shape)
         if isinstance(shape, MapShape):
             return self._map(shape)
+        return self._scalar(shape)
+
+    def _scalar(self, shape: Shape) -> Convert:
         if shape.type_name == "timestamp":
             return _timestamp_decoder(shape.serialization.get("timestampFormat", "unixtimestamp"))
         return _SCALARS[shape.type_name]
@@ -215,6 +218,9 @@ class JsonEncoders(ShapeCompiler[[Any], Any]):
             return self._list(shape)
         if isinstance(shape, MapShape):
             return self._map(shape)
+        return self._scalar(shape)
+
+    def _scalar(self, shape: Shape) -> Convert:
         if shape.type_name == "timestamp":
             return _timestamp_encoder(shape.serialization.get("timestampFormat", "unixtimestamp"))
         if shape.type_name == "blob":

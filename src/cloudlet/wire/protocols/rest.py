@@ -3,13 +3,14 @@
 https://smithy.io/2.0/spec/http-bindings.html
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 from cloudlet.errors import SerializationError
+from cloudlet.wire.errors import IN_RESPONSES
 from cloudlet.wire.eventstream import CONTENT_TYPE as EVENT_STREAM
 from cloudlet.wire.eventstream import EventStreams
 from cloudlet.wire.http import HttpRequest, HttpResponse
@@ -18,6 +19,7 @@ from cloudlet.wire.protocols.headers import header_decoder, header_encoder, one_
 from cloudlet.wire.protocols.text import parse_query, text_decoder
 from cloudlet.wire.shapes import check_known, wire_name
 
+_IN_REQUESTS = ("uri", "querystring", "header", "headers")
 NO_BODY = (204, 205, 304)
 """Statuses whose answers have no body (RFC 9110)."""
 
@@ -154,9 +156,11 @@ class ResponseBindings:
             response.status = int(result[self._status])
 
 
-def body_of(shape: StructureShape) -> dict[str, Shape]:
-    """The members that stand in the body where no member is the payload."""
-    return {name: member for name, member in shape.members.items() if "location" not in member.serialization}
+def body_of(shape: StructureShape, elsewhere: Container[str]) -> dict[str, Shape]:
+    """The members that stand in the body where no member is the payload: those bound to no place in `elsewhere`."""
+    return {
+        name: member for name, member in shape.members.items() if member.serialization.get("location") not in elsewhere
+    }
 
 
 def _body_decoder(shape: StructureShape | None, body: Body) -> Callable[[bytes], dict[str, Any]] | None:
@@ -164,7 +168,7 @@ def _body_decoder(shape: StructureShape | None, body: Body) -> Callable[[bytes],
         return None
     payload = shape.serialization.get("payload")
     if payload is None:
-        members = body_of(shape)
+        members = body_of(shape, _IN_REQUESTS)
         return body.decode(shape, members) if members else None
     member = shape.members[payload]
     if member.type_name == "blob" or member.serialization.get("eventstream"):
@@ -190,7 +194,7 @@ def _body_encoder(
         return "", None
     payload = shape.serialization.get("payload")
     if payload is None:
-        members = body_of(shape)
+        members = body_of(shape, IN_RESPONSES)
         if not members and shape.members:
             return "", None
         return body.content_type, body.encode(shape, members)

@@ -89,7 +89,13 @@ class XmlWriters:
 
         return write
 
-    def _structure(self, shape: StructureShape, name: str, closing: str) -> Write:
+    def root(self, shape: Shape, name: str, default_namespace: str) -> Write:
+        """As `element`, for a document's root, which has the service's namespace where it has none of its own."""
+        if isinstance(shape, StructureShape) and not namespace(shape):
+            return self._structure(shape, name, f"</{name}>", default_namespace)
+        return self.element(shape, name)
+
+    def _structure(self, shape: StructureShape, name: str, closing: str, default_namespace: str = "") -> Write:
         attributes = [
             (key, wire_name(member, key))
             for key, member in shape.members.items()
@@ -98,7 +104,7 @@ class XmlWriters:
         taken = {key for key, _ in attributes}
         children = {key: member for key, member in shape.members.items() if key not in taken}
         write_members = self.members(shape.name, children, shape.members.keys())
-        start = f"<{name}{namespace(shape)}"
+        start = f"<{name}{namespace(shape) or default_namespace}"
 
         def write(out: list[str], value: Any) -> None:
             out.append(start)
