@@ -111,20 +111,9 @@ def detach(tx: Transaction, account: str, kind: str, key: str, policy_arn: str) 
     return changed > 0
 
 
-def count_attachments(reader: Reader, account: str, policy_arn: str) -> int:
-    """How many entities of an account a policy is attached to."""
-    row = reader.one("SELECT count(*) FROM iam_attachments WHERE account = ? AND policy_arn = ?", (account, policy_arn))
-    return int(row[0]) if row else 0
-
-
-def entities_with(
-    reader: Reader, account: str, policy_arn: str, after: tuple[str, str], limit: int
-) -> list[tuple[str, str]]:
-    """Up to `limit` entities (kind, key) that a policy is attached to, in that order."""
-    kind, key = after
+def attachment_counts(reader: Reader, account: str) -> dict[str, int]:
+    """How many entities of an account each policy is attached to; policies without any are not in it."""
     rows = reader.query(
-        "SELECT kind, entity_key FROM iam_attachments WHERE account = ? AND policy_arn = ? "
-        "AND (kind > ? OR (kind = ? AND entity_key > ?)) ORDER BY kind, entity_key LIMIT ?",
-        (account, policy_arn, kind, kind, key, limit),
+        "SELECT policy_arn, count(*) FROM iam_attachments WHERE account = ? GROUP BY policy_arn", (account,)
     )
-    return [(str(kind), str(key)) for kind, key in rows]
+    return {str(arn): int(count) for arn, count in rows}

@@ -61,13 +61,18 @@ def find(reader: Reader, arn: str) -> ManagedPolicy | None:
         return None
     account, name = parts[4], parts[5].rpartition("/")[2]
     if account == AWS_ACCOUNT:
-        policy = aws_policies().get(arn)
-        return policy[0] if policy else None
+        known = aws_policies().get(arn)
+        return known[0] if known else None
+    own = find_by_name(reader, account, name)
+    return own if own is not None and own.arn == arn else None
+
+
+def find_by_name(reader: Reader, account: str, name: str) -> ManagedPolicy | None:
+    """The policy of an account of this name, in any case and below any path."""
     row = reader.one(
         f"SELECT {_COLUMNS} FROM iam_policies WHERE account = ? AND policy_key = ?", (account, name.lower())
     )
-    policy_found = None if row is None else ManagedPolicy(*row)
-    return policy_found if policy_found and policy_found.arn == arn else None
+    return None if row is None else ManagedPolicy(*row)
 
 
 def page(reader: Reader, account: str, path_prefix: str, after: str, limit: int) -> list[ManagedPolicy]:

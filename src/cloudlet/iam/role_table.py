@@ -93,17 +93,24 @@ def delete(tx: Transaction, role: Role) -> None:
     tx.execute("DELETE FROM iam_roles WHERE account = ? AND role_key = ?", (role.account, role.key))
 
 
-def count_bounded(reader: Reader, account: str, policy_arn: str) -> int:
-    """How many roles have this policy as their boundary."""
-    row = reader.one("SELECT count(*) FROM iam_roles WHERE account = ? AND boundary_arn = ?", (account, policy_arn))
-    return int(row[0]) if row else 0
-
-
-def bounded(reader: Reader, account: str, policy_arn: str, after: str, limit: int) -> list[Role]:
-    """Up to `limit` roles that have this policy as their boundary."""
+def boundary_counts(reader: Reader, account: str) -> dict[str, int]:
+    """How many roles of an account have each policy as their boundary; policies of no role are not in it."""
     rows = reader.query(
-        f"SELECT {_COLUMNS} FROM iam_roles WHERE account = ? AND boundary_arn = ? AND role_key > ? "
-        "ORDER BY role_key LIMIT ?",
-        (account, policy_arn, after, limit),
+        "SELECT boundary_arn, count(*) FROM iam_roles WHERE account = ? AND boundary_arn IS NOT NULL "
+        "GROUP BY boundary_arn",
+        (account,),
     )
-    return [Role(*row) for row in rows]
+    return {str(arn): int(count) for arn, count in rows}
+
+
+def using(reader: Reader, account: str, policy_arn: str) -> tuple[list[Role], list[Role]]:
+    """The roles that a policy is attached to, and those that have it as their boundary."""
+    attached = reader.query(
+        f"SELECT {_COLUMNS} FROM iam_roles WHERE account = ? AND role_key IN "
+        "(SELECT entity_key FROM iam_attachments WHERE account = ? AND kind = ? AND policy_arn = ?)",
+        (account, account, KIND, policy_arn),
+    )
+    bounded = reader.query(
+        f"SELECT {_COLUMNS} FROM iam_roles WHERE account = ? AND boundary_arn = ?", (account, policy_arn)
+    )
+    return [Role(*row) for row in attached], [Role(*row) for row in bounded]
