@@ -1,5 +1,6 @@
 """What a running node leaves in its data folder, so that the command line finds it."""
 
+import configparser
 import contextlib
 import json
 import os
@@ -10,7 +11,8 @@ from pathlib import Path
 from cloudlet.store.folder import holder
 
 NODE_FILE = "node.json"
-ROOT_KEY_FILE = "root-key.json"
+CREDENTIALS_FILE = "credentials"
+"""An AWS credentials file with the root key pair, as `iam.credentials` writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,11 @@ class NodeFolder:
 
     def root_key(self) -> tuple[str, str] | None:
         """The root key pair, where this user may read it."""
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            values = json.loads((self.path / ROOT_KEY_FILE).read_text())
-            return str(values["access_key_id"]), str(values["secret_access_key"])
+        parser = configparser.ConfigParser(interpolation=None)
+        with contextlib.suppress(OSError, configparser.Error, KeyError):
+            parser.read_string((self.path / CREDENTIALS_FILE).read_text())
+            values = parser["default"]
+            return values["aws_access_key_id"], values["aws_secret_access_key"]
         return None
 
     def wait_until_gone(self, pid: int, timeout_s: float) -> bool:

@@ -55,7 +55,7 @@ def up(
 
 def _serve(config: Config) -> None:
     from cloudlet.errors import CloudletError
-    from cloudlet.node import run
+    from cloudlet.serve import run
 
     try:
         run(config)

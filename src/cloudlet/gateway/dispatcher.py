@@ -27,18 +27,19 @@ class Dispatcher:
                     raise ValueError(f"{service.name} has no operation {name}")
                 self._handlers[service.name, name] = handler
 
-    def implements(self, service: str, operation: str) -> bool:
-        """True when a call of this operation reaches a handler."""
-        return (service, operation) in self._handlers
+    def require(self, service: str, operation: str) -> Handler:
+        """The handler of an operation. Raises OperationNotImplemented."""
+        handler = self._handlers.get((service, operation))
+        if handler is None:
+            raise OperationNotImplemented(f"{service}:{operation} is not implemented by Cloudlet.")
+        return handler
 
     async def call(self, context: RequestContext, service: str, operation: str, params: Params) -> Any:
         """Call `operation` of `service` as `context.principal`.
 
         Raises ServiceError: what the service answers, AccessDenied, ValidationError, OperationNotImplemented.
         """
-        handler = self._handlers.get((service, operation))
-        if handler is None:
-            raise OperationNotImplemented(f"{service}:{operation} is not implemented by Cloudlet.")
+        handler = self.require(service, operation)
         context.service, context.operation = service, operation
         await self._authorizer.authorize(context, params)
         self._models.service(service).operation(operation).validate(params)

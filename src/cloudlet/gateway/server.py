@@ -18,9 +18,9 @@ from uvicorn.server import ServerState
 from cloudlet.clock import Clock
 
 Message = MutableMapping[str, Any]
-Application = Callable[
-    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
-]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
 Closer = Callable[[], None]
 """Ends a listening socket and its connections; may be called twice."""
 
@@ -166,12 +166,13 @@ class HttpServer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def listen(self, host: str, port: int, application: Application) -> int:
-        """Serve on `host:port` (0 for a free port); the port. Raises OSError when it is taken."""
+    async def listen(self, sock: socket.socket, application: Application) -> None:
+        """Serve on a socket that is bound, until this server ends. The server owns `sock` from here on.
+
+        Raises OSError when another process listens on its address.
+        """
         listener = self._listener(application, MAX_CONNECTIONS)
-        server = await asyncio.get_running_loop().create_server(listener.connect, host, port, backlog=BACKLOG)
-        listener.server = server
-        return int(server.sockets[0].getsockname()[1])
+        listener.server = await asyncio.get_running_loop().create_server(listener.connect, sock=sock, backlog=BACKLOG)
 
     async def serve_socket(self, sock: socket.socket, application: Application) -> Closer:
         """Serve on a socket that is bound and listens. The server owns `sock` from here on."""

@@ -1,0 +1,214 @@
+"""The edge: from an HTTP request to an operation's answer.
+
+    read head -> route -> read body -> authenticate -> decode -> dispatcher (authorise, validate, call) -> encode
+
+It is a bare ASGI application, twice: `public` serves the node's address, `sandboxed` the sockets inside sandboxes, from
+where the node cannot be controlled and dev keys mean nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from typing import Any
+
+from cloudlet.config import Config
+from cloudlet.errors import AccessDenied, InternalFailure, ServiceError, ServiceUnavailable
+from cloudlet.gateway.body import BodyReader, ClientGone, platform_limit
+from cloudlet.gateway.control import PREFIX, Control, has_foreign_origin
+from cloudlet.gateway.dispatcher import Dispatcher
+from cloudlet.gateway.router import Destination, Router
+from cloudlet.gateway.server import Message, Receive, Send
+from cloudlet.iam.authenticate import Authenticator, Target
+from cloudlet.iam.principals import RequestContext
+from cloudlet.ids import Ids
+from cloudlet.services.base import BodyLimit, Service
+from cloudlet.store.base import StoreFull, StoreUnavailable
+from cloudlet.wire.http import HttpRequest, HttpResponse
+
+logger = logging.getLogger(__name__)
+RawHeaders = list[tuple[bytes, bytes]]
+REQUEST_ID_HEADERS = (b"x-amzn-RequestId", b"x-amz-request-id")
+"""Most services use the first, S3 and its like the second."""
+
+
+class Edge:
+    """Answers HTTP requests. Holds no state of requests."""
+
+    def __init__(
+        self,
+        config: Config,
+        router: Router,
+        authenticator: Authenticator,
+        dispatcher: Dispatcher,
+        control: Control,
+        ids: Ids,
+    ) -> None:
+        self._config = config
+        self._router = router
+        self._authenticator = authenticator
+        self._dispatcher = dispatcher
+        self._control = control
+        self._ids = ids
+        self._bodies = BodyReader()
+        self._usual_limit = platform_limit(config.max_body_bytes)
+        self._limits: dict[tuple[str, str], BodyLimit] = {}
+        self._guards_origin = config.auth == "dev"
+
+    def add_limits(self, services: Iterable[Service]) -> None:
+        """Hold requests to the limits that `services` set for their operations."""
+        for service in services:
+            self._limits.update({(service.name, name): limit for name, limit in service.body_limits.items()})
+
+    async def public(self, scope: Message, receive: Receive, send: Send) -> None:
+        """The ASGI application of the node's address."""
+        await self._serve(scope, receive, send, sandboxed=False)
+
+    async def sandboxed(self, scope: Message, receive: Receive, send: Send) -> None:
+        """The ASGI application inside sandboxes."""
+        await self._serve(scope, receive, send, sandboxed=True)
+
+    async def _serve(self, scope: Message, receive: Receive, send: Send, *, sandboxed: bool) -> None:
+        request_id = self._ids.uuid()
+        request = read_head(scope)
+        try:
+            response = await self._respond(request, receive, request_id, sandboxed)
+        except ClientGone:
+            return
+        await send_response(response, request_id, receive, send)
+
+    async def _respond(self, request: HttpRequest, receive: Receive, request_id: str, sandboxed: bool) -> HttpResponse:
+        destination: Destination | None = None
+        try:
+            if request.raw_path.startswith(PREFIX):
+                request.body = await self._bodies.read(request, receive, self._usual_limit)
+                return await self._control.handle(request, sandboxed=sandboxed)
+            if handler := self._router.host_handler(request):
+                request.body = await self._bodies.read(request, receive, self._usual_limit)
+                return await handler(request)
+            destination = self._router.route(request)
+            request.body = await self._bodies.read(request, receive, self._limit(destination))
+            if destination is None:
+                destination = self._router.route_form(request)
+            return await self._call(request, destination, request_id, sandboxed)
+        except ServiceError as error:
+            failure = error
+        except (StoreFull, StoreUnavailable) as error:
+            logger.error("no store", extra={"request_id": request_id, "reason": str(error)})
+            failure = ServiceUnavailable("The store cannot take the request now; try again.")
+        except ClientGone:
+            raise
+        except Exception:
+            logger.exception("request failed", extra=_described(request, destination, request_id))
+            failure = InternalFailure("The request processing has failed because of an unknown error.")
+        return self._router.encode_error(request, destination, failure, request_id)
+
+    async def _call(
+        self, request: HttpRequest, destination: Destination, request_id: str, sandboxed: bool
+    ) -> HttpResponse:
+        """Authenticate, decode, call and encode. Raises ServiceError."""
+        if self._guards_origin and has_foreign_origin(request, self._config):
+            # In dev mode anyone can sign, also a page of another site that sends requests to this machine.
+            raise AccessDenied("A page of another site cannot call this node while it is in dev mode.")
+        model, protocol, headers = destination.model, destination.protocol, request.headers
+        target = Target(model.name, model.signing_name, protocol, destination.operation)
+        caller = await self._authenticator.authenticate(request, target, sandboxed=sandboxed)
+        self._dispatcher.require(model.name, destination.operation)
+        operation = model.operation(destination.operation)
+        params = operation.decode(protocol, request, destination.labels)
+        context = RequestContext(
+            caller.principal,
+            caller.region,
+            request_id,
+            source_ip=request.source_ip,
+            user_agent=headers.get("user-agent", ""),
+            endpoint=f"{request.scheme}://{headers.get('host', '')}",
+            trace_id=headers.get("x-amzn-trace-id", ""),
+        )
+        result = await self._dispatcher.call(context, model.name, destination.operation, params)
+        return operation.encode(protocol, result or {}, request_id)
+
+    def _limit(self, destination: Destination | None) -> BodyLimit:
+        if destination is None:
+            return self._usual_limit
+        return self._limits.get((destination.service, destination.operation), self._usual_limit)
+
+
+async def send_response(response: HttpResponse, request_id: str, receive: Receive, send: Send) -> None:
+    """Send `response`, with a request id if it has none. A streamed body ends early when the client goes."""
+    body = response.body
+    headers: RawHeaders = [
+        (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers.items()
+    ]
+    if not any(name in REQUEST_ID_HEADERS for name, _ in headers):
+        headers.append((REQUEST_ID_HEADERS[0], request_id.encode()))
+    if isinstance(body, bytes):
+        if response.status not in (204, 304):
+            headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        return
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    gone = asyncio.ensure_future(_disconnected(receive))
+    try:
+        async for chunk in body:
+            if gone.done():
+                return
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except Exception:
+        logger.exception("answer broke off", extra={"request_id": request_id})
+        raise  # the server closes the connection: the client must see that this is not all
+    finally:
+        gone.cancel()
+        if isinstance(body, AsyncGenerator):
+            await body.aclose()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def read_head(scope: Message) -> HttpRequest:
+    """The request of an ASGI scope, without its body."""
+    raw: RawHeaders = scope["headers"]
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    if len(headers) != len(raw):
+        headers = _joined(raw)
+    client = scope["client"]
+    return HttpRequest(
+        scope["method"],
+        scope["raw_path"].decode("latin-1"),
+        scope["query_string"].decode("latin-1"),
+        headers,
+        raw_headers=_RawHeaders(raw),
+        source_ip=client[0] if client else "",
+        scheme=scope["scheme"],
+    )
+
+
+class _RawHeaders:
+    """All headers in their order, decoded when somebody asks."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: RawHeaders) -> None:
+        self._raw = raw
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._raw)
+
+
+def _joined(raw: RawHeaders) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name_bytes, value_bytes in raw:
+        name, value = name_bytes.decode("latin-1"), value_bytes.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+def _described(request: HttpRequest, destination: Destination | None, request_id: str) -> dict[str, Any]:
+    described = {"request_id": request_id, "method": request.method, "path": request.raw_path}
+    if destination is not None:
+        described |= {"service": destination.service, "operation": destination.operation}
+    return described

@@ -1,0 +1,221 @@
+"""Which service and operation a request is for.
+
+Clients say it in several ways, and tools leave some of them out. What is looked at, in this order:
+
+1. `X-Amz-Target: <prefix>.<operation>`: enough by itself.
+2. The path `/service/<prefix>/operation/<operation>` (smithy rpc-v2).
+3. The signature's scope (header or presigned query), which names the service.
+4. The host, which may name the service too: `lambda.us-east-1.amazonaws.com`, `lambda.localhost` ...
+5. `Action` and `Version` in the query or the form.
+6. The path, tried on the REST services that are implemented.
+
+A name that several services share (`es`, `apigateway`) leads to the one that knows the operation.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from cloudlet.errors import OperationNotImplemented, ServiceError
+from cloudlet.gateway.unresolved import (
+    InvalidAction,
+    MissingAction,
+    UnknownJsonOperation,
+    UnknownOperation,
+    encode_unresolved,
+)
+from cloudlet.services.base import RouteHandler
+from cloudlet.wire.http import HttpRequest, HttpResponse
+from cloudlet.wire.model import ServiceModel, ServiceModels
+from cloudlet.wire.service_index import ServiceIndex
+
+RESERVED_LABELS = frozenset({"lambda-url", "execute-api", "s3"})
+"""In `<name>.<label>.<region>.<domain>` these do not name an API, but a function, an API of a user, a bucket."""
+_FORMS = ("query", "ec2")
+_RESTS = ("rest-json", "rest-xml")
+_ACTION = re.compile(rb"(?:^|&)Action=([^&]*)")
+_VERSION = re.compile(rb"(?:^|&)Version=([^&]*)")
+_RPC_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)/?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a request goes."""
+
+    model: ServiceModel
+    protocol: str
+    operation: str
+    labels: Mapping[str, str]
+
+    @property
+    def service(self) -> str:
+        """botocore's name of the service."""
+        return self.model.name
+
+
+class Router:
+    """Finds destinations. `implemented` are the services that have handlers."""
+
+    def __init__(self, models: ServiceModels, index: ServiceIndex, implemented: Sequence[str]) -> None:
+        self._models = models
+        self._index = index
+        self._implemented = implemented
+        self._hosts: dict[str, RouteHandler] = {}
+        self._known: dict[tuple[str, str, str], Destination] = {}
+        """Destinations without labels; bounded, because only operations that exist are kept."""
+
+    def add_host(self, label: str, handler: RouteHandler) -> None:
+        """Send requests to `<name>.<label>.<region>.<domain>` to `handler`. Raises ValueError for an unknown label."""
+        if label not in RESERVED_LABELS:
+            raise ValueError(f"not a reserved label: {label}")
+        self._hosts[label] = handler
+
+    def host_handler(self, request: HttpRequest) -> RouteHandler | None:
+        """Who answers a request whose host names no API. Raises OperationNotImplemented where nobody does."""
+        labels = host_labels(request)
+        reserved = RESERVED_LABELS.intersection(labels[1:]) if len(labels) > 2 else None
+        if not reserved:
+            return None
+        label = min(reserved, key=labels.index)
+        if handler := self._hosts.get(label):
+            return handler
+        raise OperationNotImplemented(f"Hosts of {label} are not implemented by Cloudlet.")
+
+    def route(self, request: HttpRequest) -> Destination | None:
+        """Where `request` goes, by what its head says; None when only its body can tell (`route_form`).
+
+        Raises ServiceError for an operation that does not exist.
+        """
+        if target := request.headers.get("x-amz-target"):
+            return self._by_target(request, target)
+        if request.headers.get("smithy-protocol") == "rpc-v2-cbor" and (match := _RPC_PATH.search(request.raw_path)):
+            return self._by_name(self._index.with_target_prefix(match[1]), "smithy-rpc-v2-cbor", match[2])
+        names = self._named(request)
+        if not names:
+            return self._unnamed(request)
+        if self._takes_form(request, names):
+            action_in_query = "Action=" in request.query_string
+            return self._by_action(request.query_string.encode("latin-1"), names) if action_in_query else None
+        return self._by_path(request, names)
+
+    def route_form(self, request: HttpRequest) -> Destination:
+        """Where a request goes whose body is a form. Raises ServiceError for an operation that does not exist."""
+        return self._by_action(request.body, self._named(request))
+
+    def encode_error(
+        self, request: HttpRequest, destination: Destination | None, error: ServiceError, request_id: str
+    ) -> HttpResponse:
+        """`error` in the protocol of the request."""
+        if destination is not None:
+            return destination.model.encode_error(destination.protocol, error, request_id)
+        for name in self._named(request):
+            model = self._models.service(name)
+            return model.encode_error(model.detect_protocol(request), error, request_id)
+        return encode_unresolved(request, error, request_id)
+
+    def _named(self, request: HttpRequest) -> Sequence[str]:
+        """The services that the signature's scope names, or else the host."""
+        if (scope := scope_service(request)) and (names := self._index.signed_as(scope)):
+            return names
+        labels = host_labels(request)
+        return self._index.with_endpoint(labels[0]) if len(labels) > 1 else ()
+
+    def _unnamed(self, request: HttpRequest) -> Destination | None:
+        """The destination of a request that names no service."""
+        if "Action=" in request.query_string:
+            return self._by_action(request.query_string.encode("latin-1"), ())
+        try:
+            return self._by_path(request, [name for name in self._implemented if self._speaks(name, _RESTS)])
+        except UnknownOperation:
+            if _is_form(request):
+                return None
+            raise
+
+    def _takes_form(self, request: HttpRequest, names: Sequence[str]) -> bool:
+        """True when the operation stands in the form that is the request's body, or in its query."""
+        for name in names:
+            if self._speaks(name, _FORMS):
+                return _is_form(request) or not self._speaks(name, (*_RESTS, "json"))
+        return False
+
+    def _speaks(self, name: str, protocols: Sequence[str]) -> bool:
+        return any(protocol in protocols for protocol in self._models.service(name).protocols)
+
+    def _by_target(self, request: HttpRequest, target: str) -> Destination:
+        prefix, _, operation = target.rpartition(".")
+        names = self._index.with_target_prefix(prefix) or self._named(request)
+        try:
+            return self._by_name(names, "json", operation)
+        except UnknownOperation:
+            raise UnknownJsonOperation(f"There is no operation {target}.") from None
+
+    def _by_name(self, names: Iterable[str], protocol: str, operation: str) -> Destination:
+        for model in map(self._models.service, names):
+            if operation in model.operation_names and protocol in model.protocols:
+                return self._destination(model, protocol, operation)
+        raise UnknownOperation(f"There is no operation {operation}.")
+
+    def _by_action(self, form: bytes, names: Sequence[str]) -> Destination:
+        match = _ACTION.search(form)
+        if match is None:
+            raise MissingAction("The request must contain the parameter Action.")
+        action = unquote(match[1].decode("latin-1"))
+        version = _first(_VERSION, form)
+        for name in names or self._with_action(action, version):
+            model = self._models.service(name)
+            protocol = next((protocol for protocol in model.protocols if protocol in _FORMS), None)
+            if protocol and action in model.operation_names:
+                return self._destination(model, protocol, action)
+        raise InvalidAction(f"Could not find operation {action} for version {version or 'NO_VERSION_SPECIFIED'}")
+
+    def _with_action(self, action: str, version: str) -> Sequence[str]:
+        """The services that know an action, those that are implemented first."""
+        found = self._index.with_action(action, version)
+        return sorted(found, key=lambda name: name not in self._implemented)
+
+    def _by_path(self, request: HttpRequest, names: Iterable[str]) -> Destination:
+        for model in map(self._models.service, names):
+            found = model.target(request)
+            if found is not None and found.operation in model.operation_names:
+                if found.labels:
+                    return Destination(model, found.protocol, found.operation, found.labels)
+                return self._destination(model, found.protocol, found.operation)
+        raise UnknownOperation(f"There is no operation {request.method} {request.raw_path}.")
+
+    def _destination(self, model: ServiceModel, protocol: str, operation: str) -> Destination:
+        key = model.name, protocol, operation
+        if key not in self._known:
+            self._known[key] = Destination(model, protocol, operation, {})
+        return self._known[key]
+
+
+def scope_service(request: HttpRequest) -> str:
+    """The service in the scope of a request's signature, `key/date/region/service/aws4_request`; empty without one."""
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        begin = authorization.find("Credential=")
+        credential = authorization[begin + len("Credential=") :].partition(",")[0] if begin >= 0 else ""
+    elif "X-Amz-Credential=" in request.query_string:
+        credential = unquote(request.query_string.partition("X-Amz-Credential=")[2].partition("&")[0])
+    else:
+        return ""
+    parts = credential.rsplit("/", 2)
+    return parts[1] if len(parts) == 3 else ""
+
+
+def host_labels(request: HttpRequest) -> Sequence[str]:
+    """The labels of the host that the client asked for; nothing for an address or a plain `localhost`."""
+    name = request.host.partition(":")[0]
+    if "." not in name or name[-1].isdigit():
+        return ()
+    return name.split(".")
+
+
+def _is_form(request: HttpRequest) -> bool:
+    return request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+
+def _first(pattern: re.Pattern[bytes], form: bytes) -> str:
+    match = pattern.search(form)
+    return unquote(match[1].decode("latin-1")) if match else ""

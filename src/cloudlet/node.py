@@ -1,0 +1,220 @@
+"""A node, built of its parts and run: the one place where everything is joined.
+
+    store, clock, keys -> dispatcher -> compute -> services -> edge
+
+Parts are started in this order and ended in the opposite one. Stopping takes no new requests, lets what runs finish
+within `DRAIN_LIMIT_S`, and then closes; `hurry` ends the waiting.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Awaitable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Self
+
+from cloudlet import __version__
+from cloudlet.background import Background
+from cloudlet.clock import PlatformClock
+from cloudlet.config import Config
+from cloudlet.gateway.control import Control
+from cloudlet.gateway.dispatcher import Dispatcher
+from cloudlet.gateway.edge import Edge
+from cloudlet.gateway.router import Router
+from cloudlet.gateway.server import Closer, HttpServer
+from cloudlet.iam.authenticate import Authenticator, Target
+from cloudlet.iam.authorizer import OwnAccountAuthorizer
+from cloudlet.iam.credentials import Credentials
+from cloudlet.iam.principals import Principal
+from cloudlet.ids import Ids
+from cloudlet.node_folder import NodeFolder, NodeRecord
+from cloudlet.services.base import Platform, Service
+from cloudlet.services.iam import IamService
+from cloudlet.services.sts import StsService
+from cloudlet.store.open import open_store
+from cloudlet.stored_clock import StoredClock
+from cloudlet.wire.http import HttpRequest
+from cloudlet.wire.model import ServiceModels
+from cloudlet.wire.service_index import ServiceIndex
+
+logger = logging.getLogger(__name__)
+
+DRAIN_LIMIT_S = 60.0
+"""How long running requests and invocations get to finish when the node stops."""
+CONTROL_TARGET = Target("cloudlet", "", "rest-json")
+"""What a request to the control interface is signed for: any service's name will do."""
+
+
+class Node:
+    """One node. `async with Node(config) as node` serves while it is entered.
+
+    Entering raises StoreError (StoreLocked when another node has the data folder), OSError when the address is taken,
+    SandboxFailure when this machine cannot isolate as configured.
+    """
+
+    platform: Platform
+    clock: PlatformClock
+    services: list[Service]
+    port: int
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.is_ready = False
+        self._started = time.monotonic()
+        self._folder = NodeFolder(config.data)
+        self._hurry = asyncio.Event()
+        self._parts = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._parts.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stop()
+
+    def hurry(self) -> None:
+        """Wait no longer for what is still running."""
+        self._hurry.set()
+
+    @property
+    def endpoint(self) -> str:
+        """Where the node serves, as a client on this machine names it."""
+        all_addresses = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names them, binds nothing
+        host = all_addresses.get(self.config.host, self.config.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    async def failed(self) -> None:
+        """Return when a part has ended that must not; the log says which."""
+        await self._background.failed()
+
+    async def _start(self) -> None:
+        listening = _bind(self.config.host, self.config.port)
+        self._parts.callback(listening.close)
+        await self._open_state()
+        await self._build()
+        await self._run_services()
+        await self._http.listen(listening, self._edge.public)
+        self.port = listening.getsockname()[1]
+        self._folder.write(NodeRecord(self.endpoint, os.getpid(), __version__))
+        self._parts.callback(self._folder.remove)
+        self.is_ready = True
+        logger.info("node serves", extra={"endpoint": self.endpoint, "version": __version__})
+
+    async def _open_state(self) -> None:
+        """The store, the clock and the keys."""
+        self.ids = Ids()
+        self.store, self.blobs = await open_store(self.config)
+        self._parts.push_async_callback(self.store.close)
+        self._stored_clock = await StoredClock.open(self.store)
+        self._parts.push_async_callback(self._stored_clock.close)
+        self.clock = self._stored_clock.clock
+        self._credentials = Credentials(self.config, self.store, self.clock, self.ids)
+        await self._credentials.open()
+        self._authenticator = Authenticator(self.config, self._credentials, self.clock)
+
+    async def _build(self) -> None:
+        """Dispatcher, services and edge."""
+        models = ServiceModels(self.ids.uuid)
+        dispatcher = Dispatcher(models, OwnAccountAuthorizer())
+        self.platform = Platform(self.config, self.clock, self.ids, self.store, self.blobs, dispatcher)
+        self.services = self._make_services()
+        dispatcher.register(self.services)
+        router = Router(models, ServiceIndex(), [service.name for service in self.services])
+        control = Control(self.config, self, self._authenticate_operator)
+        for service in self.services:
+            control.add_routes(service.routes())
+        self._edge = Edge(self.config, router, self._authenticator, dispatcher, control, self.ids)
+        self._edge.add_limits(self.services)
+        self._http = await self._parts.enter_async_context(HttpServer(self.clock))
+
+    def _make_services(self) -> list[Service]:
+        """All services of this node."""
+        return [StsService(self.platform, self._credentials), IamService(self.platform)]
+
+    async def _run_services(self) -> None:
+        for service in self.services:
+            await self.store.migrate(service.name, service.migrations)
+        self._background = await self._parts.enter_async_context(Background())
+        for service in self.services:
+            await service.start(self._background.tasks)
+            self._parts.push_async_callback(service.stop)
+
+    async def _stop(self) -> None:
+        self.is_ready = False
+        logger.info("node stops")
+        self._http.stop_accepting()
+        await self._within_limit(self._http.drain())
+        await self._parts.aclose()
+
+    async def _within_limit(self, work: Awaitable[None]) -> None:
+        """Wait for `work`, but not beyond the limit for stopping, nor when it has to be fast."""
+        tasks = [asyncio.ensure_future(work), asyncio.ensure_future(self._hurry.wait())]
+        await asyncio.wait(tasks, timeout=DRAIN_LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve_platform(self, sock: socket.socket) -> Closer:
+        """Answer API calls on a socket inside a sandbox."""
+        return await self._http.serve_socket(sock, self._edge.sandboxed)
+
+    async def _authenticate_operator(self, request: HttpRequest) -> Principal:
+        return (await self._authenticator.authenticate(request, CONTROL_TARGET)).principal
+
+    # -- what the control interface asks of the node
+
+    def now(self) -> float:
+        """The platform's time: seconds since the epoch."""
+        return self.clock.now()
+
+    def offset_s(self) -> float:
+        """How far the platform's time is ahead of the host's, in seconds."""
+        return self.clock.offset_s
+
+    async def advance(self, duration_s: float) -> None:
+        """Move the platform's time forward, durably."""
+        await self._stored_clock.advance(duration_s)
+
+    async def reset(self) -> None:
+        """Forget all state of all services; keys and time stay."""
+        await self.store.reset()
+        await self.blobs.reset()
+        await self._stored_clock.reset()
+        await self._credentials.reset()
+        for service in self.services:
+            await service.reset()
+        logger.info("node is empty")
+
+    def status(self) -> Mapping[str, Any]:
+        """What runs here."""
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime_s": round(time.monotonic() - self._started, 3),
+            "endpoint": self.endpoint,
+            "store": "postgresql" if self.store.shared else "sqlite",
+            "auth": self.config.auth,
+            "isolation": self.config.isolation,
+            "services": {service.name: len(service.operations()) for service in self.services},
+            "connections": self._http.connections,
+        }
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket with the address that the node will listen on. Raises OSError when it cannot be had."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock

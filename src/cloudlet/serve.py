@@ -1,0 +1,63 @@
+"""A node as a process: its loop, its signals, its log."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import uvloop
+
+from cloudlet import __version__, observe
+from cloudlet.config import Config
+from cloudlet.errors import CloudletError
+from cloudlet.node import Node
+
+
+class NodeFailed(CloudletError):
+    """A part of the node has failed, and the node has stopped. Its log says more."""
+
+
+def run(config: Config) -> None:
+    """Run a node until SIGTERM or SIGINT; a second signal hurries its end.
+
+    Raises what `Node` raises at its start, and NodeFailed.
+    """
+    os.umask(0o077)
+    observe.configure(config.log_format, sys.stderr)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_Process(config).serve())
+
+
+class _Process:
+    def __init__(self, config: Config) -> None:
+        self._node = Node(config)
+        self._stop = asyncio.Event()
+
+    async def serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        serving = asyncio.ensure_future(self._serve())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, serving)
+        try:
+            await serving
+        except asyncio.CancelledError:
+            if not self._stop.is_set():
+                raise
+
+    async def _serve(self) -> None:
+        async with self._node as node:
+            print(f"Cloudlet {__version__} serves at {node.endpoint}", flush=True)
+            print("Ready.", flush=True)
+            stop, failed = asyncio.ensure_future(self._stop.wait()), asyncio.ensure_future(node.failed())
+            await asyncio.wait([stop, failed], return_when=asyncio.FIRST_COMPLETED)
+            stop.cancel()
+            failed.cancel()
+        if not self._stop.is_set():
+            raise NodeFailed("A part of the node has failed, and the node has stopped; its log says more.")
+
+    def _signalled(self, serving: asyncio.Task[None]) -> None:
+        if self._stop.is_set():
+            self._node.hurry()
+        elif not self._node.is_ready:
+            serving.cancel()  # still starting: nothing is there to be finished
+        self._stop.set()
