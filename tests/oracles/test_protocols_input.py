@@ -54,6 +54,7 @@ NOT_FOR_A_SERVER: dict[str, str] = {
     "Idempotency token auto fill 23:1": _FILLED_IN,
     "RestJsonQueryPrecedence": "the client drops one of two values for a name before it sends",
     "RestXmlQueryPrecedence": "the client drops one of two values for a name before it sends",
+    "RestJsonHttpChecksumRequired": "the checksum is that of the body in another layout",
     "MediaTypeHeaderInputBase64": "boto3's parameter is the JSON value, the case's is its text",
 }
 """Cases that do not say what a server must decode, by id or description, with the reason."""

@@ -119,6 +119,7 @@ def parse(description: dict[str, Any], name: str, response: HttpResponse, shape:
     body: Any = response.body
     if not isinstance(body, bytes):
         body = RawStream(asyncio.run(collect(body)))
+    output: Any = model.operation_model(name).output_shape
     return parser.parse(
         {
             "status_code": response.status,
@@ -126,7 +127,7 @@ def parse(description: dict[str, Any], name: str, response: HttpResponse, shape:
             "body": body,
             "context": {"operation_name": name},
         },
-        shape or model.operation_model(name).output_shape,
+        shape or output,
     )
 
 

@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from botocore.model import ListShape, MapShape, Shape, StringShape
-
 from cloudlet.wire import patterns
-from cloudlet.wire.shapes import is_document
+from cloudlet.wire.shapes import ListShape, MapShape, Shape, is_document
 
 Test = Callable[[Any], bool]
 _BOUNDS = {
@@ -65,11 +63,11 @@ class Constraints:
 
     def __init__(self, shape: Shape) -> None:
         self.measures = isinstance(shape, ListShape | MapShape) or shape.type_name in ("string", "blob", "character")
-        self.pattern: str | None = shape.metadata.get("pattern") if shape.type_name == "string" else None
-        self.enum: list[str] = list(shape.enum) if isinstance(shape, StringShape) else []
+        self.pattern: str | None = shape.traits.get("pattern") if shape.type_name == "string" else None
+        self.enum: list[str] = shape.traits.get("enum", [])
         sized = self.measures or shape.type_name in _NUMBERS
-        self._minimum: float | None = shape.metadata.get("min") if sized else None
-        self._maximum: float | None = shape.metadata.get("max") if sized else None
+        self._minimum: float | None = shape.traits.get("min") if sized else None
+        self._maximum: float | None = shape.traits.get("max") if sized else None
         # What a number's type can hold is checked like a constraint, but not named like one.
         low, high = _BOUNDS.get(shape.type_name, (None, None))
         self._low = low if self._minimum is None else self._minimum

@@ -9,11 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.model import ServiceModel as BotocoreModel
-from botocore.model import Shape, StructureShape
-
 from cloudlet.errors import ServiceError
-from cloudlet.wire.shapes import members_of
+from cloudlet.wire.shapes import Model, Shape, StructureShape, members_of
 
 _COMMON_CODES: dict[str, dict[str, str]] = {
     "query": {"AccessDeniedException": "AccessDenied", "ValidationException": "ValidationError"},
@@ -40,17 +37,18 @@ class ErrorAnswer:
     """What the shape calls its message: `message` or `Message`."""
     fields: Mapping[str, Any]
     """The members but the message, by their names in the model; only what the shape has, where there is one."""
+    extra: Mapping[str, str]
+    """Texts that no model has but that S3's answers show: `Key`, `BucketName` ..."""
     shape: StructureShape | None
 
 
 class ErrorShapes:
     """The errors of one service."""
 
-    def __init__(self, model: BotocoreModel) -> None:
+    def __init__(self, model: Model) -> None:
         self._by_name: dict[str, StructureShape] = {}
-        for shape in model.error_shapes:
-            if isinstance(shape, StructureShape):
-                self._by_name[shape.name] = shape
+        for shape in model.errors():
+            self._by_name[shape.name] = shape
         for shape in list(self._by_name.values()):
             self._by_name.setdefault(shape.error_code, shape)
 
@@ -64,12 +62,13 @@ def resolve_unmodelled(error: ServiceError, protocol: str) -> ErrorAnswer:
     """What an answer in `protocol` says of an error that no model has, or where the service is not known."""
     code = _COMMON_CODES.get(protocol, {}).get(error.code, error.code)
     fields = {name: value for name, value in error.fields.items() if value is not None}
-    return ErrorAnswer(code, code, error.status, error.status < 500, error.message, "message", fields, None)
+    extra = {name: str(value) for name, value in fields.items()}
+    return ErrorAnswer(code, code, error.status, error.status < 500, error.message, "message", fields, extra, None)
 
 
 def _modelled(error: ServiceError, shape: StructureShape) -> ErrorAnswer:
-    traits = shape.metadata.get("error", {})
-    server_fault = bool(shape.metadata.get("fault"))
+    traits = shape.traits.get("error", {})
+    server_fault = bool(shape.traits.get("fault"))
     status = traits.get("httpStatusCode") or (max(error.status, 500) if server_fault else error.status)
     sender_fault = traits.get("senderFault", not server_fault and status < 500)
     members = shape.members
@@ -78,7 +77,10 @@ def _modelled(error: ServiceError, shape: StructureShape) -> ErrorAnswer:
     if "Type" in members and "Type" not in error.fields:
         # Lambda and its like say in the body, too, who is to blame.
         fields["Type"] = "User" if sender_fault else "Service"
-    return ErrorAnswer(shape.name, shape.error_code, status, sender_fault, error.message, message_member, fields, shape)
+    extra = {name: str(value) for name, value in error.fields.items() if name not in members and value is not None}
+    return ErrorAnswer(
+        shape.name, shape.error_code, status, sender_fault, error.message, message_member, fields, extra, shape
+    )
 
 
 def body_members(answer: ErrorAnswer) -> dict[str, Shape]:
@@ -87,5 +89,5 @@ def body_members(answer: ErrorAnswer) -> dict[str, Shape]:
     return {
         name: member
         for name, member in members.items()
-        if name != answer.message_member and member.serialization.get("location") not in IN_RESPONSES
+        if name != answer.message_member and member.traits.get("location") not in IN_RESPONSES
     }

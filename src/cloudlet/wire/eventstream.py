@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.model import Shape, StructureShape
-
 from cloudlet.errors import ServiceError
 from cloudlet.wire import timestamps
-from cloudlet.wire.shapes import members_of
+from cloudlet.wire.shapes import Shape, StructureShape, members_of
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 Serialise = Callable[[StructureShape, Mapping[str, Shape]], Callable[[Mapping[str, Any]], bytes]]
@@ -81,7 +79,7 @@ class EventStreams:
         exceptions = {
             key: name
             for name, member in members.items()
-            if isinstance(member, StructureShape) and member.metadata.get("exception")
+            if isinstance(member, StructureShape) and member.traits.get("exception")
             for key in (name, member.name, member.error_code)
         }
 
@@ -98,8 +96,8 @@ class EventStreams:
 
     def _event(self, shape: Shape) -> _Event:
         members = members_of(shape)
-        headers = {name: member for name, member in members.items() if member.serialization.get("eventheader")}
-        payload_name = next((name for name, member in members.items() if member.serialization.get("eventpayload")), "")
+        headers = {name: member for name, member in members.items() if member.traits.get("eventheader")}
+        payload_name = next((name for name, member in members.items() if member.traits.get("eventpayload")), "")
         payload_shape = members.get(payload_name)
         if payload_shape is not None and payload_shape.type_name in ("blob", "string"):
             content_type = "application/octet-stream" if payload_shape.type_name == "blob" else "text/plain"
@@ -148,7 +146,7 @@ class EventStreams:
 
 
 def _is_stream(shape: Shape) -> bool:
-    return bool(shape.serialization.get("eventstream"))
+    return bool(shape.traits.get("eventstream"))
 
 
 def _plain(value: Any) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from botocore.model import ListShape, MapShape, Shape, StructureShape
+from cloudlet.wire.shapes import ListShape, MapShape, Shape, StructureShape
 
 _LONGEST = 4096
 """Characters of one value that a text repeats at most."""

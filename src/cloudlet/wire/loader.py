@@ -12,7 +12,6 @@ from typing import Any, cast
 
 import botocore
 import orjson
-from botocore.loaders import ExtrasProcessor
 
 Description = dict[str, Any]
 """A service model as it is in the file: `metadata`, `operations`, `shapes`."""
@@ -46,9 +45,18 @@ def load(service: str) -> Description:
     description = cast(Description, orjson.loads(gzip.decompress(path.read_bytes())))
     extras = path.with_name(_EXTRAS)
     if extras.exists():
-        ExtrasProcessor().process(description, [orjson.loads(extras.read_bytes())])
+        description = merged(description, orjson.loads(extras.read_bytes())["merge"])
     _drop_documentation(description)
     return description
+
+
+def merged(description: Description, additions: Description) -> Description:
+    """`description` with `additions` laid over it; both stay as they are."""
+    result = {**description}
+    for key, value in additions.items():
+        present = result.get(key)
+        result[key] = merged(present, value) if isinstance(present, dict) and isinstance(value, dict) else value
+    return result
 
 
 def _drop_documentation(description: Description) -> None:

@@ -12,12 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.model import OperationModel, StructureShape
-from botocore.model import ServiceModel as BotocoreModel
-
 from cloudlet.errors import SerializationError, ServiceError, ValidationError
 from cloudlet.ids import Ids
-from cloudlet.wire import loader, overlays
+from cloudlet.wire import integrity, loader, overlays
 from cloudlet.wire.dialects import USUAL, VALIDATION
 from cloudlet.wire.errors import ErrorShapes
 from cloudlet.wire.http import HttpRequest, HttpResponse
@@ -25,6 +22,7 @@ from cloudlet.wire.protocols import DIALECTS
 from cloudlet.wire.protocols.base import Codec, Dialect
 from cloudlet.wire.protocols.text import parse_query, percent_decode
 from cloudlet.wire.routing import Router
+from cloudlet.wire.shapes import Model, OperationModel
 from cloudlet.wire.validation import Validators
 
 _ACTION = re.compile(rb"(?:^|&)Action=([^&]*)")
@@ -71,11 +69,11 @@ class ServiceModel:
     def __init__(self, name: str, description: loader.Description, new_token: Callable[[], str]) -> None:
         self.name = name
         self._overlay = overlays.overlay(name)
-        self._model = BotocoreModel(self._overlay.apply(description), name)
+        self._model = Model(self._overlay.apply(description))
         self._new_token = new_token
         metadata = self._model.metadata
-        self.operation_names: frozenset[str] = frozenset(self._model.operation_names)
-        self.signing_name: str = self._model.signing_name
+        self.operation_names: frozenset[str] = frozenset(self._model.operations)
+        self.signing_name: str = metadata.get("signingName") or metadata.get("endpointPrefix", name)
         self.target_prefix: str | None = metadata.get("targetPrefix")
         self.api_version: str = metadata.get("apiVersion", "")
         declared = metadata.get("protocols") or [metadata["protocol"]]
@@ -85,7 +83,7 @@ class ServiceModel:
         self._validators = Validators(dialect, "ValidationError" if only_forms else ValidationError.code)
         self._operations: dict[str, Operation] = {}
         self._dialects: dict[str, Dialect] = {}
-        self._models: dict[str, BotocoreModel] = {}
+        self._models: dict[str, Model] = {}
         self._router: Router | None = None
         self._errors: ErrorShapes | None = None
 
@@ -128,7 +126,7 @@ class ServiceModel:
         SerializationError for a path that is not UTF-8.
         """
         if self._router is None:
-            self._router = Router(map(self._model.operation_model, self._model.operation_names))
+            self._router = Router(OperationModel(self._model, name) for name in self._model.operations)
         return self._router.route(method, raw_path, query, headers or {})
 
     def encode_error(self, protocol: str, error: ServiceError, request_id: str) -> HttpResponse:
@@ -139,11 +137,11 @@ class ServiceModel:
 
     def compile(self, protocol: str, operation: str) -> Codec:
         """The codec of `operation` in `protocol`. Raises KeyError for a protocol that the service does not speak."""
-        return self._dialect(protocol).codec(self._model_for(protocol).operation_model(operation))
+        return self._dialect(protocol).codec(OperationModel(self._model_for(protocol), operation))
 
     def operation_model(self, name: str) -> OperationModel:
-        """botocore's model of an operation."""
-        return self._model.operation_model(name)
+        """The description of the operation `name`."""
+        return OperationModel(self._model, name)
 
     def _dialect(self, protocol: str) -> Dialect:
         dialect = self._dialects.get(protocol)
@@ -153,20 +151,20 @@ class ServiceModel:
             dialect = self._dialects[protocol] = DIALECTS[protocol](self._model_for(protocol))
         return dialect
 
-    def _model_for(self, protocol: str) -> BotocoreModel:
+    def _model_for(self, protocol: str) -> Model:
         """The model as `protocol` sees it: a protocol that AWS's files have dropped has names of its own."""
         if protocol not in self._overlay.protocols:
             return self._model
         model = self._models.get(protocol)
         if model is None:
-            model = self._models[protocol] = self._overlay.model(protocol, self._model, self.name)
+            model = self._models[protocol] = self._overlay.model(protocol, self._model)
         return model
 
 
 class Operation:
     """One operation: its codecs by protocol, and its validator."""
 
-    __slots__ = ("_codecs", "_new_token", "_service", "_tokens", "_validate", "name")
+    __slots__ = ("_codecs", "_is_head", "_new_token", "_prepare", "_service", "_tokens", "_validate", "name")
 
     def __init__(self, service: ServiceModel, name: str, validators: Validators, new_token: Callable[[], str]) -> None:
         self.name = name
@@ -174,9 +172,10 @@ class Operation:
         self._new_token = new_token
         self._codecs: dict[str, Codec] = {}
         model = service.operation_model(name)
-        shape = model.input_shape
-        self._tokens: tuple[str, ...] = tuple(model.idempotent_members)
-        self._validate = validators.validator(shape) if isinstance(shape, StructureShape) else None
+        self._is_head = model.method == "HEAD"
+        self._prepare = integrity.preparation(model)
+        self._tokens = model.idempotency_tokens
+        self._validate = validators.validator(model.input) if model.input is not None else None
 
     def validate(self, params: dict[str, Any]) -> None:
         """Fill in idempotency tokens that are not there, and check `params` against the model.
@@ -190,10 +189,15 @@ class Operation:
             self._validate(params)
 
     def decode(self, protocol: str, request: HttpRequest, labels: Mapping[str, str]) -> dict[str, Any]:
-        """The parameters that a request carries, in the shapes of boto3. Raises SerializationError."""
+        """The parameters that a request carries, in the shapes of boto3.
+
+        Raises SerializationError, and for operations that take checksums or compressed bodies what `integrity` raises.
+        """
         codec = self._codecs.get(protocol)
         if codec is None:
             codec = self._compile(protocol)
+        if self._prepare is not None:
+            request = self._prepare(request)
         try:
             return codec.decode(request, labels)
         except RecursionError:
@@ -218,7 +222,10 @@ class Operation:
 
     def encode_error(self, protocol: str, error: ServiceError, request_id: str) -> HttpResponse:
         """The answer that carries `error`."""
-        return self._service.encode_error(protocol, error, request_id)
+        response = self._service.encode_error(protocol, error, request_id)
+        if self._is_head:
+            response.body = b""
+        return response
 
     def _compile(self, protocol: str) -> Codec:
         codec = self._codecs[protocol] = self._service.compile(protocol, self.name)

@@ -4,16 +4,14 @@ An overlay is a JSON file `overlays/<service>.json`: `all` is merged into the mo
 that protocol sees it.
 """
 
-from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import orjson
-from botocore.model import ServiceModel as BotocoreModel
-from botocore.utils import deep_merge
 
-from cloudlet.wire.loader import Description
+from cloudlet.wire.loader import Description, merged
+from cloudlet.wire.shapes import Model
 
 _FOLDER = Path(__file__).parent / "overlays"
 
@@ -28,15 +26,12 @@ class Overlay:
         """The protocols that the service speaks besides those of its model."""
 
     def apply(self, description: Description) -> Description:
-        """`description` with what holds for all protocols; it is changed."""
-        deep_merge(description, deepcopy(self._all))
-        return description
+        """`description` with what holds for all protocols."""
+        return merged(description, self._all) if self._all else description
 
-    def model(self, protocol: str, model: BotocoreModel, service: str) -> BotocoreModel:
-        """A copy of `model` as `protocol` sees it."""
-        description = deepcopy(cast(Description, model._service_description))  # type: ignore[attr-defined]
-        deep_merge(description, deepcopy(self._by_protocol[protocol]))
-        return BotocoreModel(description, service)
+    def model(self, protocol: str, model: Model) -> Model:
+        """`model` as `protocol` sees it."""
+        return Model(merged({**model.description}, self._by_protocol[protocol]))
 
 
 @cache

@@ -11,10 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from botocore.model import OperationModel
-
 from cloudlet.wire.protocols.text import parse_pairs, percent_decode
-from cloudlet.wire.shapes import members_of, wire_name
+from cloudlet.wire.shapes import OperationModel, members_of, wire_name
 
 Query = Mapping[str, Sequence[str]]
 _LABEL = re.compile(r"\{([^}+]+)(\+?)\}")
@@ -78,8 +76,8 @@ class Router:
         return None
 
     def _add(self, operation: OperationModel) -> None:
-        path, _, query = str(operation.http.get("requestUri", "/")).partition("?")
-        node = self._roots.setdefault(str(operation.http.get("method", "POST")), _Node())
+        path, _, query = operation.request_uri.partition("?")
+        node = self._roots.setdefault(operation.method, _Node())
         labels = []
         for segment in path.strip("/").split("/") if path.strip("/") else ():
             match = _LABEL.fullmatch(segment)
@@ -139,14 +137,14 @@ def _sort(node: _Node) -> None:
 
 def _required(operation: OperationModel) -> tuple[frozenset[str], frozenset[str]]:
     """The query parameters and the headers (lower case) that an operation's input requires."""
-    shape = operation.input_shape
+    shape = operation.input
     if shape is None:
         return frozenset(), frozenset()
     members = members_of(shape)
     found: dict[str, set[str]] = {"querystring": set(), "header": set()}
-    for name in shape.required_members:
+    for name in shape.required:
         member = members.get(name)
-        location = member.serialization.get("location") if member is not None else None
+        location = member.traits.get("location") if member is not None else None
         if member is not None and location in found:
             found[str(location)].add(wire_name(member, name))
     return frozenset(found["querystring"]), frozenset(name.lower() for name in found["header"])

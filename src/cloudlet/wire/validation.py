@@ -6,13 +6,12 @@ The words and the paths (`tags.1.member.key`) are those of the framework that mo
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from botocore.model import ListShape, MapShape, Shape, StructureShape
-
 from cloudlet.errors import ValidationError
+from cloudlet.wire.compiler import ShapeCompiler
 from cloudlet.wire.constraints import Constraints, Test, is_type, type_text
 from cloudlet.wire.dialects import USUAL, ValidationDialect
 from cloudlet.wire.java_text import java_text
-from cloudlet.wire.shapes import ShapeCompiler, is_document, trait
+from cloudlet.wire.shapes import ListShape, MapShape, Shape, StructureShape, is_document
 
 _NULL = "Member must not be null"
 _MAXIMUM_ERRORS = 10
@@ -74,8 +73,8 @@ class Validators(ShapeCompiler[[Any], bool]):
 
     def _structure(self, shape: StructureShape, own: Test) -> Test:
         tests = {name: self.compile(member) for name, member in shape.members.items()}
-        required = tuple(shape.required_members)
-        union = bool(shape.is_tagged_union)
+        required = tuple(shape.required)
+        union = bool(shape.is_union)
 
         def test(value: Any) -> bool:
             if not own(value):
@@ -139,9 +138,9 @@ class Validators(ShapeCompiler[[Any], bool]):
             inner = f"{path}.{_lower_first(name)}" if path else _lower_first(name)
             if item is not None:
                 yield from self._broken(member, item, inner)
-            elif name in shape.required_members:
+            elif name in shape.required:
                 yield failure(member, None, inner, _NULL)
-        if shape.is_tagged_union and not _is_one(value):
+        if shape.is_union and not _is_one(value):
             yield failure(shape, value, path, "Member must have exactly one member set")
 
     def _broken_list(self, shape: ListShape, value: Any, path: str) -> Iterator[str]:
@@ -179,7 +178,7 @@ class Validators(ShapeCompiler[[Any], bool]):
 
 def failure(shape: Shape, value: Any, path: str, constraint: str) -> str:
     """The words for one broken constraint. What is sensitive is not repeated."""
-    if shape.metadata.get("sensitive") and value is not None:
+    if shape.traits.get("sensitive") and value is not None:
         return f"Value at '{path}' failed to satisfy constraint: {constraint}"
     shown = "null" if value is None else f"'{java_text(shape, value)}'"
     return f"Value {shown} at '{path}' failed to satisfy constraint: {constraint}"
@@ -190,7 +189,7 @@ def _missing(shape: Shape, value: Any) -> Iterator[str]:
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         for name, member in shape.members.items():
             if value.get(name) is None:
-                if name in shape.required_members:
+                if name in shape.required:
                     yield name
             else:
                 yield from _missing(member, value[name])
@@ -211,7 +210,7 @@ def _is_compound(shape: Shape) -> bool:
 
 
 def _is_sparse(shape: Shape) -> bool:
-    return bool(trait(shape, "sparse"))
+    return bool(shape.traits.get("sparse"))
 
 
 def _is_one(value: Mapping[str, Any]) -> bool:

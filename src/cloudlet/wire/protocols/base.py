@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from botocore.model import OperationModel, StructureShape
-
 from cloudlet.wire.errors import ErrorAnswer
 from cloudlet.wire.http import HttpRequest, HttpResponse
+from cloudlet.wire.shapes import OperationModel
 
 REQUEST_ID = "x-amzn-RequestId"
 
@@ -29,8 +28,3 @@ class Dialect(Protocol):
 
     def encode_error(self, answer: ErrorAnswer, request_id: str) -> HttpResponse:
         """The answer that carries an error."""
-
-
-def structure(shape: Any) -> StructureShape | None:
-    """An operation's input or output, which is a structure or nothing."""
-    return shape if isinstance(shape, StructureShape) else None

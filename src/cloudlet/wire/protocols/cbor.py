@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import cbor2
-from botocore.model import OperationModel, Shape, StructureShape
-from botocore.model import ServiceModel as BotocoreModel
 
 from cloudlet.errors import SerializationError
 from cloudlet.wire import timestamps
@@ -17,9 +15,10 @@ from cloudlet.wire.errors import ErrorAnswer
 from cloudlet.wire.eventstream import CONTENT_TYPE as EVENT_STREAM
 from cloudlet.wire.eventstream import EventStreams, stream_member
 from cloudlet.wire.http import HttpRequest, HttpResponse
-from cloudlet.wire.protocols.base import REQUEST_ID, structure
+from cloudlet.wire.protocols.base import REQUEST_ID
 from cloudlet.wire.protocols.json import error_body
 from cloudlet.wire.protocols.json_values import Convert, JsonDecoders, JsonEncoders, refuse
+from cloudlet.wire.shapes import Model, OperationModel, Shape, StructureShape
 
 CONTENT_TYPE = "application/cbor"
 _UNDEFINED = b"\xf7"
@@ -71,7 +70,7 @@ class CborEncoders(JsonEncoders):
 class CborDialect:
     """RPC v2 CBOR of one service."""
 
-    def __init__(self, model: BotocoreModel) -> None:
+    def __init__(self, model: Model) -> None:
         self._query_compatible = model.is_query_compatible
         self._decoders = CborDecoders()
         self._encoders = CborEncoders()
@@ -96,7 +95,7 @@ class CborCodec:
     def __init__(
         self, operation: OperationModel, decoders: CborDecoders, encoders: CborEncoders, streams: EventStreams
     ) -> None:
-        source, target = structure(operation.input_shape), structure(operation.output_shape)
+        source, target = operation.input, operation.output
         self._decode = decoders.body(source.members) if source else None
         self._stream = streams.rpc(target) if target and stream_member(target) else None
         self._encode = encoders.serialise(target, target.members) if target and not self._stream else None

@@ -2,25 +2,21 @@
 
 from collections.abc import Mapping
 from typing import Any
-from xml.sax.saxutils import quoteattr
-
-from botocore.model import OperationModel
-from botocore.model import ServiceModel as BotocoreModel
 
 from cloudlet.wire.errors import ErrorAnswer
 from cloudlet.wire.http import HttpRequest, HttpResponse
-from cloudlet.wire.protocols.base import structure
 from cloudlet.wire.protocols.form import Ec2FormDecoders, form_pairs, tree_of
 from cloudlet.wire.protocols.query import write_error_members, xml_response
-from cloudlet.wire.protocols.xml_write import XmlWriters, escape
+from cloudlet.wire.protocols.xml_write import XmlWriters, escape, quoted
+from cloudlet.wire.shapes import Model, OperationModel
 
 
 class Ec2Dialect:
     """The ec2 protocol of one service."""
 
-    def __init__(self, model: BotocoreModel) -> None:
+    def __init__(self, model: Model) -> None:
         uri = model.metadata.get("xmlNamespace")
-        self._namespace = f" xmlns={quoteattr(uri)}" if uri else ""
+        self._namespace = f" xmlns={quoted(uri)}" if uri else ""
         self._decoders = Ec2FormDecoders()
         self._writers = XmlWriters()
 
@@ -42,8 +38,8 @@ class Ec2Codec:
     def __init__(
         self, operation: OperationModel, namespace: str, decoders: Ec2FormDecoders, writers: XmlWriters
     ) -> None:
-        target = structure(operation.output_shape)
-        self._decode = decoders.structure(structure(operation.input_shape))
+        target = operation.output
+        self._decode = decoders.structure(operation.input)
         self._write = writers.members(target.name, target.members) if target else None
         self._start = f"<{operation.name}Response{namespace}><requestId>"
         self._end = f"</{operation.name}Response>"

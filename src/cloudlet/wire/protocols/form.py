@@ -9,12 +9,11 @@ allows. A branch that has a value of its own, too, keeps it under the empty name
 from collections.abc import Callable
 from typing import Any
 
-from botocore.model import ListShape, MapShape, Shape, StructureShape
-
 from cloudlet.errors import SerializationError
+from cloudlet.wire.compiler import ShapeCompiler
 from cloudlet.wire.http import HttpRequest
 from cloudlet.wire.protocols.text import parse_pairs, text_decoder
-from cloudlet.wire.shapes import ShapeCompiler
+from cloudlet.wire.shapes import ListShape, MapShape, Shape, StructureShape
 
 Tree = dict[str, Any]
 """Names to texts or further trees."""
@@ -75,9 +74,9 @@ class FormDecoders(ShapeCompiler[[Any], Any]):
 
         botocore names a flat list after its items, Smithy's clients as they do any other member.
         """
-        names = {str(member.serialization.get("name", name))}
-        if isinstance(member, ListShape) and member.serialization.get("flattened"):
-            names.add(str(member.member.serialization.get("name", name)))
+        names = {str(member.traits.get("locationName", name))}
+        if isinstance(member, ListShape) and member.traits.get("flattened"):
+            names.add(str(member.member.traits.get("locationName", name)))
         return names
 
     def _make(self, shape: Shape) -> Callable[[Any], Any]:
@@ -109,7 +108,7 @@ class FormDecoders(ShapeCompiler[[Any], Any]):
 
     def _list(self, shape: ListShape) -> Callable[[Any], list[Any]]:
         item = self.compile(shape.member)
-        level = None if self._is_flat(shape) else str(shape.member.serialization.get("name", "member"))
+        level = None if self._is_flat(shape) else str(shape.member.traits.get("locationName", "member"))
 
         def decode(node: Any) -> list[Any]:
             if level is not None and node.__class__ is dict:
@@ -119,10 +118,10 @@ class FormDecoders(ShapeCompiler[[Any], Any]):
         return decode
 
     def _map(self, shape: MapShape) -> Callable[[Any], dict[str, Any]]:
-        key_name = str(shape.key.serialization.get("name", "key"))
-        value_name = str(shape.value.serialization.get("name", "value"))
+        key_name = str(shape.key.traits.get("locationName", "key"))
+        value_name = str(shape.value.traits.get("locationName", "value"))
         value = self.compile(shape.value)
-        level = None if shape.serialization.get("flattened") else "entry"
+        level = None if shape.traits.get("flattened") else "entry"
 
         def decode(node: Any) -> dict[str, Any]:
             if level is not None and node.__class__ is dict:
@@ -139,17 +138,17 @@ class FormDecoders(ShapeCompiler[[Any], Any]):
         return decode
 
     def _is_flat(self, shape: ListShape) -> bool:
-        return bool(shape.serialization.get("flattened"))
+        return bool(shape.traits.get("flattened"))
 
 
 class Ec2FormDecoders(FormDecoders):
     """As ec2 has it: `queryName` or a capitalised `locationName`, and all lists flat."""
 
     def member_names(self, member: Shape, name: str) -> set[str]:
-        if "queryName" in member.serialization:
-            return {str(member.serialization["queryName"])}
-        if "name" in member.serialization:
-            return {_upper_first(str(member.serialization["name"]))}
+        if "queryName" in member.traits:
+            return {str(member.traits["queryName"])}
+        if "locationName" in member.traits:
+            return {_upper_first(str(member.traits["locationName"]))}
         return {name, _upper_first(name)}
 
     def _is_flat(self, shape: ListShape) -> bool:  # noqa: ARG002

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from botocore.model import ListShape, Shape
 
 from cloudlet.errors import SerializationError
 from cloudlet.wire.protocols.json_values import decode_base64, encode_base64
 from cloudlet.wire.protocols.text import text_decoder, text_encoder
+from cloudlet.wire.shapes import ListShape, Shape
 
 _ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
 
@@ -43,7 +43,7 @@ def header_encoder(shape: Shape) -> Callable[[Any], str]:
 
 def is_jsonvalue(shape: Shape) -> bool:
     """True for a header that holds base64 of a JSON text."""
-    return bool(shape.serialization.get("jsonvalue")) and shape.serialization.get("location") == "header"
+    return bool(shape.traits.get("jsonvalue")) and shape.traits.get("location") == "header"
 
 
 def one_line(text: str) -> str:
@@ -65,7 +65,7 @@ def split_list(text: str) -> list[str]:
 
 
 def _splitter(member: Shape) -> Callable[[str], list[str]]:
-    if member.type_name == "timestamp" and member.serialization.get("timestampFormat", "rfc822") == "rfc822":
+    if member.type_name == "timestamp" and member.traits.get("timestampFormat", "rfc822") == "rfc822":
         return _split_dates
     return split_list
 

@@ -9,16 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from botocore.model import OperationModel
-from botocore.model import ServiceModel as BotocoreModel
 
 from cloudlet.errors import SerializationError
 from cloudlet.wire.errors import ErrorAnswer, body_members
 from cloudlet.wire.eventstream import CONTENT_TYPE as EVENT_STREAM
 from cloudlet.wire.eventstream import EventStreams, stream_member
 from cloudlet.wire.http import HttpRequest, HttpResponse
-from cloudlet.wire.protocols.base import REQUEST_ID, structure
+from cloudlet.wire.protocols.base import REQUEST_ID
 from cloudlet.wire.protocols.json_values import JsonDecoders, JsonEncoders
+from cloudlet.wire.shapes import Model, OperationModel
 
 
 def parse(body: bytes) -> Any:
@@ -46,7 +45,7 @@ def error_body(answer: ErrorAnswer, encoders: JsonEncoders) -> dict[str, Any]:
 class JsonDialect:
     """AWS JSON of one service."""
 
-    def __init__(self, model: BotocoreModel) -> None:
+    def __init__(self, model: Model) -> None:
         self._content_type = f"application/x-amz-json-{model.metadata.get('jsonVersion', '1.0')}"
         self._query_compatible = model.is_query_compatible
         self._decoders = JsonDecoders()
@@ -78,7 +77,7 @@ class JsonCodec:
         streams: EventStreams,
     ) -> None:
         self._content_type = content_type
-        source, target = structure(operation.input_shape), structure(operation.output_shape)
+        source, target = operation.input, operation.output
         self._decode = decoders.body(source.members) if source else None
         self._stream = streams.rpc(target) if target and stream_member(target) else None
         self._encode = encoders.body(target, target.members) if target and not self._stream else None

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from cloudlet.errors import SerializationError
 from cloudlet.wire import timestamps
-from cloudlet.wire.shapes import ShapeCompiler, check_known, is_document, wire_name
+from cloudlet.wire.compiler import ShapeCompiler, check_known
+from cloudlet.wire.shapes import ListShape, MapShape, Shape, StructureShape, is_document, wire_name
 
 Convert = Callable[[Any], Any]
 
@@ -81,7 +81,7 @@ class JsonDecoders(ShapeCompiler[[Any], Any]):
 
     def _scalar(self, shape: Shape) -> Convert:
         if shape.type_name == "timestamp":
-            return _timestamp_decoder(shape.serialization.get("timestampFormat", "unixtimestamp"))
+            return _timestamp_decoder(shape.traits.get("timestampFormat", "unixtimestamp"))
         return _SCALARS[shape.type_name]
 
     def _structure(self, members: Mapping[str, Shape]) -> Convert:
@@ -222,7 +222,7 @@ class JsonEncoders(ShapeCompiler[[Any], Any]):
 
     def _scalar(self, shape: Shape) -> Convert:
         if shape.type_name == "timestamp":
-            return _timestamp_encoder(shape.serialization.get("timestampFormat", "unixtimestamp"))
+            return _timestamp_encoder(shape.traits.get("timestampFormat", "unixtimestamp"))
         if shape.type_name == "blob":
             return encode_base64
         if shape.type_name in ("float", "double"):

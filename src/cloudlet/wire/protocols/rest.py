@@ -7,17 +7,16 @@ from collections.abc import AsyncIterator, Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
-
 from cloudlet.errors import SerializationError
+from cloudlet.wire.compiler import check_known
 from cloudlet.wire.errors import IN_RESPONSES
 from cloudlet.wire.eventstream import CONTENT_TYPE as EVENT_STREAM
 from cloudlet.wire.eventstream import EventStreams
 from cloudlet.wire.http import HttpRequest, HttpResponse
-from cloudlet.wire.protocols.base import REQUEST_ID, structure
+from cloudlet.wire.protocols.base import REQUEST_ID
 from cloudlet.wire.protocols.headers import header_decoder, header_encoder, one_line
 from cloudlet.wire.protocols.text import parse_query, text_decoder
-from cloudlet.wire.shapes import check_known, wire_name
+from cloudlet.wire.shapes import ListShape, MapShape, OperationModel, Shape, StructureShape, wire_name
 
 _IN_REQUESTS = ("uri", "querystring", "header", "headers")
 NO_BODY = (204, 205, 304)
@@ -43,11 +42,11 @@ class RestCodec:
     __slots__ = ("_body", "_content_type", "_decode_body", "_encode_payload", "_output", "_request", "_status")
 
     def __init__(self, operation: OperationModel, body: Body) -> None:
-        source, target = structure(operation.input_shape), structure(operation.output_shape)
+        source, target = operation.input, operation.output
         self._body = body
         self._request = RequestBindings(source)
         self._decode_body = _body_decoder(source, body)
-        self._status = int(operation.http.get("responseCode", 200))
+        self._status = operation.status
         self._output = ResponseBindings(target) if target else None
         self._content_type, self._encode_payload = _body_encoder(target, body)
 
@@ -82,13 +81,13 @@ class RequestBindings:
             self._bind(name, member, wire_name(member, name))
 
     def _bind(self, name: str, member: Shape, key: str) -> None:
-        location = member.serialization.get("location")
+        location = member.traits.get("location")
         if location == "uri":
             self._labels.append((name, key, text_decoder(member, "iso8601")))
         elif location == "header":
             self._headers.append((name, key.lower(), header_decoder(member)))
         elif location == "headers":
-            self._prefixes.append((name, str(member.serialization.get("name", "")).lower()))
+            self._prefixes.append((name, str(member.traits.get("locationName", "")).lower()))
         elif location == "querystring" and isinstance(member, MapShape):
             self._query_maps.append((name, isinstance(member.value, ListShape)))
         elif location == "querystring":
@@ -134,11 +133,11 @@ class ResponseBindings:
         self._prefixes: list[tuple[str, str]] = []
         self._status: str | None = None
         for name, member in shape.members.items():
-            location = member.serialization.get("location")
+            location = member.traits.get("location")
             if location == "header":
                 self._headers.append((name, wire_name(member, name), header_encoder(member)))
             elif location == "headers":
-                self._prefixes.append((name, str(member.serialization.get("name", ""))))
+                self._prefixes.append((name, str(member.traits.get("locationName", ""))))
             elif location == "statusCode":
                 self._status = name
 
@@ -158,20 +157,18 @@ class ResponseBindings:
 
 def body_of(shape: StructureShape, elsewhere: Container[str]) -> dict[str, Shape]:
     """The members that stand in the body where no member is the payload: those bound to no place in `elsewhere`."""
-    return {
-        name: member for name, member in shape.members.items() if member.serialization.get("location") not in elsewhere
-    }
+    return {name: member for name, member in shape.members.items() if member.traits.get("location") not in elsewhere}
 
 
 def _body_decoder(shape: StructureShape | None, body: Body) -> Callable[[bytes], dict[str, Any]] | None:
     if shape is None:
         return None
-    payload = shape.serialization.get("payload")
+    payload = shape.traits.get("payload")
     if payload is None:
         members = body_of(shape, _IN_REQUESTS)
         return body.decode(shape, members) if members else None
     member = shape.members[payload]
-    if member.type_name == "blob" or member.serialization.get("eventstream"):
+    if member.type_name == "blob" or member.traits.get("eventstream"):
         return lambda content: {payload: content} if content else {}
     if member.type_name == "string":
         return lambda content: {payload: _utf8(content)} if content else {}
@@ -192,14 +189,14 @@ def _body_encoder(
     """The content type and the writer of an operation's answers; no writer where answers have no body."""
     if shape is None:
         return "", None
-    payload = shape.serialization.get("payload")
+    payload = shape.traits.get("payload")
     if payload is None:
         members = body_of(shape, IN_RESPONSES)
         if not members and shape.members:
             return "", None
         return body.content_type, body.encode(shape, members)
     member = shape.members[payload]
-    if member.serialization.get("eventstream"):
+    if member.traits.get("eventstream"):
         events = body.streams.events(member)
         return EVENT_STREAM, lambda result: events(result[payload])
     if member.type_name == "blob":

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from botocore.model import OperationModel, Shape, StructureShape
-from botocore.model import ServiceModel as BotocoreModel
 
 from cloudlet.wire.errors import ErrorAnswer
 from cloudlet.wire.eventstream import EventStreams
@@ -14,6 +12,7 @@ from cloudlet.wire.protocols.base import REQUEST_ID
 from cloudlet.wire.protocols.json import error_body, parse
 from cloudlet.wire.protocols.json_values import JsonDecoders, JsonEncoders
 from cloudlet.wire.protocols.rest import Body, ResponseBindings, RestCodec
+from cloudlet.wire.shapes import Model, OperationModel, Shape, StructureShape
 
 CONTENT_TYPE = "application/json"
 
@@ -21,7 +20,7 @@ CONTENT_TYPE = "application/json"
 class RestJsonDialect:
     """rest-json of one service."""
 
-    def __init__(self, model: BotocoreModel) -> None:  # noqa: ARG002
+    def __init__(self, model: Model) -> None:  # noqa: ARG002
         self._decoders = JsonDecoders()
         self._encoders = JsonEncoders()
         self._body = Body(

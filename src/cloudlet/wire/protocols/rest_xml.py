@@ -6,10 +6,6 @@ have a header of their own. An overlay of its model says so (see `overlays`).
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from xml.sax.saxutils import quoteattr
-
-from botocore.model import OperationModel, Shape, StructureShape
-from botocore.model import ServiceModel as BotocoreModel
 
 from cloudlet.wire.errors import ErrorAnswer
 from cloudlet.wire.eventstream import EventStreams
@@ -19,8 +15,8 @@ from cloudlet.wire.protocols.query import write_error_members
 from cloudlet.wire.protocols.rest import Body, ResponseBindings, RestCodec
 from cloudlet.wire.protocols.text import text_encoder
 from cloudlet.wire.protocols.xml_read import XmlReaders, parse
-from cloudlet.wire.protocols.xml_write import Write, XmlWriters, escape, namespace
-from cloudlet.wire.shapes import trait
+from cloudlet.wire.protocols.xml_write import Write, XmlWriters, escape, namespace, quoted
+from cloudlet.wire.shapes import Model, OperationModel, Shape, StructureShape
 
 CONTENT_TYPE = "application/xml"
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -29,9 +25,9 @@ _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 class RestXmlDialect:
     """rest-xml of one service."""
 
-    def __init__(self, model: BotocoreModel) -> None:
+    def __init__(self, model: Model) -> None:
         uri = model.metadata.get("xmlNamespace")
-        self._namespace = f" xmlns={quoteattr(uri)}" if uri else ""
+        self._namespace = f" xmlns={quoted(uri)}" if uri else ""
         self._wrapped_errors = not model.metadata.get("noErrorWrapping")
         self._request_id = str(model.metadata.get("requestIdHeader", REQUEST_ID))
         self._readers = XmlReaders()
@@ -77,8 +73,8 @@ class RestXmlDialect:
 
     def _encode(self, shape: StructureShape, members: Mapping[str, Shape]) -> Callable[[Any], bytes]:
         """An answer that is the members of an output that are bound to nothing else."""
-        name = str(shape.serialization.get("name", shape.name))
-        if trait(shape, "s3UnwrappedXmlOutput"):
+        name = str(shape.traits.get("locationName", shape.name))
+        if shape.traits.get("s3UnwrappedXmlOutput"):
             return self._encode_unwrapped(name, *members.items())
         write = self._writers.members(shape.name, members, shape.members.keys())
         return self._document(f"<{name}{namespace(shape) or self._namespace}>", write, f"</{name}>")
@@ -93,7 +89,7 @@ class RestXmlDialect:
 
     def _encode_payload(self, shape: Shape) -> Callable[[Any], bytes]:
         """An answer that is one member of the output."""
-        name = str(shape.serialization.get("name", shape.name))
+        name = str(shape.traits.get("locationName", shape.name))
         return self._document("", self._writers.root(shape, name, self._namespace), "")
 
     def _encode_event(self, shape: StructureShape, members: Mapping[str, Shape]) -> Callable[[Any], bytes]:

@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from botocore.model import Shape
-
 from cloudlet.errors import SerializationError
 from cloudlet.wire import timestamps
 from cloudlet.wire.protocols.json_values import SPECIAL_FLOATS, decode_base64, encode_base64
+from cloudlet.wire.shapes import Shape
 
 Decode = Callable[[str], Any]
 Encode = Callable[[Any], str]
@@ -26,14 +25,14 @@ def text_decoder(shape: Shape, timestamp_format: str) -> Decode:
     What it makes raises SerializationError.
     """
     if shape.type_name == "timestamp":
-        return _timestamp_decoder(str(shape.serialization.get("timestampFormat", timestamp_format)).lower())
+        return _timestamp_decoder(str(shape.traits.get("timestampFormat", timestamp_format)).lower())
     return _DECODERS.get(shape.type_name, str)
 
 
 def text_encoder(shape: Shape, timestamp_format: str) -> Encode:
     """From a value of `shape` to text; `timestamp_format` is the default of the place where the text stands."""
     if shape.type_name == "timestamp":
-        return timestamps.FORMATTERS[str(shape.serialization.get("timestampFormat", timestamp_format)).lower()]
+        return timestamps.FORMATTERS[str(shape.traits.get("timestampFormat", timestamp_format)).lower()]
     return _ENCODERS.get(shape.type_name, _encode_string)
 
 

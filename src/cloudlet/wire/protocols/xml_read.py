@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
-from botocore.model import ListShape, MapShape, Shape, StructureShape
-
 from cloudlet.errors import SerializationError
+from cloudlet.wire.compiler import ShapeCompiler
 from cloudlet.wire.protocols.text import text_decoder
-from cloudlet.wire.shapes import ShapeCompiler, wire_name
+from cloudlet.wire.shapes import ListShape, MapShape, Shape, StructureShape, wire_name
 
 Read = Callable[[Element], Any]
 MAXIMUM_DEPTH = 200
@@ -56,13 +55,13 @@ class XmlReaders(ShapeCompiler[[Element], Any]):
         attributes: dict[str, str] = {}
         for name, member in members.items():
             key = wire_name(member, name)
-            if member.serialization.get("xmlAttribute"):
+            if member.traits.get("xmlAttribute"):
                 attributes[key.rpartition(":")[2]] = name
-            elif member.serialization.get("flattened") and isinstance(member, ListShape | MapShape):
+            elif member.traits.get("flattened") and isinstance(member, ListShape | MapShape):
                 entry = name, self._item_adder(member)
                 repeated[key] = entry
                 if isinstance(member, ListShape):
-                    repeated.setdefault(str(member.member.serialization.get("name", key)), entry)
+                    repeated.setdefault(str(member.member.traits.get("locationName", key)), entry)
             else:
                 single[key] = name, self.compile(member)
                 single.setdefault(name, single[key])

@@ -7,12 +7,10 @@ element's name is part of it, so that nothing is put together at the time of a r
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
-from botocore.model import ListShape, MapShape, Shape, StructureShape
-
+from cloudlet.wire.compiler import check_known
 from cloudlet.wire.protocols.text import text_encoder
-from cloudlet.wire.shapes import check_known, wire_name
+from cloudlet.wire.shapes import ListShape, MapShape, Shape, StructureShape, wire_name
 
 Write = Callable[[list[str], Any], None]
 
@@ -51,15 +49,15 @@ class XmlWriters:
 
     def member_name(self, member: Shape, name: str) -> str:
         """What a structure's member is called: for a flat list it is the name of its items."""
-        if isinstance(member, ListShape) and member.serialization.get("flattened"):
-            inner = member.member.serialization.get("name")
+        if isinstance(member, ListShape) and member.traits.get("flattened"):
+            inner = member.member.traits.get("locationName")
             if inner is not None:
                 return str(inner)
         return wire_name(member, name)
 
     def element(self, shape: Shape, name: str) -> Write:
         """The writer of an element `name` that holds a value of `shape`."""
-        key = (name, shape.name, tuple((trait, str(value)) for trait, value in shape.serialization.items()))
+        key = (name, shape.name, tuple((trait, str(value)) for trait, value in shape.traits.items()))
         made = self._made.get(key)
         if made is not None:
             return made
@@ -97,9 +95,7 @@ class XmlWriters:
 
     def _structure(self, shape: StructureShape, name: str, closing: str, default_namespace: str = "") -> Write:
         attributes = [
-            (key, wire_name(member, key))
-            for key, member in shape.members.items()
-            if member.serialization.get("xmlAttribute")
+            (key, wire_name(member, key)) for key, member in shape.members.items() if member.traits.get("xmlAttribute")
         ]
         taken = {key for key, _ in attributes}
         children = {key: member for key, member in shape.members.items() if key not in taken}
@@ -110,7 +106,7 @@ class XmlWriters:
             out.append(start)
             for key, attribute in attributes:
                 if value.get(key) is not None:
-                    out.append(f" {attribute}={quoteattr(escape_attribute(value[key]))}")
+                    out.append(f" {attribute}={quoted(value[key])}")
             out.append(">")
             write_members(out, value)
             out.append(closing)
@@ -118,7 +114,7 @@ class XmlWriters:
         return write
 
     def _list(self, shape: ListShape, name: str, opening: str, closing: str) -> Write:
-        if shape.serialization.get("flattened"):
+        if shape.traits.get("flattened"):
             item = self.element(shape.member, name)
 
             def write_flat(out: list[str], value: Any) -> None:
@@ -137,7 +133,7 @@ class XmlWriters:
         return write
 
     def _map(self, shape: MapShape, name: str, opening: str, closing: str) -> Write:
-        flat = bool(shape.serialization.get("flattened"))
+        flat = bool(shape.traits.get("flattened"))
         start, end = (f"<{name}>", closing) if flat else ("<entry>", "</entry>")
         write_key = self.element(shape.key, wire_name(shape.key, "key"))
         write_value = self.element(shape.value, wire_name(shape.value, "value"))
@@ -156,17 +152,17 @@ class XmlWriters:
         return write
 
 
-def escape_attribute(text: str) -> str:
-    """What an attribute can hold of `text`, still without quotes and entities."""
-    return _SPECIAL.sub(lambda match: match[0] if match[0] in _ESCAPES else "\ufffd", str(text))
+def quoted(text: str) -> str:
+    """`text` as the value of an attribute, with its quotes."""
+    return '"' + escape(text).replace('"', "&quot;").replace("\n", "&#xA;").replace("\t", "&#x9;") + '"'
 
 
 def namespace(shape: Shape) -> str:
     """The ` xmlns=".."` of an element, where its shape has one."""
-    value = shape.serialization.get("xmlNamespace")
+    value = shape.traits.get("xmlNamespace")
     if not value:
         return ""
     if isinstance(value, str):
-        return f" xmlns={quoteattr(value)}"
+        return f" xmlns={quoted(value)}"
     prefix = f":{value['prefix']}" if value.get("prefix") else ""
-    return f" xmlns{prefix}={quoteattr(value['uri'])}"
+    return f" xmlns{prefix}={quoted(value['uri'])}"
