@@ -1,5 +1,6 @@
 """What all tests share: the stores they run over."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def postgres_cluster(
     """A running PostgreSQL cluster that all tests of this run share; the test is skipped where there can be none."""
     if "postgresql" not in stores:
         pytest.skip("--stores leaves PostgreSQL out")
+    if programs() is None and os.environ.get("CI") == "true":
+        pytest.fail("no PostgreSQL server programs: in CI that is no reason to test less")
     if programs() is None:
         pytest.skip("no PostgreSQL server programs (Debian: apt-get install postgresql)")
     folder = tmp_path_factory.getbasetemp()

@@ -17,15 +17,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (node_commands.up, node_commands.down, node_commands.status):
-    app.command()(command)
-for command in (function_commands.invoke, function_commands.logs):
-    app.command()(command)
-for command in (platform_commands.credentials, platform_commands.reset):
-    app.command()(command)
+app.command()(node_commands.up)
+app.command()(node_commands.down)
+app.command()(node_commands.status)
+app.command()(function_commands.invoke)
+app.command()(function_commands.logs)
+app.command()(platform_commands.credentials)
 app.add_typer(platform_commands.clock_app, name="clock")
-app.command()(machine_commands.doctor)
+app.command()(platform_commands.reset)
 app.add_typer(machine_commands.runtimes_app, name="runtimes")
+app.command()(machine_commands.doctor)
 
 
 @app.command()

@@ -81,7 +81,7 @@ def _start_detached(config: Config) -> None:
     config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = config.data / LOG_FILE
     arguments = [argument for argument in sys.argv[1:] if argument not in ("-d", "--detach")]
-    with log.open("ab", opener=_private) as output:
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
         begin = output.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "cloudlet", *arguments],
@@ -100,10 +100,6 @@ def _start_detached(config: Config) -> None:
             raise CommandError(f"The node did not start in {START_TIMEOUT_S:.0f} s.\n{_said(log, begin)}")
         time.sleep(POLL_INTERVAL_S)
     print(f"Cloudlet serves at {endpoint} (process {process.pid}, log {log}).")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _said(log: Path, begin: int) -> str:
