@@ -40,7 +40,7 @@ _CACHED_PREFIX_LENGTH = 2048
 """Longer headers are parsed each time, so that the cache's memory stays bounded."""
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?")
 """A path that is its own canonical form: nothing to encode, no empty and no dot segments."""
-_PLAIN_QUERY = re.compile(r"[A-Za-z0-9_.~=-]*")
+_PLAIN_TEXT = re.compile(r"[A-Za-z0-9_.~-]*")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP = re.compile(r"\d{8}T\d{6}Z")
 _SPACES = re.compile(r"[ \t\r\n\f\v]+")
@@ -212,12 +212,6 @@ def canonical_query(query_string: str) -> str:
     """The query as it is signed: encoded, in order of names and values, and without the signature itself."""
     if not query_string:
         return ""
-    if "&" not in query_string and "=" in query_string and _PLAIN_QUERY.fullmatch(query_string):
-        return query_string if query_string.count("=") == 1 else _canonical_pairs(query_string)
-    return _canonical_pairs(query_string)
-
-
-def _canonical_pairs(query_string: str) -> str:
     pairs = []
     for part in query_string.split("&"):
         name, _, value = part.partition("=")
@@ -227,7 +221,7 @@ def _canonical_pairs(query_string: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    return quote(unquote_to_bytes(_raw(text)), safe="-_.~")
+    return text if _PLAIN_TEXT.fullmatch(text) else quote(unquote_to_bytes(_raw(text)), safe="-_.~")
 
 
 def _raw(text: str) -> bytes:
