@@ -1,4 +1,4 @@
-"""The Lambda service over a real store and the real dispatcher, with a compute engine that only notes what it is asked."""
+"""The Lambda service over a real store and the real dispatcher, with a compute engine that only takes notes."""
 
 import asyncio
 import io
@@ -153,7 +153,9 @@ class World:
     async def exists(self, name: str = "fn") -> None:
         """Wait until the function is there, whatever its state."""
         ref = FunctionRef(ACCOUNT, REGION, name)
-        assert await self.service.changes.wait(ref, until=lambda reader: bool(versions(reader, ref, -1, 1)), timeout_s=10)
+        assert await self.service.changes.wait(
+            ref, until=lambda reader: bool(versions(reader, ref, -1, 1)), timeout_s=10
+        )
 
     async def settled(self, name: str = "fn") -> Any:
         """Wait until nothing about the function is under way; its configuration."""

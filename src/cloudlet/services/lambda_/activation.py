@@ -6,10 +6,12 @@ import logging
 from cloudlet.compute.function import ComputeError, FunctionVersion, RuntimeMissing
 from cloudlet.services.base import Platform
 from cloudlet.services.lambda_ import packages, tables
+from cloudlet.services.lambda_.changes import Changes
 from cloudlet.services.lambda_.engines import Prepare
 from cloudlet.services.lambda_.function import changed
+from cloudlet.services.lambda_.names import FunctionRef
 from cloudlet.services.lambda_.version import Version
-from cloudlet.store.base import Row, StoreError, Transaction
+from cloudlet.store.base import Row, StoreError, StoreUnavailable, Transaction
 
 logger = logging.getLogger(__name__)
 
@@ -24,32 +26,54 @@ PAGE = 500
 class Activation:
     """Takes versions from Pending to Active and from InProgress to Successful, or to Failed.
 
-    What was under way when a node died is taken up at the next start. Two nodes may do the same version: the second
-    finds nothing left to say.
+    It hears of them from the store, like every node: so a version is made ready even when the node that changed it ends
+    before, or whoever asked for the change has gone away. Of several nodes the first to be done says so, and the others
+    have the code at hand. What nobody heard of is taken up at the next start.
     """
 
-    def __init__(self, platform: Platform, prepare: Prepare) -> None:
+    def __init__(self, platform: Platform, changes: Changes, prepare: Prepare) -> None:
         self._platform = platform
         self._prepare = prepare
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._changing: dict[str, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        changes.on_change.append(self._heard)
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
-        """Take up what is unfinished; later work runs in `tasks` also."""
+        """Take up what is unfinished, and from now on what becomes so; the work runs in `tasks`."""
         self._tasks = tasks
         rows = await self._unfinished(("", "", "", -1))
         while rows:
             for row in rows:
-                self.begin(Version.from_row(row))
+                self._begin(Version.from_row(row), tasks)
             rows = await self._unfinished(rows[-1][:4])
 
-    def begin(self, version: Version) -> None:
+    def _heard(self, key: str) -> None:
+        if self._tasks is not None:
+            self._tasks.create_task(self._look(key, self._tasks), name=f"look at {key}")
+
+    async def _look(self, key: str, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            try:
+                if not key:
+                    await self.start(tasks)
+                    return
+                ref = FunctionRef.from_key(key)
+                for row in await self._platform.store.read(lambda reader: tables.unfinished_of(reader, ref)):
+                    self._begin(Version.from_row(row), tasks)
+                return
+            except StoreUnavailable:
+                if not self._tasks:
+                    return
+                logger.warning("a changed function could not be read; will be tried again")
+                await asyncio.sleep(RETRY_S)
+
+    def _begin(self, version: Version, tasks: asyncio.TaskGroup) -> None:
         """Make `version` ready in the background."""
-        if self._tasks is None or version.environment_id in self._changing:
+        if version.environment_id in self._changing:
             return
-        task = self._tasks.create_task(self._change(version), name=f"activate {version.ref.key}:{version.number}")
+        task = tasks.create_task(self._change(version), name=f"activate {version.ref.key}:{version.number}")
         self._changing[version.environment_id] = task
         task.add_done_callback(lambda _: self._changing.pop(version.environment_id, None))
 
@@ -64,8 +88,9 @@ class Activation:
         await asyncio.shield(task)
 
     async def close(self) -> None:
-        """End the preparations that still run."""
-        for task in (running := list(self._preparing.values())):
+        """End what still runs; the next start takes it up."""
+        self._tasks = None
+        for task in (running := [*self._changing.values(), *self._preparing.values()]):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 

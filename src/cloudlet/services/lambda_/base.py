@@ -31,7 +31,7 @@ class LambdaParts(Service):
         self.store = platform.store
         self.make = Maker(platform.ids, platform.clock)
         self.changes = Changes(platform, compute, counting)
-        self.activation = Activation(platform, prepare)
+        self.activation = Activation(platform, self.changes, prepare)
         self._runtimes = runtimes
 
     async def check_role(self, context: RequestContext, params: dict[str, Any], ref: FunctionRef) -> None:

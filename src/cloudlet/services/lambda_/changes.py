@@ -99,7 +99,7 @@ class Changes:
     def reset(self) -> None:
         """There are no functions any more."""
         for key in self._known:
-            self._compute.retire(_ref(key).arn, ())
+            self._compute.retire(FunctionRef.from_key(key).arn, ())
             account, region, _ = key.split("/", 2)
             self._counting.configure(account, region, self._platform.config.concurrency, {})
         self._known.clear()
@@ -126,7 +126,7 @@ class Changes:
         self._wake.set()
 
     async def _retire(self, key: str) -> None:
-        ref = _ref(key)
+        ref = FunctionRef.from_key(key)
         rows = await self._platform.store.read(lambda reader: tables.environments(reader, ref))
         self._changed.pop(key, None)
         keep = {row[0] for row in rows} | {orjson.loads(row[1])["environment_id"] for row in rows if row[1]}
@@ -137,8 +137,3 @@ class Changes:
         self._reconfigured.pop((account, region), None)
         reserved = {FunctionRef(account, region, name).arn: int(count) for name, count in rows}
         self._counting.configure(account, region, self._platform.config.concurrency, reserved)
-
-
-def _ref(key: str) -> FunctionRef:
-    account, region, name = key.split("/", 2)
-    return FunctionRef(account, region, name)

@@ -43,8 +43,6 @@ class FunctionOperations(LambdaParts):
             made = await self.store.transact(
                 lambda tx: functions.create(tx, self.make, ref, configuration, package, tags, publish=publish)
             )
-        for version in made:
-            self.activation.begin(version)
         return describe(made[-1], ref.arn)
 
     @operation("UpdateFunctionCode")
@@ -90,8 +88,6 @@ class FunctionOperations(LambdaParts):
             return [latest, functions.publish_update(tx, self.make, latest)]
 
         made = await self.store.transact(update)
-        for version in made:
-            self.activation.begin(version)
         shown = made[-1]
         return describe(shown, ref.qualified(shown.number).qualified_arn if len(made) > 1 else ref.arn)
 
@@ -167,8 +163,6 @@ class FunctionOperations(LambdaParts):
                 revision_id=params.get("RevisionId"),
             )
         )
-        if version.is_changing:
-            self.activation.begin(version)
         return describe(version, ref.qualified(version.number).qualified_arn)
 
     @operation("ListVersionsByFunction")

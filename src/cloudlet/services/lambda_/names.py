@@ -48,6 +48,11 @@ class FunctionRef:
         """What notifications about the function carry."""
         return f"{self.account}/{self.region}/{self.name}"
 
+    @classmethod
+    def from_key(cls, key: str) -> "FunctionRef":
+        """The function of a notification."""
+        return cls(*key.split("/", 2))
+
     def qualified(self, qualifier: str) -> "FunctionRef":
         """The same function with another qualifier."""
         return replace(self, qualifier=qualifier)

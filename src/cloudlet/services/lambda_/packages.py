@@ -69,7 +69,11 @@ class Packages:
             await self._platform.blobs.put(content)
             yield Package(digest, len(content))
         finally:
-            await self._platform.store.transact(give_back)
+            try:
+                await self._platform.store.transact(give_back)
+            except StoreError:
+                # What the caller did has been done all the same, and the lease runs out by itself.
+                logger.warning("a lease on a code package could not be given back", exc_info=True)
 
     async def _lease(self, context: RequestContext, lease_id: str, digest: str) -> None:
         def lease(tx: Transaction) -> bool:

@@ -195,6 +195,15 @@ def unfinished_versions(reader: Reader, after: Row, limit: int) -> list[Row]:
     )
 
 
+def unfinished_of(reader: Reader, ref: FunctionRef) -> list[Row]:
+    """The versions of one function that are being created or updated."""
+    return reader.query(
+        f"SELECT {_VERSION_COLUMNS} FROM lambda_versions "
+        f"WHERE {_OF_FUNCTION} AND (state = 'Pending' OR update_status = 'InProgress') ORDER BY sequence",
+        _key(ref),
+    )
+
+
 def delete_version(tx: Transaction, ref: FunctionRef, sequence: int) -> bool:
     """False when there is no such version."""
     tx.execute(f"DELETE FROM lambda_statements WHERE {_OF_FUNCTION} AND qualifier = ?", (*_key(ref), str(sequence)))

@@ -106,8 +106,8 @@ async def test_an_alias_is_made_once(versioned: World) -> None:
             "1",
             {"2": 2.0},
             "ValidationException",
-            "1 validation error detected: Value '{2=2.0}' at 'routingConfig.additionalVersionWeights' failed to satisfy "
-            "constraint: Map value must satisfy constraint: [Member must have value less than or equal to 1.0, "
+            "1 validation error detected: Value '{2=2.0}' at 'routingConfig.additionalVersionWeights' failed to "
+            "satisfy constraint: Map value must satisfy constraint: [Member must have value less than or equal to 1.0, "
             "Member must have value greater than or equal to 0.0, Member must not be null]",
         ),
     ],

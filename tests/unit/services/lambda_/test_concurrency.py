@@ -58,7 +58,7 @@ async def test_only_whole_functions_reserve(world: World) -> None:
     with pytest.raises(ServiceError, match=r"Function not found: .*:fn:\$LATEST$"):
         await world.call("PutFunctionConcurrency", FunctionName="fn", ReservedConcurrentExecutions=1)
     for operation in ("GetFunctionConcurrency", "DeleteFunctionConcurrency"):
-        with pytest.raises(ServiceError, match="Function not found: .*:fn$"):
+        with pytest.raises(ServiceError, match=r"Function not found: .*:fn$"):
             await world.call(operation, FunctionName="fn")
 
 

@@ -133,7 +133,11 @@ async def test_an_update_that_cannot_be_prepared_leaves_what_ran_before(world: W
     world.prepare.error = RuntimeMissing("gone")
     await world.call("UpdateFunctionConfiguration", FunctionName="fn", Timeout=5)
     failed = await world.settled()
-    assert (failed["State"], failed["LastUpdateStatus"], failed["LastUpdateStatusReason"]) == ("Active", "Failed", "gone")
+    assert (failed["State"], failed["LastUpdateStatus"], failed["LastUpdateStatusReason"]) == (
+        "Active",
+        "Failed",
+        "gone",
+    )
     await world.call("Invoke", FunctionName="fn")
     assert world.compute.ran[-1][0].timeout_s == 3
 
@@ -207,9 +211,7 @@ async def test_a_function_that_is_created_and_published_shows_its_version(world:
 
 async def test_code_that_is_updated_and_published_shows_its_version(world: World) -> None:
     await world.create()
-    shown = await world.call(
-        "UpdateFunctionCode", FunctionName="fn", ZipFile=zip_of(index_py="new"), Publish=True
-    )
+    shown = await world.call("UpdateFunctionCode", FunctionName="fn", ZipFile=zip_of(index_py="new"), Publish=True)
     assert (shown["Version"], shown["FunctionArn"], shown["State"]) == ("1", f"{ARN}:1", "Pending")
     assert (await world.settled())["CodeSha256"] == shown["CodeSha256"]
 
@@ -233,7 +235,9 @@ async def test_versions_are_listed_page_by_page_without_their_states(world: Worl
         await world.call("PublishVersion", FunctionName="fn")
     found, marker = [], None
     while True:
-        page = await world.call("ListVersionsByFunction", FunctionName="fn", MaxItems=4, **({"Marker": marker} if marker else {}))
+        page = await world.call(
+            "ListVersionsByFunction", FunctionName="fn", MaxItems=4, **({"Marker": marker} if marker else {})
+        )
         found += page["Versions"]
         assert len(page["Versions"]) <= 4
         if not (marker := page.get("NextMarker")):
@@ -295,7 +299,11 @@ async def test_a_deleted_function_is_gone_with_all_it_had(world: World) -> None:
     await world.create(Publish=True)
     await world.call("CreateAlias", FunctionName="fn", Name="live", FunctionVersion="1")
     await world.call(
-        "AddPermission", FunctionName="fn", StatementId="s", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com"
+        "AddPermission",
+        FunctionName="fn",
+        StatementId="s",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
     )
     assert await world.call("DeleteFunction", FunctionName="fn") == {"StatusCode": 204}
     assert (await refusal(world, "DeleteFunction", FunctionName="fn")).message == f"Function not found: {ARN}"

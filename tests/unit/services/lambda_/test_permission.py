@@ -158,7 +158,8 @@ async def test_a_statement_id_is_used_once(function: World) -> None:
     error = await refusal(function)
     assert error.code == "ResourceConflictException"
     assert error.message == (
-        "The statement id (s) provided already exists. Please provide a new statement id, or remove the existing statement."
+        "The statement id (s) provided already exists. "
+        "Please provide a new statement id, or remove the existing statement."
     )
 
 

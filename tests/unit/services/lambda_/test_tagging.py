@@ -25,10 +25,11 @@ async def test_a_change_of_tags_is_a_new_revision(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "more"), [("TagResource", {"Tags": {"A": "a"}}), ("UntagResource", {"TagKeys": ["A"]}), ("ListTags", {})]
+    ("operation", "more"),
+    [("TagResource", {"Tags": {"A": "a"}}), ("UntagResource", {"TagKeys": ["A"]}), ("ListTags", {})],
 )
 async def test_only_functions_have_tags(world: World, operation: str, more: dict[str, object]) -> None:
-    with pytest.raises(ServiceError, match=f"^Function not found: {ARN}$"):
+    with pytest.raises(ServiceError, match=rf"^Function not found: {ARN}$"):
         await world.call(operation, Resource=ARN, **more)
     with pytest.raises(ServiceError, match="^Tags on function aliases and versions are not supported"):
         await world.call(operation, Resource=f"{ARN}:1", **more)

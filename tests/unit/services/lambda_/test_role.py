@@ -1,0 +1,124 @@
+"""Functions' roles."""
+
+import dataclasses
+import datetime
+from typing import Any
+
+import pytest
+
+from cloudlet.compute.function import ComputeError, FunctionVersion
+from cloudlet.errors import AccessDenied, ServiceError, ServiceUnavailable
+from cloudlet.iam.principals import RequestContext
+from cloudlet.services.base import Service, operation
+from cloudlet.services.lambda_ import FunctionCredentials
+from cloudlet.services.lambda_.role import REFUSED, RoleRefused
+from tests.support.lambda_world import ACCOUNT, REGION, ROLE, World
+
+EXPIRATION = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
+FUNCTION = FunctionVersion(ACCOUNT, REGION, "fn", "$LATEST", "e", "python3.12", "h", "d", ROLE)
+
+
+class _NoSuchEntity(ServiceError):
+    code = "NoSuchEntity"
+    status = 404
+
+
+class _Sts(Service):
+    name = "sts"
+    error: ServiceError | None = None
+    calls: list[tuple[RequestContext, dict[str, Any]]]
+
+    @operation("AssumeRole")
+    async def assume_role(self, context: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        self.calls.append((context, params))
+        if self.error is not None:
+            raise self.error
+        return {
+            "Credentials": {
+                "AccessKeyId": "ASIAAAAAAAAAAAAAAAAA",
+                "SecretAccessKey": "secret",
+                "SessionToken": "token",
+                "Expiration": EXPIRATION,
+            }
+        }
+
+
+class _Iam(Service):
+    name = "iam"
+    has_role = False
+
+    @operation("GetRole")
+    async def get_role(self, context: RequestContext, params: dict[str, Any]) -> dict[str, Any]:
+        if not self.has_role:
+            raise _NoSuchEntity("no such role")
+        return {"Role": {}}
+
+
+@pytest.fixture
+def sts(world: World) -> _Sts:
+    sts = _Sts(world.platform)
+    sts.calls = []
+    world.dispatcher.register([sts])
+    return sts
+
+
+@pytest.fixture
+def iam(world: World) -> _Iam:
+    iam = _Iam(world.platform)
+    world.dispatcher.register([iam])
+    return iam
+
+
+async def test_credentials_come_from_sts_as_lambda_for_the_function(world: World, sts: _Sts) -> None:
+    given = await FunctionCredentials(world.platform).credentials(FUNCTION)
+    assert (given.access_key_id, given.secret_access_key, given.session_token) == (
+        "ASIAAAAAAAAAAAAAAAAA",
+        "secret",
+        "token",
+    )
+    assert given.expiration == EXPIRATION.timestamp()
+    [(context, params)] = sts.calls
+    assert params["RoleArn"] == ROLE
+    assert params["RoleSessionName"] == "fn"
+    assert (context.principal.source_service, context.account) == ("lambda.amazonaws.com", ACCOUNT)
+    assert context.source_arn == FUNCTION.function_arn
+
+
+async def test_a_role_that_does_not_let_lambda_in(world: World, sts: _Sts) -> None:
+    sts.error = AccessDenied("no")
+    with pytest.raises(RoleRefused, match=REFUSED):
+        await FunctionCredentials(world.platform).credentials(FUNCTION)
+
+
+async def test_sts_that_fails_is_an_error_of_the_platform(world: World, sts: _Sts) -> None:
+    sts.error = ServiceUnavailable("later")
+    with pytest.raises(ComputeError, match="later") as caught:
+        await FunctionCredentials(world.platform).credentials(FUNCTION)
+    assert not isinstance(caught.value, RoleRefused)
+
+
+async def test_a_role_is_tried_when_a_function_is_made(world: World, sts: _Sts, iam: _Iam) -> None:
+    await world.create()
+    assert [params["RoleArn"] for _, params in sts.calls] == [ROLE]
+
+
+async def test_a_role_that_is_there_and_refuses_is_refused(world: World, sts: _Sts, iam: _Iam) -> None:
+    await world.create("before")
+    sts.error, iam.has_role = AccessDenied("no"), True
+    for call in (world.create(), world.call("UpdateFunctionConfiguration", FunctionName="before", Role=ROLE)):
+        with pytest.raises(ServiceError) as caught:
+            await call
+        assert (caught.value.code, caught.value.message) == ("InvalidParameterValueException", REFUSED)
+
+
+async def test_in_dev_mode_a_role_need_not_be_there(world: World, sts: _Sts, iam: _Iam) -> None:
+    sts.error = AccessDenied("no")
+    await world.create()
+
+
+async def test_with_rights_enforced_it_must(world: World, sts: _Sts, iam: _Iam) -> None:
+    sts.error = AccessDenied("no")
+    enforced = dataclasses.replace(world.config, auth="enforced")
+    world.service.platform = dataclasses.replace(world.platform, config=enforced)
+    with pytest.raises(ServiceError, match=REFUSED):
+        await world.create()
