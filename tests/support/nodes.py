@@ -183,7 +183,7 @@ class Clients:
         key, secret = keys or (account or self.account, "test")
         config = BotoConfig(**{"retries": {"mode": "standard", "total_max_attempts": 1}, "read_timeout": 60, **options})
         client = boto3.session.Session().client(
-            service,  # type: ignore[call-overload]
+            service,
             endpoint_url=endpoint,
             region_name=region,
             aws_access_key_id=key,

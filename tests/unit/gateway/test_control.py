@@ -1,0 +1,180 @@
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pytest
+
+from cloudlet.config import Config
+from cloudlet.errors import AccessDenied
+from cloudlet.gateway.control import MAX_ADVANCE_S, Control
+from cloudlet.iam.principals import Principal
+from cloudlet.wire.http import HttpRequest, HttpResponse
+
+OPEN = Config()
+ENFORCED = Config(auth="enforced")
+PUBLIC = Config(host="0.0.0.0")
+
+
+class Node:
+    """A node of which only the control interface's part is there. Its time is a round number."""
+
+    is_ready = True
+
+    def __init__(self) -> None:
+        self.moved_s: list[float] = []
+        self.resets = 0
+
+    def now(self) -> float:
+        return 1_000_000_000.0 + sum(self.moved_s)
+
+    def offset_s(self) -> float:
+        return sum(self.moved_s)
+
+    async def advance(self, duration_s: float) -> None:
+        self.moved_s.append(duration_s)
+
+    async def reset(self) -> None:
+        self.resets += 1
+
+    def status(self) -> Mapping[str, Any]:
+        return {"version": "1"}
+
+
+async def authenticate(request: HttpRequest) -> Principal:
+    """The header says who signed."""
+    if "authorization" not in request.headers:
+        raise AccessDenied("not signed")
+    return Principal.root(request.headers["authorization"])
+
+
+class World:
+    """A node with its control interface, and requests to it."""
+
+    def __init__(self, config: Config = OPEN) -> None:
+        self.node = Node()
+        self.control = Control(config, self.node, authenticate)
+
+    async def ask(
+        self, method: str, command: str, body: object = None, *, sandboxed: bool = False, **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        named = {"host": "127.0.0.1:4566", "content-type": "application/json"}
+        named |= {name.replace("_", "-"): value for name, value in headers.items()}
+        request = HttpRequest(method, f"/_cloudlet/{command}", "", named, b"" if body is None else orjson.dumps(body))
+        answer = await self.control.handle(request, sandboxed=sandboxed)
+        assert isinstance(answer.body, bytes)
+        return answer.status, orjson.loads(answer.body)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_health_and_readiness(world: World) -> None:
+    assert await world.ask("GET", "health") == (200, {"status": "ok"})
+    assert await world.ask("HEAD", "health") == (200, {"status": "ok"})
+    assert (await world.ask("GET", "ready"))[0] == 200
+    world.node.is_ready = False
+    assert (await world.ask("GET", "ready"))[0] == 503
+
+
+async def test_time_moves_by_seconds_and_to_moments(world: World) -> None:
+    assert (await world.ask("POST", "clock", {"advance_s": 5}))[1]["offset_s"] == 5
+    status, answer = await world.ask("POST", "clock", {"set": "2001-09-09T01:47:00Z"})
+    assert (status, answer["now"], answer["time"]) == (200, 1_000_000_020.0, "2001-09-09T01:47:00.000Z")
+    assert (await world.ask("GET", "clock"))[1] == answer
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"advance_s": -1},
+        {"advance_s": MAX_ADVANCE_S + 1},
+        {"advance_s": True},
+        {"advance_s": "5"},
+        {"set": "2001-01-01T00:00:00Z"},
+        {"set": "tomorrow"},
+        {},
+        [],
+        None,
+    ],
+)
+async def test_time_does_not_move_otherwise(world: World, body: object) -> None:
+    assert (await world.ask("POST", "clock", body))[0] == 400
+    assert world.node.moved_s == []
+
+
+async def test_reset_empties_the_node(world: World) -> None:
+    assert (await world.ask("POST", "reset", {}))[0] == 200
+    assert world.node.resets == 1
+
+
+@pytest.mark.parametrize("command", ["health", "ready", "status", "clock", "nonsense"])
+async def test_functions_cannot_look(world: World, command: str) -> None:
+    assert (await world.ask("GET", command, sandboxed=True))[0] == 403
+
+
+@pytest.mark.parametrize("command", ["clock", "reset"])
+async def test_functions_cannot_change(world: World, command: str) -> None:
+    assert (await world.ask("POST", command, {"advance_s": 1}, sandboxed=True, authorization=OPEN.account))[0] == 403
+    assert (world.node.resets, world.node.moved_s) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "https://evil.example:4566", "null", "http://127.0.0.1.evil.example", "http://["]
+)
+async def test_other_sites_pages_cannot_change(world: World, origin: str) -> None:
+    assert (await world.ask("POST", "reset", {}, origin=origin))[0] == 403
+    assert world.node.resets == 0
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1:4566", "http://console.localhost"])
+async def test_this_machines_pages_can(world: World, origin: str) -> None:
+    assert (await world.ask("POST", "reset", {}, origin=origin))[0] == 200
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+async def test_a_plain_html_form_cannot_change(world: World, content_type: str) -> None:
+    assert (await world.ask("POST", "reset", {}, content_type=content_type))[0] == 415
+    assert (await world.ask("POST", "reset", {}, content_type=content_type, x_cloudlet="1"))[0] == 200
+
+
+@pytest.mark.parametrize(("method", "command"), [("POST", "reset"), ("POST", "clock"), ("GET", "status")])
+async def test_a_foreign_name_for_this_machine_is_refused(world: World, method: str, command: str) -> None:
+    assert (await world.ask(method, command, {"advance_s": 1}, host="evil.example:4566"))[0] == 403
+    assert (await world.ask(method, command, {"advance_s": 1}, host="[::1]:4566"))[0] == 200
+
+
+@pytest.mark.parametrize("config", [ENFORCED, PUBLIC])
+async def test_a_node_that_is_not_open_wants_the_root_key(config: Config) -> None:
+    world = World(config)
+    for method, command, body in (("GET", "status", None), ("POST", "clock", {"advance_s": 1})):
+        assert (await world.ask(method, command, body))[0] == 403
+        assert (await world.ask(method, command, body, authorization="999999999999"))[0] == 403
+        assert (await world.ask(method, command, body, authorization=config.account))[0] == 200
+    assert world.node.moved_s == [1]
+
+
+async def test_reset_is_for_dev_mode_only() -> None:
+    world = World(ENFORCED)
+    assert (await world.ask("POST", "reset", {}, authorization=ENFORCED.account))[0] == 403
+    world = World(PUBLIC)
+    assert (await world.ask("POST", "reset", {}))[0] == 403
+    assert (await world.ask("POST", "reset", {}, authorization=PUBLIC.account))[0] == 200
+
+
+async def test_what_is_not_there_is_said(world: World) -> None:
+    assert (await world.ask("GET", "nonsense"))[0] == 404
+    assert (await world.ask("DELETE", "clock"))[0] == 405
+    assert (await world.ask("GET", "reset"))[0] == 405
+
+
+async def test_services_routes_are_served_to_functions_too(world: World) -> None:
+    async def download(_: HttpRequest) -> HttpResponse:
+        return HttpResponse(200, {}, b'{"code": 1}')
+
+    world.control.add_routes({"lambda": download})
+    for sandboxed in (False, True):
+        assert await world.ask("GET", "lambda/code/abc", sandboxed=sandboxed) == (200, {"code": 1})
+    with pytest.raises(ValueError, match="clock"):
+        world.control.add_routes({"clock": download})
