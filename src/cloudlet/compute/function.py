@@ -128,4 +128,7 @@ class CodeSource(Protocol):
     """Where a worker finds unpacked code."""
 
     async def folder(self, digest: str) -> Path:
-        """A read-only folder with the unpacked package of this blob. Raises ComputeError."""
+        """A read-only folder with the unpacked package of this blob, kept until `release`. Raises ComputeError."""
+
+    def release(self, digest: str) -> None:
+        """One who asked for the folder needs it no more."""

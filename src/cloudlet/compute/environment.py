@@ -1,0 +1,411 @@
+"""An execution environment: a function version's sandbox through its init phase, its invocations and its end.
+
+    NEW --initialize--> STARTING --the runtime asks for an event--> READY <--> BUSY --> DEAD
+                           \\--failed or too slow--> FAILED --the first invocation tries the init again--> BUSY, DEAD
+
+What AWS promises of each phase: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+"""
+
+import asyncio
+import datetime as dt
+import enum
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from cloudlet.clock import Clock
+from cloudlet.compute import reports
+from cloudlet.compute.active_invocation import ActiveInvocation
+from cloudlet.compute.function import (
+    ComputeError,
+    FunctionVersion,
+    InvocationResult,
+    LogSink,
+    SandboxFailure,
+    TemporaryCredentials,
+)
+from cloudlet.compute.function_log import FunctionLog
+from cloudlet.compute.reports import Failure
+from cloudlet.compute.runtime_api import RuntimeApi, invocation_event
+from cloudlet.compute.runtime_process import RuntimeProcess, ServePlatform
+from cloudlet.compute.sandbox import ExitStatus, Launcher, SandboxSpec
+from cloudlet.compute.variables import variables
+from cloudlet.config import MIB
+from cloudlet.ids import Ids
+
+INIT_LIMIT_S: Final = 10.0
+PREPARED_INIT_LIMIT_S: Final = 130.0
+"""With provisioned concurrency or SnapStart, or the function's timeout when that is longer."""
+CREDENTIALS_MARGIN_S: Final = 60.0
+"""Credentials outlive the last invocation that may begin with them by this much."""
+MEMORY_SAMPLE_S: Final = 0.1
+SHORT_MS: Final = 1.0
+"""In less than this nobody uses memory worth a look between two samples."""
+
+
+class State(enum.Enum):
+    """Where an environment is in its life."""
+
+    NEW = enum.auto()
+    STARTING = enum.auto()
+    FAILED = enum.auto()
+    READY = enum.auto()
+    BUSY = enum.auto()
+    DEAD = enum.auto()
+
+
+class EnvironmentOwner(Protocol):
+    """Who is told when an environment can take an invocation, and when never again."""
+
+    def environment_launched(self, environment: "Environment") -> None:
+        """Its sandbox has been made, or could not be: the launcher is free for others."""
+
+    def environment_idle(self, environment: "Environment") -> None:
+        """It waits for an invocation."""
+
+    def environment_dead(self, environment: "Environment") -> None:
+        """It will serve nothing any more; close it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a worker lends to all its environments."""
+
+    launcher: Launcher
+    logs: LogSink
+    clock: Clock
+    ids: Ids
+    serve_platform: ServePlatform | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What has been fetched for one environment before it starts."""
+
+    code: Path
+    layers: tuple[Path, ...]
+    credentials: TemporaryCredentials
+    runtime_version: str
+    """`python:3.12.1`: what really runs."""
+    release: Callable[[], None]
+    """Called once, when the folders are needed no more."""
+    obstacle: Failure | None = None
+    """Why the runtime cannot start; that is an error of the function's package."""
+
+
+class Environment:
+    """One execution environment. Not safe for threads; lives in the event loop."""
+
+    def __init__(
+        self, function: FunctionVersion, preparation: Preparation, host: Host, owner: EnvironmentOwner
+    ) -> None:
+        self.function = function
+        self.state = State.NEW
+        self.idle_since = 0.0
+        """Platform time when it last began to wait; set by the owner."""
+        self.peak_bytes = 0
+        """The most memory that it was seen to use."""
+        now = host.clock.now()
+        self.log_stream = f"{_date(now)}/[{function.version}]{host.ids.hex(32)}"
+        self.usable_until = preparation.credentials.expiration - function.timeout_s - CREDENTIALS_MARGIN_S
+        """Platform time after which its credentials are too old for another invocation."""
+        self._preparation = preparation
+        self._host = host
+        self._owner = owner
+        self._clock = host.clock
+        self._log = FunctionLog(function, self.log_stream, host.logs, host.clock)
+        self._process: RuntimeProcess | None = None
+        self._api: RuntimeApi | None = None
+        self._ready: asyncio.Future[Failure | None] | None = None
+        self._active: ActiveInvocation | None = None
+        self._verdict: Failure | None = None
+        """Why the sandbox was killed, once it was."""
+        self._init_ms: float | None = None
+        self._deadline = 0.0
+        """When the last invocation that was begun has to be over, on the monotonic clock."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._retry: asyncio.Task[None] | None = None
+        self._sampled = 0.0
+        self._is_frozen = False
+        self._is_closed = False
+
+    # -- the init phase
+
+    async def initialize(self) -> None:
+        """The init phase. The environment is READY afterwards, or FAILED: then the first invocation tries again.
+
+        Raises RuntimeMissing, SandboxFailure.
+        """
+        function, log = self.function, self._log
+        log.keep_tail(True)
+        log.flush_soon()
+        log.platform(reports.init_start(self._preparation.runtime_version, function.region), in_tail=False)
+        is_prepared = function.initialization_type != "on-demand"
+        limit_s = max(PREPARED_INIT_LIMIT_S, function.timeout_s) if is_prepared else INIT_LIMIT_S
+        self.state = State.STARTING
+        duration_ms, failure = await self._start_runtime(limit_s)
+        if failure is not None or is_prepared:
+            log.platform(reports.init_report(duration_ms, "init", failure))
+        if failure is None:
+            self._init_ms = duration_ms
+            self._sample_memory()
+            self.state = State.READY
+        else:
+            log.flush()
+            self.state = State.FAILED
+
+    async def _start_runtime(self, limit_s: float) -> tuple[float, Failure | None]:
+        """Launch a sandbox and wait until its runtime is ready; how long that took, and what went wrong."""
+        started = self._clock.monotonic()
+        failure = self._preparation.obstacle
+        if failure is None:
+            loop = asyncio.get_running_loop()
+            self._ready = loop.create_future()
+            self._verdict = None
+            process = self._process = RuntimeProcess(self)
+            try:
+                await process.launch(self._host.launcher, self._spec(), self._host.serve_platform)
+            finally:
+                self._owner.environment_launched(self)
+            self._log.attach(process.sandbox.output, process.sandbox.telemetry)
+            timer = loop.call_later(limit_s, self._settle_init, Failure("timeout"))
+            failure = await self._ready
+            timer.cancel()
+            self._ready = None
+            self._api = process.api
+            if failure is None and process.has_exited:
+                failure = reports.exit_failure(await process.end())
+            if failure is not None:
+                await self._end_process(process)
+        return (self._clock.monotonic() - started) * 1000, failure
+
+    def _spec(self) -> SandboxSpec:
+        function, preparation = self.function, self._preparation
+        return SandboxSpec(
+            sandbox_id=self._host.ids.hex(32),
+            runtime=function.runtime,
+            handler=function.handler,
+            code=preparation.code,
+            layers=preparation.layers,
+            environment=variables(function, preparation.credentials, self.log_stream),
+            memory_mb=function.memory_mb,
+            ephemeral_storage_mb=function.ephemeral_storage_mb,
+        )
+
+    def _settle_init(self, failure: Failure | None) -> None:
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_result(failure)
+
+    async def _end_process(self, process: RuntimeProcess) -> None:
+        """Kill a runtime whose init failed, and keep what it wrote."""
+        self._sample_memory()
+        await process.end()
+        self._log.detach()
+        process.close()
+
+    # -- invocations
+
+    def begin(self, active: ActiveInvocation) -> None:
+        """Run an invocation; `active` is resolved when it has ended. The environment must be READY or FAILED."""
+        active.started = self._clock.monotonic()
+        self._active = active
+        log = self._log
+        if active.invocation.tail_log:
+            log.keep_tail(True)
+        elif self._init_ms is not None or self.state is State.FAILED:
+            log.keep_tail(False)
+        if self.state is State.FAILED:
+            self.state = State.BUSY
+            self._retry = asyncio.create_task(self._begin_with_init(active), name=f"init {self.log_stream}")
+        else:
+            self.state = State.BUSY
+            self._deliver(active)
+
+    async def _begin_with_init(self, active: ActiveInvocation) -> None:
+        """The init phase once more, now as a part of the invocation and of its timeout (AWS: a suppressed init)."""
+        try:
+            duration_ms, failure = await self._start_runtime(self.function.timeout_s)
+        except ComputeError as error:
+            self._active = None
+            self._die()
+            active.fail(error)
+            return
+        if self.state is State.DEAD:
+            return
+        if failure is None:
+            self.state = State.BUSY
+            self._deliver(active)
+            return
+        self._log.platform(reports.init_report(duration_ms, "invoke", failure))
+        self._log.platform(reports.start_line(active.invocation.request_id, self.function.version))
+        self._fail(reports.timeout_failure(self.function.timeout_s) if failure.status == "timeout" else failure)
+
+    def _deliver(self, active: ActiveInvocation) -> None:
+        function, invocation, clock = self.function, active.invocation, self._clock
+        api = self._api
+        assert api is not None, "not initialised"
+        if self._is_frozen:
+            self.thaw()
+        self._log.platform(f"START RequestId: {invocation.request_id} Version: {function.version}\n")
+        self._log.flush_soon()
+        self._deadline = active.started + function.timeout_s
+        left_s = self._deadline - clock.monotonic()
+        api.deliver(
+            invocation.request_id,
+            invocation_event(
+                invocation.request_id,
+                invocation.payload or b"{}",
+                int((clock.wall() + left_s) * 1000),
+                invocation.invoked_function_arn,
+                invocation.trace_id,
+                invocation.client_context,
+                invocation.cognito_identity,
+            ),
+        )
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        # One timer watches many invocations: it is armed again for what is left, not anew for each.
+        self._timer = None
+        if self.state is not State.BUSY or self._verdict is not None:
+            return
+        left_s = self._deadline - self._clock.monotonic()
+        if left_s > 0:
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._on_timer)
+            return
+        # Also a runtime that has answered but does not come back for the next event is out of its time.
+        self._sample_memory()
+        self._verdict = reports.timeout_failure(self.function.timeout_s)
+        self._live_process.kill()
+
+    def _fail(self, failure: Failure) -> None:
+        """End the active invocation, and with it this environment, as the platform has to."""
+        active = self._active
+        assert active is not None, "no invocation"
+        self._log.drain()
+        if failure.status == "timeout":
+            line = reports.timeout_line(active.invocation.request_id, self.function.timeout_s, self._clock.wall())
+            self._log.platform(line)
+        result = self._finish(active, failure.answer(active.invocation.request_id), reports.UNHANDLED, failure)
+        self._die()
+        active.resolve(result)
+
+    def _finish(
+        self, active: ActiveInvocation, payload: bytes, function_error: str, failure: Failure | None
+    ) -> InvocationResult:
+        """Write the last lines of an invocation, and say what came of it."""
+        function, log = self.function, self._log
+        request_id = active.invocation.request_id
+        self._active = None
+        duration_ms = (self._clock.monotonic() - active.started) * 1000
+        log.drain()
+        used_mb = self._used_mb(duration_ms, failure)
+        if failure is not None and failure.status == "timeout":
+            duration_ms = function.timeout_s * 1000.0
+        init_ms, self._init_ms = self._init_ms, None
+        billed = reports.billed_ms(duration_ms, init_ms)
+        log.platform(f"END RequestId: {request_id}\n")
+        log.platform(
+            reports.report_line(request_id, duration_ms, billed, function.memory_mb, used_mb, init_ms, failure)
+        )
+        tail = b""
+        if active.invocation.tail_log:
+            tail = log.tail()
+            log.keep_tail(False)
+        log.flush()
+        return InvocationResult(payload, function_error, tail, duration_ms, billed, init_ms, used_mb)
+
+    def _used_mb(self, duration_ms: float, failure: Failure | None) -> int:
+        if failure is not None:
+            if failure.error_type == reports.OUT_OF_MEMORY:
+                return self.function.memory_mb
+        elif duration_ms > SHORT_MS or self._clock.monotonic() - self._sampled > MEMORY_SAMPLE_S:
+            self._sample_memory()
+        return min(self.function.memory_mb, math.ceil(self.peak_bytes / MIB))
+
+    def _sample_memory(self) -> None:
+        if self._process is not None:
+            self._sampled = self._clock.monotonic()
+            self.peak_bytes = max(self.peak_bytes, self._process.sandbox.memory_peak_bytes())
+
+    # -- what the runtime does (RuntimeEvents, ProcessEvents)
+
+    def runtime_ready(self) -> None:
+        if self._ready is not None:
+            self._settle_init(None)
+        elif self.state is State.BUSY and self._active is None:
+            self.state = State.READY
+            self._owner.environment_idle(self)
+
+    def runtime_answered(self, payload: bytes, is_error: bool) -> None:
+        active = self._active
+        if active is not None and self._verdict is None:
+            active.resolve(self._finish(active, payload, reports.UNHANDLED if is_error else "", None))
+
+    def runtime_answer_too_large(self) -> None:
+        self.runtime_answered(reports.response_too_large(), True)
+
+    def runtime_init_failed(self, payload: bytes, error_type: str) -> None:
+        self._settle_init(Failure("error", reports.platform_error_type(error_type), payload=payload))
+
+    def runtime_exited(self, status: ExitStatus) -> None:
+        if self._ready is not None:
+            self._settle_init(reports.exit_failure(status))
+        elif self._active is not None:
+            self._sample_memory()
+            self._fail(self._verdict or reports.exit_failure(status))
+        elif self.state is not State.DEAD:
+            self._die()
+
+    # -- between invocations and at the end
+
+    def freeze(self) -> None:
+        """Stop all that runs in the sandbox until the next invocation."""
+        if self.state is State.READY and not self._is_frozen:
+            self._live_process.sandbox.freeze()
+            self._is_frozen = True
+
+    def thaw(self) -> None:
+        """Undo `freeze`."""
+        if self._is_frozen:
+            self._live_process.sandbox.thaw()
+            self._is_frozen = False
+
+    def is_usable(self, now: float) -> bool:
+        """True when another invocation may begin at the platform's time `now`."""
+        return self.state is State.READY and now < self.usable_until and not self._live_process.has_exited
+
+    def close(self) -> None:
+        """Kill what runs in it and give everything back. An invocation that runs fails. May be called twice."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.state = State.DEAD
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._retry is not None and self._retry is not asyncio.current_task():
+            self._retry.cancel()
+        self._log.close()
+        if self._process is not None:
+            self._process.close()
+        self._preparation.release()
+        active, self._active = self._active, None
+        if active is not None:
+            active.fail(SandboxFailure("The node is stopping."))
+
+    @property
+    def _live_process(self) -> RuntimeProcess:
+        assert self._process is not None, "not launched"
+        return self._process
+
+    def _die(self) -> None:
+        self.state = State.DEAD
+        self._owner.environment_dead(self)
+
+
+def _date(moment: float) -> str:
+    return f"{dt.datetime.fromtimestamp(moment, dt.UTC):%Y/%m/%d}"

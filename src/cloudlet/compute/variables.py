@@ -1,0 +1,61 @@
+"""The environment variables of an execution environment.
+
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+"""
+
+from typing import Final
+
+from cloudlet.compute.function import FunctionVersion, TemporaryCredentials
+
+TASK_ROOT: Final = "/var/task"
+RUNTIME_DIRECTORY: Final = "/var/runtime"
+SANDBOX_ADDRESS: Final = "127.0.0.1"
+"""Where a sandbox finds the Runtime API; its X-Ray daemon has the same address on AWS, and 2000 is its port."""
+
+# A function may set these itself.
+_DEFAULTS: Final = {
+    "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+    "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+    "LANG": "en_US.UTF-8",
+    "TZ": ":UTC",
+    "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+    "AWS_XRAY_DAEMON_ADDRESS": f"{SANDBOX_ADDRESS}:2000",
+    "_AWS_XRAY_DAEMON_ADDRESS": SANDBOX_ADDRESS,
+    "_AWS_XRAY_DAEMON_PORT": "2000",
+}
+# What AWS's bootstrap script of this language adds.
+_BY_LANGUAGE: Final = {
+    "python": {"PYTHONPATH": RUNTIME_DIRECTORY, "LC_CTYPE": "C.UTF-8", "PWD": TASK_ROOT, "SHLVL": "0"},
+    "nodejs": {"NODE_PATH": "/opt/nodejs/node_modules:/opt/nodejs:/var/runtime/node_modules:/var/runtime:/var/task"},
+    "ruby": {"GEM_PATH": "/opt/ruby/gems", "RUBYLIB": "/var/task:/var/runtime/lib:/opt/ruby/lib"},
+}
+
+
+def language(runtime: str) -> str:
+    """`python` of `python3.12`, `provided` of `provided.al2023`."""
+    return runtime.rstrip("0123456789.x") if not runtime.startswith("provided") else "provided"
+
+
+def variables(function: FunctionVersion, credentials: TemporaryCredentials, log_stream: str) -> dict[str, str]:
+    """All variables but those that the launcher adds (AWS_LAMBDA_RUNTIME_API, AWS_ENDPOINT_URL)."""
+    spoken = language(function.runtime)
+    found = {**_DEFAULTS, **_BY_LANGUAGE.get(spoken, {}), **function.environment}
+    found |= {
+        "_HANDLER": function.handler,
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_DEFAULT_REGION": function.region,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": function.initialization_type,
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group or f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_REGION": function.region,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_SESSION_TOKEN": credentials.session_token,
+        "LAMBDA_RUNTIME_DIR": RUNTIME_DIRECTORY,
+        "LAMBDA_TASK_ROOT": TASK_ROOT,
+    }
+    if spoken != "provided":
+        found["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
+    return found

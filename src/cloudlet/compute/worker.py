@@ -1,0 +1,97 @@
+"""A worker: the place where environments are made, with its launcher, its code and what they need to start."""
+
+import asyncio
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from cloudlet.compute import reports
+from cloudlet.compute.environment import Environment, EnvironmentOwner, Host, Preparation
+from cloudlet.compute.function import CodeSource, CredentialSource, FunctionVersion
+from cloudlet.compute.reports import Failure
+from cloudlet.compute.variables import language
+
+BOOTSTRAPS: Final = "[/var/task/bootstrap /opt/bootstrap]"
+
+
+class Worker:
+    """Makes the environments of one machine. A machine has one; placement may know many."""
+
+    def __init__(
+        self,
+        host: Host,
+        code: CodeSource,
+        credentials: CredentialSource,
+        runtime_version: Callable[[str], str],
+    ) -> None:
+        """`runtime_version` says which version of a runtime (`python3.12`) really runs (`3.12.1`)."""
+        self._host = host
+        self._code = code
+        self._credentials = credentials
+        self._runtime_version = runtime_version
+
+    async def start(self) -> None:
+        """Be ready. Raises SandboxFailure when this machine cannot isolate as configured."""
+        _raise_descriptor_limit()
+        await self._host.launcher.start()
+
+    async def close(self) -> None:
+        """Kill all that is left, and end the launcher."""
+        await self._host.launcher.close()
+
+    async def create(self, function: FunctionVersion, owner: EnvironmentOwner) -> Environment:
+        """A new environment of `function`, with its code and credentials at hand. Raises ComputeError."""
+        credentials = asyncio.ensure_future(self._credentials.credentials(function))
+        digests = (function.code_digest, *function.layers)
+        held: list[str] = []
+        try:
+            folders: list[Path] = []
+            for digest in digests:
+                folders.append(await self._code.folder(digest))
+                held.append(digest)
+            preparation = Preparation(
+                code=folders[0],
+                layers=tuple(folders[1:]),
+                credentials=await credentials,
+                runtime_version=self._full_version(function.runtime),
+                release=lambda: self._release(held),
+                obstacle=_obstacle(function, folders),
+            )
+        except BaseException:
+            credentials.cancel()
+            self._release(held)
+            raise
+        return Environment(function, preparation, self._host, owner)
+
+    def _release(self, digests: list[str]) -> None:
+        for digest in digests:
+            self._code.release(digest)
+
+    def _full_version(self, runtime: str) -> str:
+        version = self._runtime_version(runtime)
+        return f"{language(runtime)}:{version}" if version else runtime.replace(".", ":", 1)
+
+
+def _obstacle(function: FunctionVersion, folders: list[Path]) -> Failure | None:
+    """Why a custom runtime cannot start, as AWS says it."""
+    if language(function.runtime) != "provided":
+        return None
+    for folder, mounted in zip(folders, ("/var/task", *("/opt" for _ in function.layers)), strict=True):
+        bootstrap = folder / "bootstrap"
+        if bootstrap.is_file():
+            if bootstrap.stat().st_mode & 0o111:
+                return None
+            return _invalid(f"fork/exec {mounted}/bootstrap: permission denied")
+    return _invalid(f"Couldn't find valid bootstrap(s): {BOOTSTRAPS}")
+
+
+def _invalid(message: str) -> Failure:
+    return Failure("error", reports.INVALID_ENTRYPOINT, message)
+
+
+def _raise_descriptor_limit() -> None:
+    """A sandbox holds about eight descriptors: use what the machine allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
