@@ -59,8 +59,7 @@ class Activation:
                 if not key:
                     await self.start(tasks)
                     return
-                ref = FunctionRef.from_key(key)
-                for row in await self._platform.store.read(lambda reader: tables.unfinished_of(reader, ref)):
+                for row in await self._unfinished_of(FunctionRef.from_key(key)):
                     self._begin(Version.from_row(row), tasks)
                 return
             except StoreUnavailable:
@@ -93,6 +92,9 @@ class Activation:
         for task in (running := [*self._changing.values(), *self._preparing.values()]):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+    async def _unfinished_of(self, ref: FunctionRef) -> list[Row]:
+        return await self._platform.store.read(lambda reader: tables.unfinished_of(reader, ref))
 
     async def _unfinished(self, after: Row) -> list[Row]:
         return await self._platform.store.read(lambda reader: tables.unfinished_versions(reader, after, PAGE))

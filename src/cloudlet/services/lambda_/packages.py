@@ -14,12 +14,14 @@ Leases and claims of nodes that died run out.
 import asyncio
 import contextlib
 import hashlib
+import io
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cloudlet.clock import now_ms
+from cloudlet.compute import archive
 from cloudlet.errors import OperationNotImplemented, ServiceError
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform
@@ -153,7 +155,11 @@ class Packages:
 
     async def check(self, content: bytes) -> None:
         """Raises InvalidParameterValue when `content` is not a package that can be unpacked within the limits."""
-        await asyncio.to_thread(_inspect, content)
+        try:
+            await asyncio.to_thread(archive.inspect, io.BytesIO(content))
+        except archive.PackageError as error:
+            logger.info("a code package was refused: %s", error.reason)
+            raise InvalidParameterValue(str(error)) from error
 
     async def _from_bucket(self, context: RequestContext, code: Mapping[str, Any]) -> bytes:
         if not code.get("S3Bucket") or not code.get("S3Key"):
@@ -181,21 +187,6 @@ def release(tx: Transaction, digests: Iterable[str]) -> None:
             found = True
     if found:
         tx.notify(GARBAGE_CHANNEL)
-
-
-def _inspect(content: bytes) -> None:
-    import io
-    import zipfile
-
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-    except zipfile.BadZipFile:
-        raise InvalidParameterValue(
-            "Could not unzip uploaded file. Please check your file, then try to upload again."
-        ) from None
-    if size >= limits.UNZIPPED_BYTES:
-        raise InvalidParameterValue(f"Unzipped size must be smaller than {limits.UNZIPPED_BYTES} bytes")
 
 
 def _s3_error(code: str, message: str) -> InvalidParameterValue:

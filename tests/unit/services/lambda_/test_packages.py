@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cloudlet.compute import archive
 from cloudlet.errors import ServiceError
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Service, operation
@@ -147,11 +148,11 @@ async def test_the_sizes_of_a_package_are_limited(world: World, monkeypatch: pyt
 
 
 async def test_a_package_unpacks_to_250_mb_at_most(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "UNZIPPED_BYTES", 3)
+    monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 3)
     error = await refusal(world, ZipFile=ONE)
     assert (error.code, error.message) == (
         "InvalidParameterValueException",
-        "Unzipped size must be smaller than 3 bytes",
+        "Unzipped size must be smaller than 262144000 bytes",
     )
 
 

@@ -29,15 +29,15 @@ async def test_a_change_of_tags_is_a_new_revision(world: World) -> None:
     [("TagResource", {"Tags": {"A": "a"}}), ("UntagResource", {"TagKeys": ["A"]}), ("ListTags", {})],
 )
 async def test_only_functions_have_tags(world: World, operation: str, more: dict[str, object]) -> None:
-    with pytest.raises(ServiceError, match=rf"^Function not found: {ARN}$"):
+    with pytest.raises(ServiceError, match=f"Function not found: {ARN}"):
         await world.call(operation, Resource=ARN, **more)
-    with pytest.raises(ServiceError, match="^Tags on function aliases and versions are not supported"):
+    with pytest.raises(ServiceError, match="Tags on function aliases and versions are not supported"):
         await world.call(operation, Resource=f"{ARN}:1", **more)
 
 
 async def test_there_may_be_50(world: World) -> None:
     await world.create(Tags={str(number): "" for number in range(limits.TAGS)})
-    with pytest.raises(ServiceError, match="Number of tags exceeds resource tag limit"):
+    with pytest.raises(ServiceError, match="Number of tags exceeds"):
         await world.call("TagResource", Resource=ARN, Tags={"one": "more"})
 
 
