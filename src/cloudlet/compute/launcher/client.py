@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import socket
 import sys
@@ -51,15 +50,15 @@ class SandboxLauncher:
             if self._is_closed:
                 raise SandboxFailure("The launcher is closed.")
             self._state.mkdir(parents=True, exist_ok=True)
-            await self._spawn()
-            assert self._started is not None
+            started = await self._spawn()
             try:
-                await asyncio.wait_for(asyncio.shield(self._started), _START_TIMEOUT_S)
+                await asyncio.wait_for(asyncio.shield(started), _START_TIMEOUT_S)
             except TimeoutError:
                 self._lose()
                 raise SandboxFailure(f"The launcher did not start within {_START_TIMEOUT_S:.0f} s.") from None
 
-    async def _spawn(self) -> None:
+    async def _spawn(self) -> asyncio.Future[None]:
+        """Start the process; the future is done when it says that it serves, or why it cannot."""
         ours, theirs = messages.pair()
         ours.setblocking(False)
         folder = Path(__file__).parent
@@ -71,9 +70,11 @@ class SandboxLauncher:
                 env={"LC_CTYPE": "C.UTF-8"},
             )  # fmt: skip
         loop = asyncio.get_running_loop()
-        self._started = loop.create_future()
+        started: asyncio.Future[None] = loop.create_future()
+        self._started = started
         self._connection = ours
         loop.add_reader(ours.fileno(), self._receive)
+        return started
 
     async def prepare(self, runtime: str) -> None:
         """Prepare the runtime's folder and start its zygote. Raises RuntimeMissing, SandboxFailure."""

@@ -19,7 +19,7 @@ class LaunchedSandbox:
     """
 
     def __init__(self, spec: SandboxSpec, message: Mapping[str, Any], descriptors: Sequence[int]) -> None:
-        runtime_api, platform, self._init, self.output, *telemetry = descriptors
+        runtime_api, platform, self._init, runtime, self.output, *telemetry = descriptors
         self.spec = spec
         self.runtime_api = socket.socket(fileno=runtime_api)
         self.platform = socket.socket(fileno=platform)
@@ -27,9 +27,13 @@ class LaunchedSandbox:
             listener.setblocking(False)
         self.telemetry: int | None = telemetry[0] if telemetry else None
         self.exited: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
-        self.pid: int = message["pid"]
-        """The runtime's process, as the host counts."""
-        self._memory_peak_bytes = 0
+        self.pid = _pid_of(runtime)
+        """The runtime's process, as this process counts."""
+        os.close(runtime)
+        self._group: Mapping[str, str] = message.get("group", {})
+        self._highest = ""
+        self._peak_bytes = 0
+        self._is_frozen = False
         self._is_closed = False
 
     def kill(self) -> None:
@@ -37,11 +41,13 @@ class LaunchedSandbox:
         if not self.exited.done() and not self._is_closed:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._init, signal.SIGKILL)
+            self.thaw()  # what is frozen cannot die
 
     def ended(self, message: Mapping[str, Any]) -> None:
         """The launcher says that the whole tree is gone."""
         if not self.exited.done():
             status: int = message["status"]
+            self._peak_bytes = max(self._peak_bytes, message.get("peak_bytes", 0))
             killed = os.WIFSIGNALED(status)
             self.exited.set_result(
                 ExitStatus(
@@ -52,14 +58,38 @@ class LaunchedSandbox:
             )
 
     def memory_peak_bytes(self) -> int:
-        """The most memory that the tree has used so far."""
-        return self._memory_peak_bytes
+        """The most memory that the tree has used so far; its /tmp and what it reads of files do not count."""
+        if not self.exited.done() and not self._is_closed:
+            with contextlib.suppress(OSError, ValueError):
+                self._look_at_memory()
+        return self._peak_bytes
+
+    def _look_at_memory(self) -> None:
+        if "highest" not in self._group:
+            self._peak_bytes = max(self._peak_bytes, _most_resident(self.pid))
+            return
+        highest = _read(self._group["highest"])
+        if highest == self._highest:  # as after most invocations: then the rest need not be read
+            return
+        self._highest = highest
+        used = int(_read(self._group["usage"]))
+        statistics = dict(line.split() for line in _read(self._group["statistics"]).splitlines())
+        files = int(statistics[self._group["files"]])
+        self._peak_bytes = max(self._peak_bytes, used - files, int(highest) - files)
 
     def freeze(self) -> None:
         """Stop the tree between invocations, where the machine can."""
+        if "freezer" in self._group and not self.exited.done() and not self._is_closed:
+            with contextlib.suppress(OSError):
+                _write(self._group["freezer"], self._group["freeze"])
+                self._is_frozen = True
 
     def thaw(self) -> None:
         """Undo `freeze`."""
+        if self._is_frozen:
+            self._is_frozen = False
+            with contextlib.suppress(OSError):
+                _write(self._group["freezer"], self._group["thaw"])
 
     def close(self) -> None:
         """Kill, if need be, and give back sockets and pipes; mounts and cgroup go with the last process."""
@@ -73,3 +103,35 @@ class LaunchedSandbox:
         os.close(self.output)
         if self.telemetry is not None:
             os.close(self.telemetry)
+
+
+def _pid_of(pidfd: int) -> int:
+    """The number of a process; the launcher counts otherwise, in a namespace of its own."""
+    for line in _read(f"/proc/self/fdinfo/{pidfd}").splitlines():
+        if line.startswith("Pid:"):
+            return int(line.split()[1])
+    return -1
+
+
+def _read(path: str) -> str:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 8192).decode()
+    finally:
+        os.close(fd)
+
+
+def _write(path: str, value: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
+def _most_resident(pid: int) -> int:
+    """Without a control group: the most that the runtime's process had in memory, what it shares included."""
+    for line in _read(f"/proc/{pid}/status").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -33,7 +33,7 @@ LIMITS = {
 
 
 class Descriptors(NamedTuple):
-    """What the launcher hands to a child, in this order; None where there is none."""
+    """What the launcher hands to a child; None where there is none."""
 
     output: int
     telemetry: int | None
@@ -41,16 +41,23 @@ class Descriptors(NamedTuple):
     user: int | None
     code: int | None
     layers: int | None
+    cgroup_folder: int | None
     cgroups: Sequence[int]
-
-    NAMES = ("output", "telemetry", "network", "user", "code", "layers")
 
     @classmethod
     def from_message(cls, names: Sequence[str], descriptors: Sequence[int]) -> Descriptors:
-        """Put the descriptors of a message under the names that it lists for them."""
-        found = {name: fd for name, fd in zip(names, descriptors) if name != "cgroup"}
-        cgroups = [fd for name, fd in zip(names, descriptors) if name == "cgroup"]
-        return cls(*[found.get(name) for name in cls.NAMES], cgroups)  # type: ignore[arg-type]
+        """Put the descriptors of a message under the names that it lists for them; `cgroup` may come many times."""
+        found = dict(zip(names, descriptors))
+        return cls(
+            found["output"],
+            found.get("telemetry"),
+            found.get("network"),
+            found.get("user"),
+            found.get("code"),
+            found.get("layers"),
+            found.get("cgroup_folder"),
+            [fd for name, fd in zip(names, descriptors) if name == "cgroup"],
+        )
 
 
 def enter(spec: dict[str, Any], descriptors: Descriptors, report: int, filter_program: bytes) -> None:

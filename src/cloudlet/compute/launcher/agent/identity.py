@@ -13,7 +13,7 @@ the sandboxes' namespaces lie; 993 is the ordinary user, and root is nobody.
 from __future__ import annotations
 
 import os
-from typing import Callable
+from typing import NoReturn
 
 from . import syscalls
 
@@ -86,36 +86,38 @@ class Users:
 
 
 def make_namespace(uid_map: str, gid_map: str) -> int:
-    """A user namespace with these maps, as a descriptor that keeps it alive."""
-    waiting, go_on = os.pipe()
-    made, tell_made = os.pipe()
+    """A user namespace with these maps, as a descriptor that keeps it alive. Raises OSError."""
+    ready, tell_ready = os.pipe()
+    released, release = os.pipe()
     child = os.fork()
     if child == 0:
-        _wait_in_new_namespace(tell_made, waiting, go_on)
+        _hold_namespace(tell_ready, released, release)
     try:
-        os.close(waiting)
-        os.close(tell_made)
-        if os.read(made, 1) != b"+":
+        os.close(released)
+        os.close(tell_ready)
+        pid = os.read(ready, 32).decode()
+        if not pid:
             raise OSError("no further user namespace can be made (see /proc/sys/user/max_user_namespaces)")
         for name, content in (("uid_map", uid_map), ("gid_map", gid_map)):
-            with open(f"/proc/{child}/{name}", "w") as file:
+            with open(f"/proc/{pid}/{name}", "w") as file:
                 file.write(content)
-        return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
-        os.close(made)
-        os.close(go_on)
+        os.close(ready)
+        os.close(release)
         os.waitpid(child, 0)
 
 
-def _wait_in_new_namespace(tell_made: int, waiting: int, go_on: int) -> None:
-    exit_process: Callable[[int], object] = os._exit
+def _hold_namespace(tell_ready: int, released: int, release: int) -> NoReturn:
+    """In a child: be in a new user namespace, tell under which number /proc knows us, and wait."""
     try:
-        os.close(go_on)
+        os.close(release)
         syscalls.unshare(syscalls.CLONE_NEWUSER)
-        os.write(tell_made, b"+")
-        os.read(waiting, 1)
+        os.write(tell_ready, os.readlink("/proc/self").encode())
+        os.close(tell_ready)
+        os.read(released, 1)
     finally:
-        exit_process(0)
+        os._exit(0)
 
 
 def become(user: int) -> None:

@@ -29,13 +29,15 @@ _IGNORE = struct.pack("<QQQQ", 1, 0, 0, 0)
 """The kernel's struct sigaction: SIG_IGN, no flags, no mask. It lies between the headers and the code."""
 
 
+_STACK_TO = {b"\xbe": b"\x48\x89\xe6"}  # mov rsi, rsp
+
+
 def _x86_64(number: int, arguments: Sequence[_Argument]) -> bytes:
     load = (b"\xbf", b"\xbe", b"\xba", b"\x41\xba", b"\x41\xb8")  # mov edi/esi/edx/r10d/r8d, imm32
     code = b""
     for opcode, argument in zip(load, arguments):
         if argument == _STACK:
-            assert opcode == b"\xbe", "only the second argument can be the stack"
-            code += b"\x48\x89\xe6"  # mov rsi, rsp
+            code += _STACK_TO[opcode]
         else:
             code += opcode + struct.pack("<I", argument)
     return code + b"\xb8" + struct.pack("<I", number) + b"\x0f\x05"  # mov eax, number; syscall

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import network
+from . import cgroups
+from .stock import Kit
 
 
 class Launch:
@@ -14,15 +15,25 @@ class Launch:
     def __init__(self, request: dict[str, Any]) -> None:
         self.id: str = request["id"]
         self.request = request
-        self.network: network.Network | None = None
-        self.user: tuple[int, int] | None = None
+        self.kit: Kit | None = None
+        self.group: cgroups.Group | None = None
         self.read_ends: list[int] = []
-        self.pid = 0
-        self.pidfd: int | None = None
+        self.init: int | None = None
+        """The sandbox's first process (a pidfd): its end is the end of all."""
+        self.runtime: int | None = None
+        """The runtime's process (a pidfd)."""
         self.error = ""
         """Why the child could not enter the sandbox, when it said so."""
+        self.is_over_limit = False
         self.is_ready = False
         self.is_handed_over = False
+
+    @property
+    def limits(self) -> cgroups.Limits:
+        """As the request has them."""
+        return cgroups.Limits(
+            self.request["memory_mb"] * cgroups.MIB, self.request["ephemeral_storage_mb"] * cgroups.MIB
+        )
 
     def make_pipe(self) -> int:
         """A pipe of which the node gets the read end and the sandbox the returned write end."""
@@ -31,19 +42,31 @@ class Launch:
         self.read_ends.append(read_end)
         return write_end
 
-    def descriptors_for_node(self) -> list[int]:
-        """The listening sockets, the first process, the pipes."""
-        assert self.network is not None
-        assert self.pidfd is not None
-        return [self.network.runtime_api.fileno(), self.network.platform.fileno(), self.pidfd, *self.read_ends]
+    def hand_over(self) -> tuple[dict[str, Any], list[int]]:
+        """What the node is told and given."""
+        if self.kit is None or self.init is None or self.runtime is None:
+            raise ValueError("not forked yet")
+        message: dict[str, Any] = {"t": "launched", "id": self.id}
+        if self.group is not None:
+            message["group"] = self.group.for_node()
+        network = self.kit.network
+        self.is_handed_over = True
+        sockets = [network.runtime_api.fileno(), network.platform.fileno()]
+        return message, [*sockets, self.init, self.runtime, *self.read_ends]
 
-    def close_descriptors(self) -> None:
+    def close_shared(self) -> None:
         """Close our copies of what the node has, or of what nobody will have."""
-        if self.network is not None:
-            self.network.close()
-            self.network = None
-        if self.pidfd is not None:
-            os.close(self.pidfd)
-            self.pidfd = None
+        if self.kit is not None:
+            self.kit.network.close()
+        if self.runtime is not None:
+            os.close(self.runtime)
+            self.runtime = None
         while self.read_ends:
             os.close(self.read_ends.pop())
+
+    def summary(self) -> dict[str, Any]:
+        """What its control group says at the end."""
+        if self.group is None:
+            return {}
+        out_of_memory = self.is_over_limit or self.group.killed_for_memory()
+        return {"out_of_memory": out_of_memory, "peak_bytes": self.group.peak_bytes()}

@@ -9,6 +9,7 @@ import socket
 from typing import Any, Sequence
 
 from . import messages, rootfs, syscalls, zygote
+from .host import Host
 from .launches import Launch
 
 _UNANSWERED = 4
@@ -29,15 +30,12 @@ class ZygoteLink:
         self.is_up = False
 
     @classmethod
-    def start(
-        cls, runtime: dict[str, Any], mountpoint: str, pid_namespace: int, owner_uid: int | None, owner: int | None
-    ) -> ZygoteLink:
+    def start(cls, runtime: dict[str, Any], machine: Host) -> ZygoteLink:
         """Fork a process that makes its root and becomes the zygote of `runtime`. It says when it is up, or why not."""
         ours, theirs = messages.pair()
         pid = os.fork()
         if pid == 0:
-            root = rootfs.Root.of(runtime, mountpoint, owner_uid, owner)
-            _become_zygote(runtime, root, theirs, pid_namespace)
+            _become_zygote(runtime, machine, theirs)
         theirs.close()
         return cls(runtime["name"], pid, ours)
 
@@ -59,19 +57,19 @@ class ZygoteLink:
         return [*self.sandboxes, *self.unanswered, *self.waiting]
 
 
-def _become_zygote(runtime: dict[str, Any], root: rootfs.Root, connection: socket.socket, pid_namespace: int) -> None:
+def _become_zygote(runtime: dict[str, Any], machine: Host, connection: socket.socket) -> None:
     """In a fork of the launcher. A runtime that brings no interpreter is served by this very process."""
     status = 1
     try:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        rootfs.enter(root)
+        rootfs.enter(rootfs.Root.of(runtime, machine.mountpoint, machine.users.base, machine.owner))
         if runtime["kind"] == "python":
-            descriptors = (connection.fileno(), pid_namespace)
+            descriptors = (connection.fileno(), machine.pid_namespace)
             for fd in descriptors:
                 os.set_inheritable(fd, True)
             command = [runtime["executable"], "-c", _BOOT, *map(str, descriptors), runtime["kind"]]
             os.execve(command[0], command, runtime["environment"])
-        status = zygote.run(connection, pid_namespace, runtime["kind"])
+        status = zygote.run(connection, machine.pid_namespace, runtime["kind"])
     except BaseException as error:  # whatever it is, the launcher must hear of it
         messages.send(connection, {"t": "broken", "error": f"{error.__class__.__name__}: {error}"})
     finally:

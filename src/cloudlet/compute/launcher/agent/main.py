@@ -7,60 +7,67 @@ a zygote is sent a launch only while it has few unanswered ones, and the rest wa
 from __future__ import annotations
 
 import os
-import selectors
+import resource
+import select
 import signal
 import socket
 import sys
-from typing import Any
+from typing import Any, Callable
 
-from . import identity, messages, mounts, network, syscalls
+from . import host, messages
 from .launches import Launch
 from .links import ZygoteLink
+from .stock import Stock
 
 _HOST_NAME = "sandbox"
 _TELEMETRY = "3"
+_IDLE_S = 0.02
 
 
 class Launcher:
     """Serves the node's connection until it ends."""
 
-    def __init__(self, node: socket.socket, state: str) -> None:
+    def __init__(self, node: socket.socket, machine: host.Host) -> None:
         self._node = node
-        self._mountpoint = os.path.join(state, "root")
-        os.makedirs(self._mountpoint, exist_ok=True)
-        self._selector = selectors.DefaultSelector()
+        self._host = machine
+        self._stock = Stock(machine.users, machine.network)
+        self._poll = select.epoll()
+        self._handlers: dict[int, Callable[[], None]] = {}
         self._zygotes: dict[str, ZygoteLink] = {}
         self._launches: dict[str, Launch] = {}
-        self._pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-
-    def start(self) -> None:
-        """Take up the rights that this process needs, and tell the node. Raises OSError."""
-        try:
-            syscalls.unshare(syscalls.CLONE_NEWNS)
-        except PermissionError:
-            identity.become_root_of_own_namespace()
-            syscalls.unshare(syscalls.CLONE_NEWNS)
-        syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
-        self._users = identity.Users.detect(os.getpid())
-        self._owner = self._users.owner_namespace()
-        self._layers = mounts.Layers(self._mountpoint, self._owner)
-        messages.send(self._node, {"t": "started"})
+        self._is_done = False
 
     def serve(self) -> None:
         """Until the node closes its end."""
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        self._selector.register(self._node, selectors.EVENT_READ, None)
-        while True:
-            for key, _events in self._selector.select():
-                if key.data is not None:
-                    self._from_zygote(key.data)
-                    continue
-                received = messages.receive(self._node)
-                if received is None:
-                    return
-                self._from_node(received[0])
+        self._handle(self._node.fileno(), select.EPOLLIN, self._from_node)
+        while not self._is_done:
+            events = self._poll.poll(_IDLE_S if self._stock.is_short else None)
+            for fd, _event in events:
+                if fd in self._handlers:
+                    self._handlers[fd]()
+            if not events:
+                self._refill()
 
-    def _from_node(self, request: dict[str, Any]) -> None:
+    def _handle(self, fd: int, events: int, handler: Callable[[], None]) -> None:
+        self._handlers[fd] = handler
+        self._poll.register(fd, events)
+
+    def _forget(self, fd: int) -> None:
+        del self._handlers[fd]
+        self._poll.unregister(fd)
+
+    def _refill(self) -> None:
+        try:
+            self._stock.add()
+        except OSError:
+            pass  # the launch that will need it reports it
+
+    def _from_node(self) -> None:
+        received = messages.receive(self._node)
+        if received is None:
+            self._is_done = True
+            return
+        request, _descriptors = received
         link = self._zygote(request["runtime"])
         if request["t"] == "launch":
             launch = self._launches[request["id"]] = Launch(request)
@@ -72,9 +79,8 @@ class Launcher:
     def _zygote(self, runtime: dict[str, Any]) -> ZygoteLink:
         name = runtime["name"]
         if name not in self._zygotes:
-            link = ZygoteLink.start(runtime, self._mountpoint, self._pid_namespace, self._users.base, self._owner)
-            self._zygotes[name] = link
-            self._selector.register(link.connection, selectors.EVENT_READ, link)
+            link = self._zygotes[name] = ZygoteLink.start(runtime, self._host)
+            self._handle(link.connection.fileno(), select.EPOLLIN, lambda: self._from_zygote(link))
         return self._zygotes[name]
 
     def _dispatch(self, link: ZygoteLink) -> None:
@@ -82,43 +88,64 @@ class Launcher:
             launch = link.waiting.popleft()
             try:
                 self._send_launch(link, launch)
-            except OSError as error:
+            except (OSError, messages.MessageTooLarge) as error:
                 self._fail(launch, str(error))
 
     def _send_launch(self, link: ZygoteLink, launch: Launch) -> None:
-        """Make what the sandbox needs and send it to the zygote. Raises OSError."""
+        """Make what the sandbox needs and send it to the zygote. Raises OSError, MessageTooLarge."""
         request = launch.request
-        launch.network = network.make_isolated()
-        launch.user = self._users.take()
+        launch.kit = self._stock.take()
+        self._make_group(launch)
         environment = {
             **request["environment"],
-            "AWS_LAMBDA_RUNTIME_API": launch.network.runtime_api_address,
-            "AWS_ENDPOINT_URL": launch.network.platform_url,
+            "AWS_LAMBDA_RUNTIME_API": launch.kit.network.runtime_api_address,
+            "AWS_ENDPOINT_URL": launch.kit.network.platform_url,
         }
-        passed: dict[str, int] = {}  # ours to close once they are sent
+        passed: list[tuple[str, int]] = []  # ours to close once they are sent
         try:
-            passed["output"] = launch.make_pipe()
+            passed.append(("output", launch.make_pipe()))
             if request["runtime"]["has_telemetry"]:
-                passed["telemetry"] = launch.make_pipe()
+                passed.append(("telemetry", launch.make_pipe()))
                 environment["_LAMBDA_TELEMETRY_LOG_FD"] = _TELEMETRY
-            passed["code"] = mounts.detach(request["code"], owner=self._owner)
+            passed.append(("code", self._host.code(request["code"])))
             if request["layers"]:
-                passed["layers"] = self._layers.tree(request["layers"])
-            kept = {"network": launch.network.namespace, "user": launch.user[1]}
-            descriptors = {**passed, **{name: fd for name, fd in kept.items() if fd is not None}}
+                passed.append(("layers", self._host.layers.tree(request["layers"])))
+            if launch.group is not None:
+                passed.extend(("cgroup", fd) for fd in launch.group.join_descriptors())
+                folder = launch.group.folder_descriptor()
+                if folder is not None:
+                    passed.append(("cgroup_folder", folder))
+            descriptors = [*passed, ("user", launch.kit.user)]
+            if launch.kit.network.namespace is not None:
+                descriptors.append(("network", launch.kit.network.namespace))
             spec = {
                 "id": launch.id,
                 "hostname": _HOST_NAME,
                 "handler": request["handler"],
                 "environment": environment,
-                "owner_uid": self._users.base,
+                "owner_uid": self._host.users.base,
                 "ephemeral_storage_mb": request["ephemeral_storage_mb"],
-                "descriptors": list(descriptors),
+                "descriptors": [name for name, _fd in descriptors],
             }
-            link.send(launch, spec, list(descriptors.values()))
+            link.send(launch, spec, [fd for _name, fd in descriptors])
         finally:
-            for fd in passed.values():
+            for _name, fd in passed:
                 os.close(fd)
+
+    def _make_group(self, launch: Launch) -> None:
+        if self._host.groups is None:
+            return
+        group = launch.group = self._host.groups.create(launch.id, launch.limits)
+        if group.notifier is not None:
+            self._handle(group.notifier, group.notifier_events, lambda: self._look_at_memory(launch))
+
+    def _look_at_memory(self, launch: Launch) -> None:
+        try:
+            if launch.group is not None and launch.group.is_over_limit() and launch.init is not None:
+                launch.is_over_limit = True
+                signal.pidfd_send_signal(launch.init, signal.SIGKILL)
+        except OSError:  # it has ended meanwhile
+            pass
 
     def _from_zygote(self, link: ZygoteLink) -> None:
         received = messages.receive(link.connection)
@@ -138,40 +165,34 @@ class Launcher:
         self._dispatch(link)
 
     def _progress(self, link: ZygoteLink, message: dict[str, Any], descriptors: list[int]) -> None:
-        """A launch has come further. The child speaks for itself, so its `ready` may overtake the zygote's `forked`."""
+        """A launch has come further. The child speaks for itself: its `ready` may overtake the zygote's `forked`."""
         launch = self._launches[message["id"]]
         kind = message["t"]
         if kind == "forked":
             link.unanswered.discard(launch)
             link.sandboxes.add(launch)
-            launch.pid, launch.pidfd = message["pid"], descriptors[0]
+            launch.init, launch.runtime = descriptors
         elif kind == "ready":
             launch.is_ready = True
+        elif kind == "failed":
+            launch.error = message["error"]
         elif kind == "unforked":
             link.unanswered.discard(launch)
             self._fail(launch, message["error"])
-        elif kind == "failed":
-            launch.error = message["error"]
         elif kind == "exited":
             link.sandboxes.discard(launch)
             self._end(launch, message["status"])
-            return
-        if launch.is_ready and launch.pidfd is not None:
-            self._hand_over(launch)
-
-    def _hand_over(self, launch: Launch) -> None:
-        message = {"t": "launched", "id": launch.id, "pid": launch.pid}
-        messages.send(self._node, message, launch.descriptors_for_node())
-        launch.is_handed_over = True
-        launch.is_ready = False
-        launch.close_descriptors()
+        if launch.is_ready and launch.init is not None and not launch.is_handed_over:
+            messages.send(self._node, *launch.hand_over())
+            launch.close_shared()
 
     def _end(self, launch: Launch, status: int) -> None:
         if not launch.is_handed_over:
             self._fail(launch, launch.error or f"the sandbox ended while it was made (status {status})")
             return
+        summary = launch.summary()
         self._release(launch)
-        messages.send(self._node, {"t": "exited", "id": launch.id, "status": status})
+        messages.send(self._node, {"t": "exited", "id": launch.id, "status": status, **summary})
 
     def _fail(self, launch: Launch, error: str) -> None:
         self._release(launch)
@@ -179,13 +200,20 @@ class Launcher:
 
     def _release(self, launch: Launch) -> None:
         del self._launches[launch.id]
-        launch.close_descriptors()
-        if launch.user is not None:
-            self._users.give_back(*launch.user)
+        launch.close_shared()
+        if launch.init is not None:
+            os.close(launch.init)
+            launch.init = None
+        if launch.group is not None:
+            if launch.group.notifier is not None:
+                self._forget(launch.group.notifier)
+            launch.group.remove()
+        if launch.kit is not None:
+            self._stock.give_back(launch.kit)
 
     def _lose(self, link: ZygoteLink, error: str) -> None:
-        """A zygote is gone, and its sandboxes with it (their process 1 reads its end). The next launch starts another."""
-        self._selector.unregister(link.connection)
+        """A zygote is gone, and its sandboxes with it: their process 1 sees it. The next launch starts another."""
+        self._forget(link.connection.fileno())
         del self._zygotes[link.name]
         for launch in link.abandon():
             if launch.is_handed_over:
@@ -194,15 +222,36 @@ class Launcher:
                 self._fail(launch, error)
         messages.send(self._node, {"t": "unprepared", "runtime": link.name, "error": error})
 
+    def close(self) -> None:
+        """End every zygote, and with it its sandboxes, and remove the control groups."""
+        for link in list(self._zygotes.values()):
+            for launch in link.abandon():
+                self._release(launch)
+        if self._host.groups is not None:
+            self._host.groups.close()
+
+
+def _raise_descriptor_limit() -> None:
+    """A sandbox holds some descriptors here: use what the machine allows."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
 
 def main() -> None:
     """Arguments: the descriptor of the connection to the node, and a folder for the launcher's own use."""
     node = socket.socket(fileno=int(sys.argv[1]))
     node.set_inheritable(False)
-    launcher = Launcher(node, sys.argv[2])
+    _raise_descriptor_limit()
     try:
-        launcher.start()
+        machine = host.take_over(sys.argv[2])
     except OSError as error:
         messages.send(node, {"t": "refused", "error": str(error)})
         return
-    launcher.serve()
+    messages.send(node, {"t": "started", "groups": machine.groups.name if machine.groups is not None else ""})
+    launcher = Launcher(node, machine)
+    try:
+        launcher.serve()
+    except BrokenPipeError:  # the node is gone
+        pass
+    finally:
+        launcher.close()

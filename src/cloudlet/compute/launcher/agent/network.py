@@ -9,7 +9,6 @@ import fcntl
 import os
 import socket
 import struct
-from typing import NamedTuple
 
 from . import syscalls
 
@@ -23,13 +22,14 @@ _IFF_LOOPBACK = 8
 _IFF_RUNNING = 64
 
 
-class Network(NamedTuple):
+class Network:
     """One sandbox's network."""
 
-    namespace: int | None
-    """None without isolation: the host's own network."""
-    runtime_api: socket.socket
-    platform: socket.socket
+    def __init__(self, namespace: int | None, runtime_api: socket.socket, platform: socket.socket) -> None:
+        self.namespace = namespace
+        """None without isolation: the host's own network."""
+        self.runtime_api = runtime_api
+        self.platform = platform
 
     @property
     def runtime_api_address(self) -> str:
@@ -42,11 +42,12 @@ class Network(NamedTuple):
         return "http://{}:{}".format(*self.platform.getsockname())
 
     def close(self) -> None:
-        """Give back our copies of the descriptors."""
+        """Give back our copies of the descriptors. May be called twice."""
         self.runtime_api.close()
         self.platform.close()
         if self.namespace is not None:
             os.close(self.namespace)
+            self.namespace = None
 
 
 def _listen(port: int) -> socket.socket:
@@ -63,12 +64,24 @@ def _bring_up_loopback() -> None:
         fcntl.ioctl(control, _SIOCSIFFLAGS, request)
 
 
-def make_isolated() -> Network:
-    """A new namespace. The calling process is in it afterwards: it must need no network of its own."""
+def leave_host() -> int:
+    """Move the calling process to a namespace without any network, and return that as a descriptor."""
     syscalls.unshare(syscalls.CLONE_NEWNET)
-    _bring_up_loopback()
-    namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    return Network(namespace, _listen(RUNTIME_API_PORT), _listen(PLATFORM_PORT))
+    return _current()
+
+
+def _current() -> int:
+    return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def make_isolated(home: int) -> Network:
+    """A new namespace. The calling process is in it for a moment, and then back in its own, `home`."""
+    syscalls.unshare(syscalls.CLONE_NEWNET)
+    try:
+        _bring_up_loopback()
+        return Network(_current(), _listen(RUNTIME_API_PORT), _listen(PLATFORM_PORT))
+    finally:
+        syscalls.setns(home, syscalls.CLONE_NEWNET)
 
 
 def make_shared() -> Network:

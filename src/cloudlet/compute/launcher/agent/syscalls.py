@@ -130,7 +130,7 @@ def move_mount(tree: int, target: str) -> None:
 
 
 class _MountAttributes(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012 - ctypes wants a plain list
+    _fields_ = [
         ("attr_set", ctypes.c_uint64),
         ("attr_clr", ctypes.c_uint64),
         ("propagation", ctypes.c_uint64),
@@ -175,10 +175,8 @@ def sethostname(name: str) -> None:
 def drop_capabilities() -> None:
     """Empty the permitted, effective, inheritable, ambient and bounding sets of the caller, for good."""
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    for capability in range(64):
-        try:
-            prctl(PR_CAPBSET_DROP, capability)
-        except OSError:  # EINVAL: the kernel knows no capability of this number
-            break
+    capability = 0
+    while _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:  # until the kernel knows none of this number
+        capability += 1
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, the caller itself
     _check("capset", _libc.capset(header, (ctypes.c_uint32 * 6)()))

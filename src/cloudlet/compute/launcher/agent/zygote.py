@@ -12,16 +12,24 @@ import select
 import signal
 import socket
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, Protocol
 
-from . import custom_runtime, enter, messages, python_runtime, rootfs, seccomp, syscalls
+from . import custom_runtime, enter, forking, messages, python_runtime, rootfs, seccomp, syscalls
 
-_Runtime = Callable[["dict[str, Any]"], int]
-_RUNTIMES: dict[str, tuple[Callable[[], None], _Runtime]] = {
-    "python": (python_runtime.preload, python_runtime.run),
-    "provided": (custom_runtime.preload, custom_runtime.run),
-}
 _SETUP_FAILED = 126
+
+
+class _Runtime(Protocol):
+    """A kind of runtime. Making one may take long; it is done once, in the zygote."""
+
+    def run(self, spec: dict[str, Any]) -> int:
+        """In a child that is in its sandbox: be the runtime. Returns the exit status, when it comes back."""
+
+
+_RUNTIMES: dict[str, Callable[[], _Runtime]] = {
+    "python": python_runtime.PythonRuntime,
+    "provided": custom_runtime.CustomRuntime,
+}
 
 
 class _Pair:
@@ -40,7 +48,7 @@ class Zygote:
 
     def __init__(self, connection: socket.socket, pid_namespace: int, kind: str) -> None:
         self._connection = connection
-        self._preload, self._run = _RUNTIMES[kind]
+        self._runtime = _RUNTIMES[kind]()
         self._filter = seccomp.build()
         self._sandboxes: dict[int, _Pair] = {}
         self._own_pid_namespace = pid_namespace
@@ -53,7 +61,6 @@ class Zygote:
 
     def serve(self) -> Callable[[], int] | None:
         """Answer requests. Returns None when the launcher is gone, and in a forked child: what to do there."""
-        self._preload()
         gc.collect()
         gc.freeze()
         messages.send(self._connection, {"t": "up", "pid": os.getpid()})
@@ -84,32 +91,32 @@ class Zygote:
     def _launch(self, spec: dict[str, Any], fds: list[int]) -> Callable[[], int] | None:
         """Fork a sandbox. Returns None in the zygote, and in the child what it has to do."""
         init = 0
+        descriptors = enter.Descriptors.from_message(spec["descriptors"], fds)
         try:
             syscalls.unshare(syscalls.CLONE_NEWPID)
             init = os.posix_spawn(rootfs.INIT_PROGRAM, ["init"], {}, file_actions=self._init_actions)
-            runtime = os.fork()
+            runtime = forking.fork_into(descriptors.cgroup_folder)
         except OSError as error:
             if init:
                 os.kill(init, signal.SIGKILL)
             messages.send(self._connection, {"t": "unforked", "id": spec["id"], "error": str(error)})
             return None
         if runtime == 0:
-            return lambda: self._become(spec, fds)
+            return lambda: self._become(spec, descriptors)
         syscalls.setns(self._own_pid_namespace, syscalls.CLONE_NEWPID)
         pair = _Pair(spec["id"], init, runtime)
         self._sandboxes[init] = self._sandboxes[runtime] = pair
-        pidfd = os.pidfd_open(init)
-        messages.send(self._connection, {"t": "forked", "id": spec["id"], "pid": runtime}, [pidfd])
-        for fd in (*fds, pidfd):
+        pidfds = [os.pidfd_open(init), os.pidfd_open(runtime)]
+        messages.send(self._connection, {"t": "forked", "id": spec["id"]}, pidfds)
+        for fd in (*fds, *pidfds):
             os.close(fd)
         return None
 
-    def _become(self, spec: dict[str, Any], fds: list[int]) -> int:
+    def _become(self, spec: dict[str, Any], descriptors: enter.Descriptors) -> int:
         """In the child: enter the sandbox, say so, and be the runtime. Returns its exit status."""
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            descriptors = enter.Descriptors.from_message(spec["descriptors"], fds)
             enter.enter(spec, descriptors, self._connection.detach(), self._filter)
         except BaseException as error:
             self._report({"t": "failed", "id": spec["id"], "error": f"{error.__class__.__name__}: {error}"})
@@ -117,7 +124,7 @@ class Zygote:
         self._report({"t": "ready", "id": spec["id"]})
         os.close(enter.REPORT_FD)
         gc.enable()
-        return self._run(spec)
+        return self._runtime.run(spec)
 
     def _report(self, message: dict[str, Any]) -> None:
         os.write(enter.REPORT_FD, messages.encode(message))
