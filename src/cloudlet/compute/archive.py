@@ -264,7 +264,7 @@ def _plant(tree: dict[str, int], entry: _Entry) -> None:
 
 
 def _follow(link: tuple[str, ...], links: Mapping[tuple[str, ...], str]) -> None:
-    """Go where a link leads, as the kernel would, through other links too. Raises UnsafePackage when that is outside."""
+    """Go where a link leads, as the kernel would, through other links too. Raises UnsafePackage if it is outside."""
     here = list(link[:-1])
     ahead = links[link].split("/")[::-1]
     followed = 1

@@ -128,7 +128,7 @@ class CodeCache:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
                 self._evict(0)
-                await asyncio.gather(*(asyncio.wrap_future(deletion) for deletion in self._deletions))
+                await asyncio.gather(*(asyncio.wrap_future(deletion) for deletion in list(self._deletions)))
                 package = await self._unpack(blob, digest)
         except OSError as error:
             raise ComputeError(f"The code package could not be unpacked: {error.strerror}") from error

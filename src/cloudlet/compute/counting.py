@@ -75,7 +75,7 @@ class Counting:
         self._accounts: dict[tuple[str, str], _Account] = {}
 
     def configure(self, account: str, region: str, limit: int, reserved: Mapping[str, int]) -> None:
-        """Set an account's limit, and what its functions reserve (by ARN without a version); all others reserve nothing.
+        """Set an account's limit, and what its functions reserve, by their ARN; the others reserve nothing.
 
         Invocations that run go on, also where there are now more of them than allowed.
         """

@@ -8,32 +8,20 @@ What AWS promises of each phase: https://docs.aws.amazon.com/lambda/latest/dg/la
 
 import asyncio
 import datetime as dt
-import enum
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol
 
-from cloudlet.clock import Clock
 from cloudlet.compute import reports
 from cloudlet.compute.active_invocation import ActiveInvocation
-from cloudlet.compute.function import (
-    ComputeError,
-    FunctionVersion,
-    InvocationResult,
-    LogSink,
-    SandboxFailure,
-    TemporaryCredentials,
-)
+from cloudlet.compute.function import ComputeError, FunctionVersion, InvocationResult, SandboxFailure
 from cloudlet.compute.function_log import FunctionLog
+from cloudlet.compute.host import Host, Preparation, State
 from cloudlet.compute.reports import Failure
 from cloudlet.compute.runtime_api import RuntimeApi, invocation_event
-from cloudlet.compute.runtime_process import RuntimeProcess, ServePlatform
-from cloudlet.compute.sandbox import ExitStatus, Launcher, SandboxSpec
+from cloudlet.compute.runtime_process import RuntimeProcess
+from cloudlet.compute.sandbox import ExitStatus, SandboxSpec
 from cloudlet.compute.variables import variables
 from cloudlet.config import MIB
-from cloudlet.ids import Ids
 
 INIT_LIMIT_S: Final = 10.0
 PREPARED_INIT_LIMIT_S: Final = 130.0
@@ -43,17 +31,6 @@ CREDENTIALS_MARGIN_S: Final = 60.0
 MEMORY_SAMPLE_S: Final = 0.1
 SHORT_MS: Final = 1.0
 """In less than this nobody uses memory worth a look between two samples."""
-
-
-class State(enum.Enum):
-    """Where an environment is in its life."""
-
-    NEW = enum.auto()
-    STARTING = enum.auto()
-    FAILED = enum.auto()
-    READY = enum.auto()
-    BUSY = enum.auto()
-    DEAD = enum.auto()
 
 
 class EnvironmentOwner(Protocol):
@@ -67,32 +44,6 @@ class EnvironmentOwner(Protocol):
 
     def environment_dead(self, environment: "Environment") -> None:
         """It will serve nothing any more; close it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What a worker lends to all its environments."""
-
-    launcher: Launcher
-    logs: LogSink
-    clock: Clock
-    ids: Ids
-    serve_platform: ServePlatform | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """What has been fetched for one environment before it starts."""
-
-    code: Path
-    layers: tuple[Path, ...]
-    credentials: TemporaryCredentials
-    runtime_version: str
-    """`python:3.12.1`: what really runs."""
-    release: Callable[[], None]
-    """Called once, when the folders are needed no more."""
-    obstacle: Failure | None = None
-    """Why the runtime cannot start; that is an error of the function's package."""
 
 
 class Environment:

@@ -55,6 +55,11 @@ class FrontEnd:
                 active.abandon()
             raise
 
+    async def prepare(self, function: FunctionVersion) -> None:
+        """Make the first launch of `function` a fast one, without starting anything. Raises ComputeError."""
+        for worker in self._workers:
+            await worker.prepare(function)
+
     def prewarm(self, function: FunctionVersion, count: int = 1) -> None:
         """Start environments ahead of their first invocation. A failure shows in the function's log only."""
         if not self._is_draining:

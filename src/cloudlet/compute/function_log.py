@@ -39,7 +39,7 @@ class _Tail:
 
 
 class FunctionLog:
-    """Collects lines and hands them to the sink at the end of each invocation, when there are many, or after a while."""
+    """Collects lines. The sink gets them at the end of each invocation, when there are many, or after a while."""
 
     __slots__ = ("_clock", "_events", "_function", "_pipes", "_sink", "_size", "_stream", "_tail", "_timer")
 

@@ -17,7 +17,10 @@ import orjson
 from cloudlet.compute.sandbox import ExitStatus
 
 MAX_RESPONSE_BYTES: Final = 6 * 1024 * 1024 + 100
-"""A buffered response: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (and 100 bytes of grace)."""
+"""Of a buffered response, with AWS's 100 bytes of grace.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
 UNHANDLED: Final = "Unhandled"
 
 EXIT_ERROR: Final = "Runtime.ExitError"
@@ -103,7 +106,8 @@ def platform_error_type(error_type: str) -> str:
 def init_start(runtime_version: str, region: str) -> str:
     """The first line of a log stream. `runtime_version` is `python:3.12.1`: what really runs."""
     digest = hashlib.sha256(runtime_version.encode()).hexdigest()
-    return f"INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: arn:aws:lambda:{region}::runtime:{digest}\n"
+    arn = f"arn:aws:lambda:{region}::runtime:{digest}"
+    return f"INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {arn}\n"
 
 
 def init_report(duration_ms: float, phase: str, failure: Failure | None) -> str:

@@ -86,7 +86,7 @@ class RuntimeApi:
     __slots__ = ("_connections", "_event", "_events", "_on_disconnected", "_polling", "_server", "request_id", "state")
 
     def __init__(self, events: RuntimeEvents, on_disconnected: Callable[[], None]) -> None:
-        """`on_disconnected` is called when the last open connection has gone: what the runtime sent has all been seen."""
+        """`on_disconnected` is called when the last open connection has gone: all that it sent has been seen."""
         self._events = events
         self._on_disconnected = on_disconnected
         self._server: asyncio.Server | None = None
@@ -250,7 +250,7 @@ class _Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._api.connected(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         self._transport = None
         self._api.disconnected(self)
 

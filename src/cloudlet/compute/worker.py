@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from cloudlet.compute import reports
-from cloudlet.compute.environment import Environment, EnvironmentOwner, Host, Preparation
+from cloudlet.compute.environment import Environment, EnvironmentOwner
 from cloudlet.compute.function import CodeSource, CredentialSource, FunctionVersion
+from cloudlet.compute.host import Host, Preparation
 from cloudlet.compute.reports import Failure
 from cloudlet.compute.variables import language
 
@@ -39,6 +40,13 @@ class Worker:
     async def close(self) -> None:
         """Kill all that is left, and end the launcher."""
         await self._host.launcher.close()
+
+    async def prepare(self, function: FunctionVersion) -> None:
+        """Make the first launch of `function` fast: packages unpacked, runtime there. Raises ComputeError."""
+        await self._host.launcher.prepare(function.runtime)
+        for digest in (function.code_digest, *function.layers):
+            await self._code.folder(digest)
+            self._code.release(digest)
 
     async def create(self, function: FunctionVersion, owner: EnvironmentOwner) -> Environment:
         """A new environment of `function`, with its code and credentials at hand. Raises ComputeError."""

@@ -20,10 +20,11 @@ from typing import Any, Final, Protocol
 from cloudlet.clock import Clock
 from cloudlet.compute.active_invocation import ActiveInvocation
 from cloudlet.compute.counting import ACCOUNT_LIMIT
-from cloudlet.compute.environment import State
 from cloudlet.compute.function import ComputeError, FunctionVersion, SandboxFailure, TooManyRequests
+from cloudlet.compute.host import State
 from cloudlet.compute.launch_gate import LaunchGate
 from cloudlet.compute.placement import Charge, NoRoom, Placement
+from cloudlet.compute.pool import ManagedEnvironment, Pool, PoolKey, pool_key
 
 LAUNCHES_AT_ONCE: Final = 16
 """More would only make each of them slower."""
@@ -32,66 +33,11 @@ PRESSURE_CHECK_S: Final = 1.0
 logger = logging.getLogger(__name__)
 
 
-class ManagedEnvironment(Protocol):
-    """What the manager knows of an environment (`environment.Environment`)."""
-
-    state: State
-    idle_since: float
-    peak_bytes: int
-
-    async def initialize(self) -> None:
-        """Be READY or FAILED. Raises ComputeError."""
-
-    def begin(self, active: ActiveInvocation) -> None:
-        """Run an invocation."""
-
-    def is_usable(self, now: float) -> bool:
-        """May another invocation begin?"""
-
-    def freeze(self) -> None:
-        """Stop until the next invocation."""
-
-    def close(self) -> None:
-        """End it, whatever it does."""
-
-
 class EnvironmentMaker(Protocol):
     """What makes environments on one worker (`worker.Worker`)."""
 
     async def create(self, function: FunctionVersion, owner: "WorkerManager") -> ManagedEnvironment:
         """A new environment, not yet initialised. Raises ComputeError."""
-
-
-class _Pool:
-    """The environments of one function version, and who waits for one."""
-
-    __slots__ = ("environments", "function", "idle", "is_retired", "prewarming", "starting", "waiting")
-
-    def __init__(self, function: FunctionVersion) -> None:
-        self.function = function
-        self.environments: set[ManagedEnvironment] = set()
-        """Those that have started: idle and busy."""
-        self.idle: list[ManagedEnvironment] = []
-        """The most recently used last."""
-        self.waiting: deque[ActiveInvocation] = deque()
-        self.starting = 0
-        self.prewarming = 0
-        """Environments to start beyond those that somebody waits for."""
-        self.is_retired = False
-
-    @property
-    def wanted(self) -> int:
-        """How many more environments should start; below 0, how many of those that start are not needed any more."""
-        return len(self.waiting) + self.prewarming - self.starting
-
-    @property
-    def is_empty(self) -> bool:
-        """True when nothing would be lost with this pool."""
-        return not (self.environments or self.waiting or self.starting or self.prewarming)
-
-
-def _key(function: FunctionVersion) -> tuple[str, str, str, str, str]:
-    return (function.account, function.region, function.name, function.version, function.environment_id)
 
 
 class WorkerManager:
@@ -109,8 +55,8 @@ class WorkerManager:
         self._clock = clock
         self._idle_timeout_s = idle_timeout_s
         self._freeze_after_s = freeze_after_s
-        self._pools: dict[tuple[str, str, str, str, str], _Pool] = {}
-        self._pool_of: dict[ManagedEnvironment, _Pool] = {}
+        self._pools: dict[PoolKey, Pool] = {}
+        self._pool_of: dict[ManagedEnvironment, Pool] = {}
         self._charges: dict[ManagedEnvironment, Charge[EnvironmentMaker]] = {}
         self._idle: dict[ManagedEnvironment, None] = {}
         """All idle environments, the least recently used first."""
@@ -126,7 +72,7 @@ class WorkerManager:
 
     def submit(self, function: FunctionVersion, active: ActiveInvocation) -> None:
         """Run an invocation as soon as an environment is ready for it."""
-        pool = self._pools.get(_key(function))
+        pool = self._pools.get(pool_key(function))
         if pool is None:
             pool = self._pool(function)
         idle = pool.idle
@@ -144,7 +90,7 @@ class WorkerManager:
 
     def forget(self, function: FunctionVersion, active: ActiveInvocation) -> bool:
         """Take back an invocation that still waits. False when it runs or is over: then it goes on."""
-        pool = self._pools.get(_key(function))
+        pool = self._pools.get(pool_key(function))
         if pool is None or active not in pool.waiting:
             return False
         pool.waiting.remove(active)
@@ -232,14 +178,14 @@ class WorkerManager:
 
     # -- starting
 
-    def _pool(self, function: FunctionVersion) -> _Pool:
-        key = _key(function)
+    def _pool(self, function: FunctionVersion) -> Pool:
+        key = pool_key(function)
         pool = self._pools.get(key)
         if pool is None:
-            pool = self._pools[key] = _Pool(function)
+            pool = self._pools[key] = Pool(function)
         return pool
 
-    def _want(self, pool: _Pool) -> None:
+    def _want(self, pool: Pool) -> None:
         """See to it that enough environments of `pool` start."""
         while pool.wanted > 0 and not self._is_closed:
             pool.starting += 1
@@ -247,7 +193,7 @@ class WorkerManager:
             self._spawn(self._bring_up(pool), f"start {pool.function.name}")
         self._drop_if_empty(pool)
 
-    async def _bring_up(self, pool: _Pool) -> None:
+    async def _bring_up(self, pool: Pool) -> None:
         """Start one environment for `pool`, and give it to who waits longest."""
         environment: ManagedEnvironment | None = None
         try:
@@ -282,7 +228,7 @@ class WorkerManager:
             self._discard(environment)
         self._want(pool)
 
-    async def _launch(self, pool: _Pool, environment: ManagedEnvironment) -> None:
+    async def _launch(self, pool: Pool, environment: ManagedEnvironment) -> None:
         """The init phase, once it is this pool's turn; nothing, when by then nobody needs it any more."""
         await self._gate.enter(pool)
         self._launching.add(environment)
@@ -292,7 +238,7 @@ class WorkerManager:
         finally:
             self.environment_launched(environment)
 
-    async def _room(self, pool: _Pool) -> Charge[EnvironmentMaker]:
+    async def _room(self, pool: Pool) -> Charge[EnvironmentMaker]:
         """Room for another environment: reap idle ones, wait for those that start (they settle soon), or refuse."""
         while True:
             try:
@@ -308,13 +254,13 @@ class WorkerManager:
             self._for_room.append(turn)
             await turn
 
-    def _start_over(self, pool: _Pool) -> None:
+    def _start_over(self, pool: Pool) -> None:
         """One start less is under way, whatever came of it."""
         pool.starting -= 1
         self._starting -= 1
         self._wake_for_room()
 
-    def _started(self, pool: _Pool, environment: ManagedEnvironment) -> None:
+    def _started(self, pool: Pool, environment: ManagedEnvironment) -> None:
         self._charges[environment].settle(environment.peak_bytes)
         self._pool_of[environment] = pool
         pool.environments.add(environment)
@@ -324,7 +270,7 @@ class WorkerManager:
 
     # -- giving, keeping and ending
 
-    def _offer(self, pool: _Pool, environment: ManagedEnvironment) -> None:
+    def _offer(self, pool: Pool, environment: ManagedEnvironment) -> None:
         """Give an environment to who waits longest, or keep it for later."""
         if pool.waiting:
             environment.begin(pool.waiting.popleft())
@@ -365,9 +311,9 @@ class WorkerManager:
                 turn.set_result(None)
                 return
 
-    def _drop_if_empty(self, pool: _Pool) -> None:
+    def _drop_if_empty(self, pool: Pool) -> None:
         if pool.is_empty:
-            self._pools.pop(_key(pool.function), None)
+            self._pools.pop(pool_key(pool.function), None)
 
     async def _reap_by_age(self) -> None:
         while True:

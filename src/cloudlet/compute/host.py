@@ -1,0 +1,50 @@
+"""What an execution environment is made of, and where it is in its life."""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudlet.clock import Clock
+from cloudlet.compute.function import LogSink, TemporaryCredentials
+from cloudlet.compute.reports import Failure
+from cloudlet.compute.runtime_process import ServePlatform
+from cloudlet.compute.sandbox import Launcher
+from cloudlet.ids import Ids
+
+
+class State(enum.Enum):
+    """Where an environment is in its life."""
+
+    NEW = enum.auto()
+    STARTING = enum.auto()
+    FAILED = enum.auto()
+    READY = enum.auto()
+    BUSY = enum.auto()
+    DEAD = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a worker lends to all its environments."""
+
+    launcher: Launcher
+    logs: LogSink
+    clock: Clock
+    ids: Ids
+    serve_platform: ServePlatform | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What has been fetched for one environment before it starts."""
+
+    code: Path
+    layers: tuple[Path, ...]
+    credentials: TemporaryCredentials
+    runtime_version: str
+    """`python:3.12.1`: what really runs."""
+    release: Callable[[], None]
+    """Called once, when the folders are needed no more."""
+    obstacle: Failure | None = None
+    """Why the runtime cannot start; that is an error of the function's package."""

@@ -1,0 +1,66 @@
+"""The environments of one function version, and the invocations that wait for one."""
+
+from collections import deque
+from typing import Protocol
+
+from cloudlet.compute.active_invocation import ActiveInvocation
+from cloudlet.compute.function import FunctionVersion
+from cloudlet.compute.host import State
+
+PoolKey = tuple[str, str, str, str, str]
+
+
+class ManagedEnvironment(Protocol):
+    """What the manager knows of an environment (`environment.Environment`)."""
+
+    state: State
+    idle_since: float
+    peak_bytes: int
+
+    async def initialize(self) -> None:
+        """Be READY or FAILED. Raises ComputeError."""
+
+    def begin(self, active: ActiveInvocation) -> None:
+        """Run an invocation."""
+
+    def is_usable(self, now: float) -> bool:
+        """May another invocation begin?"""
+
+    def freeze(self) -> None:
+        """Stop until the next invocation."""
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+
+
+class Pool:
+    """The environments of one function version, and who waits for one."""
+
+    __slots__ = ("environments", "function", "idle", "is_retired", "prewarming", "starting", "waiting")
+
+    def __init__(self, function: FunctionVersion) -> None:
+        self.function = function
+        self.environments: set[ManagedEnvironment] = set()
+        """Those that have started: idle and busy."""
+        self.idle: list[ManagedEnvironment] = []
+        """The most recently used last."""
+        self.waiting: deque[ActiveInvocation] = deque()
+        self.starting = 0
+        self.prewarming = 0
+        """Environments to start beyond those that somebody waits for."""
+        self.is_retired = False
+
+    @property
+    def wanted(self) -> int:
+        """How many more environments should start; below 0, how many of those that start are not needed any more."""
+        return len(self.waiting) + self.prewarming - self.starting
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing would be lost with this pool."""
+        return not (self.environments or self.waiting or self.starting or self.prewarming)
+
+
+def pool_key(function: FunctionVersion) -> PoolKey:
+    """What tells function versions apart, also those of an older configuration."""
+    return (function.account, function.region, function.name, function.version, function.environment_id)
