@@ -15,10 +15,11 @@ from collections.abc import Awaitable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
-from cloudlet import __version__
+from cloudlet import __version__, process_memory
 from cloudlet.background import Background
 from cloudlet.clock import PlatformClock
 from cloudlet.config import Config
+from cloudlet.delivery.engine import Engine
 from cloudlet.gateway.control import Control
 from cloudlet.gateway.dispatcher import Dispatcher
 from cloudlet.gateway.edge import Edge
@@ -29,9 +30,12 @@ from cloudlet.iam.authorizer import OwnAccountAuthorizer
 from cloudlet.iam.credentials import Credentials
 from cloudlet.iam.principals import Principal
 from cloudlet.ids import Ids
+from cloudlet.node_compute import NodeCompute
 from cloudlet.node_folder import NodeFolder, NodeRecord
 from cloudlet.services.base import Platform, Service
 from cloudlet.services.iam import IamService
+from cloudlet.services.lambda_ import FunctionCredentials, FunctionLogs, LambdaService
+from cloudlet.services.logs import LogsService
 from cloudlet.services.sts import StsService
 from cloudlet.store.open import open_store
 from cloudlet.stored_clock import StoredClock
@@ -98,7 +102,7 @@ class Node:
         self._parts.callback(listening.close)
         await self._open_state()
         await self._build()
-        await self._run_services()
+        await self._run()
         await self._http.listen(listening, self._edge.public)
         self.port = listening.getsockname()[1]
         self._folder.write(NodeRecord(self.endpoint, os.getpid(), __version__))
@@ -134,25 +138,44 @@ class Node:
         self._http = await self._parts.enter_async_context(HttpServer(self.clock))
 
     def _make_services(self) -> list[Service]:
-        """All services of this node."""
-        return [StsService(self.platform, self._credentials), IamService(self.platform)]
+        """All services of this node, with the engines that they rest on."""
+        platform = self.platform
+        self._engine = Engine(self.store, self.clock, self.ids)
+        logs = LogsService(platform)
+        self._function_logs = FunctionLogs(logs.append)
+        self.compute = NodeCompute(platform, self._function_logs, FunctionCredentials(platform), self._serve_platform)
+        functions = LambdaService(
+            platform,
+            self.compute.front_end,
+            self.compute.counting,
+            self._engine,
+            self.compute.runtimes,
+            self.compute.prepare,
+        )
+        return [StsService(platform, self._credentials), IamService(platform), logs, functions]
 
-    async def _run_services(self) -> None:
+    async def _run(self) -> None:
+        """Start what runs beside requests. What is started later ends earlier."""
         for service in self.services:
             await self.store.migrate(service.name, service.migrations)
         self._background = await self._parts.enter_async_context(Background())
         for service in self.services:
             await service.start(self._background.tasks)
             self._parts.push_async_callback(service.stop)
+        self._function_logs.start()
+        self._parts.push_async_callback(self._function_logs.close)
+        self._parts.push_async_callback(self.compute.drain, 0.0)
+        await self.compute.start()
+        await self._engine.start(self._background.tasks)
 
     async def _stop(self) -> None:
         self.is_ready = False
         logger.info("node stops")
         self._http.stop_accepting()
-        await self._within_limit(self._http.drain())
+        await self._within_limit(asyncio.gather(self._http.drain(), self._engine.stop(DRAIN_LIMIT_S)))
         await self._parts.aclose()
 
-    async def _within_limit(self, work: Awaitable[None]) -> None:
+    async def _within_limit(self, work: Awaitable[object]) -> None:
         """Wait for `work`, but not beyond the limit for stopping, nor when it has to be fast."""
         tasks = [asyncio.ensure_future(work), asyncio.ensure_future(self._hurry.wait())]
         await asyncio.wait(tasks, timeout=DRAIN_LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
@@ -187,6 +210,8 @@ class Node:
         await self.blobs.reset()
         await self._stored_clock.reset()
         await self._credentials.reset()
+        await self._engine.reset()
+        self._function_logs.reset()
         for service in self.services:
             await service.reset()
         logger.info("node is empty")
@@ -202,6 +227,8 @@ class Node:
             "auth": self.config.auth,
             "isolation": self.config.isolation,
             "services": {service.name: len(service.operations()) for service in self.services},
+            "sandboxes": self.compute.status(),
+            "memory": process_memory.by_role(),
             "connections": self._http.connections,
         }
 

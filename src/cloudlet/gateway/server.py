@@ -148,6 +148,8 @@ class HttpServer:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._listeners: set[Listener] = set()
+        self._public: list[Listener] = []
+        """Those of `listen`: requests that come in, not those that functions make."""
         self._configs: dict[Application, UvicornConfig] = {}
         self._ticker: asyncio.Task[None] | None = None
 
@@ -159,7 +161,7 @@ class HttpServer:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.wait([self._ticker])
-        tasks = self._tasks()
+        tasks = [task for listener in self._listeners for task in listener.tasks]
         for listener in self._listeners:
             listener.abort()
         for task in tasks:
@@ -172,6 +174,7 @@ class HttpServer:
         Raises OSError when another process listens on its address.
         """
         listener = self._listener(application, MAX_CONNECTIONS)
+        self._public.append(listener)
         listener.server = await asyncio.get_running_loop().create_server(listener.connect, sock=sock, backlog=BACKLOG)
 
     async def serve_socket(self, sock: socket.socket, application: Application) -> Closer:
@@ -186,15 +189,15 @@ class HttpServer:
         return close
 
     def stop_accepting(self) -> None:
-        """Take no new connection, end the idle ones, and the others after the answer that is under way."""
-        for listener in self._listeners:
+        """Take no new connection on what `listen` serves, end the idle ones there, the others after their answer."""
+        for listener in self._public:
             listener.stop_accepting()
             for connection in listener.open:
                 connection.shutdown()
 
     async def drain(self) -> None:
-        """Wait until every request that is under way has its answer. Cancel to stop waiting."""
-        while tasks := self._tasks():
+        """Wait until every request to what `listen` serves has its answer. Cancel to stop waiting."""
+        while tasks := [task for listener in self._public for task in listener.tasks]:
             await asyncio.wait(tasks)
 
     @property
@@ -202,8 +205,10 @@ class HttpServer:
         """How many connections are open."""
         return sum(len(listener.connections) for listener in self._listeners)
 
-    def _tasks(self) -> list[asyncio.Task[None]]:
-        return [task for listener in self._listeners for task in listener.tasks]
+    @property
+    def running(self) -> int:
+        """How many requests are being answered."""
+        return sum(len(listener.tasks) for listener in self._listeners)
 
     def _listener(self, application: Application, max_connections: int) -> Listener:
         if application not in self._configs:

@@ -126,7 +126,7 @@ async def test_slow_headers_end_the_connection() -> None:
 async def test_a_body_that_stalls_ends_the_connection() -> None:
     async with serving(echo) as (server, port), connection(port) as (reader, writer):
         writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n")
-        while not server._tasks():
+        while not server.running:
             await asyncio.sleep(0)
         server.sweep(now() + limits.STALL_TIMEOUT_S + 1)
         await ended(reader)
@@ -151,7 +151,7 @@ async def test_a_long_answer_is_waited_for() -> None:
 
     async with serving(slow) as (server, port), connection(port) as (reader, writer):
         writer.write(GET)
-        while not server._tasks():
+        while not server.running:
             await asyncio.sleep(0)
         server.sweep(now() + 3600)
         drained = asyncio.create_task(server.drain())

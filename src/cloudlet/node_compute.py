@@ -1,0 +1,64 @@
+"""The compute engine of one node, joined: front end, counting, worker manager, placement, worker, launcher."""
+
+import asyncio
+import logging
+
+from cloudlet.compute.code_cache import CodeCache
+from cloudlet.compute.counting import Counting
+from cloudlet.compute.host import Host
+from cloudlet.compute.frontend import FrontEnd
+from cloudlet.compute.function import CredentialSource, FunctionVersion, LogSink
+from cloudlet.compute.launcher.client import SandboxLauncher
+from cloudlet.compute.placement import PlacedWorker, Placement, available_bytes, capacity_bytes
+from cloudlet.compute.runtime_process import ServePlatform
+from cloudlet.compute.runtimes import Runtimes
+from cloudlet.compute.worker import Worker
+from cloudlet.compute.worker_manager import EnvironmentMaker, WorkerManager
+from cloudlet.services.base import Platform
+
+CODE_FOLDER = "code"
+RUNTIMES_FOLDER = "runtimes"
+LAUNCHER_FOLDER = "launcher"
+
+logger = logging.getLogger(__name__)
+
+
+class NodeCompute:
+    """Runs functions on this machine. `front_end` is what the Lambda service invokes."""
+
+    def __init__(
+        self, platform: Platform, logs: LogSink, credentials: CredentialSource, serve_platform: ServePlatform
+    ) -> None:
+        config = platform.config
+        self.runtimes = Runtimes(config.runtimes or config.data / RUNTIMES_FOLDER, nearest=config.nearest_runtime)
+        self.counting = Counting(config.concurrency)
+        self._code = CodeCache(config.data / CODE_FOLDER, platform.blobs)
+        self._launcher = SandboxLauncher(self.runtimes, config.data / LAUNCHER_FOLDER)
+        host = Host(self._launcher, logs, platform.clock, platform.ids, serve_platform)
+        worker = Worker(host, self._code, credentials, self._runtime_version)
+        placed: PlacedWorker[EnvironmentMaker] = PlacedWorker("local", worker, capacity_bytes(config))
+        self._manager = WorkerManager(Placement([placed], available_bytes), platform.clock, config.idle_timeout_s)
+        self.front_end = FrontEnd(self.counting, self._manager, [worker], platform.clock, platform.ids)
+
+    async def start(self) -> None:
+        """Be ready to run functions. Raises SandboxFailure when this machine cannot isolate as configured."""
+        await self.front_end.start()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no new invocation, let those that run finish for at most `timeout_s`, then end everything."""
+        await self.front_end.drain(timeout_s)
+        await self._code.close()
+
+    async def prepare(self, function: FunctionVersion) -> None:
+        """Make the first launch of `function` a fast one. Raises ComputeError."""
+        packages = [self._code.prefetch(digest) for digest in (function.code_digest, *function.layers)]
+        await asyncio.gather(*packages, self._launcher.prepare(function.runtime))
+
+    def status(self) -> dict[str, int]:
+        """How many sandboxes there are, and what they do."""
+        environments, idle = self._manager.environments, self._manager.idle
+        return {"idle": idle, "busy": environments - idle, "invocations": self.front_end.running}
+
+    def _runtime_version(self, runtime: str) -> str:
+        interpreter = self.runtimes.resolve(runtime).interpreter
+        return interpreter.version if interpreter is not None else ""
