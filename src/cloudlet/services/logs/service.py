@@ -1,0 +1,48 @@
+"""The service, put together."""
+
+import asyncio
+from collections.abc import Sequence
+
+from cloudlet.services.logs import kept_tables, tables
+from cloudlet.services.logs.ingestion import Entry, InputEvent, append_entries, batch_of_platform
+from cloudlet.services.logs.operations.destinations import DestinationOperations
+from cloudlet.services.logs.operations.events import EventOperations
+from cloudlet.services.logs.operations.groups import GroupOperations
+from cloudlet.services.logs.operations.policies import PolicyOperations
+from cloudlet.services.logs.operations.query_definitions import QueryDefinitionOperations
+from cloudlet.services.logs.operations.streams import StreamOperations
+from cloudlet.services.logs.operations.tags import TagOperations
+from cloudlet.services.logs.operations.unmade import UnmadeOperations
+
+
+class LogsService(
+    GroupOperations,
+    StreamOperations,
+    EventOperations,
+    TagOperations,
+    PolicyOperations,
+    DestinationOperations,
+    QueryDefinitionOperations,
+    UnmadeOperations,
+):
+    """CloudWatch Logs without Insights, metric filters, subscriptions, deliveries and encryption by customers' keys."""
+
+    migrations = (*tables.MIGRATIONS, *kept_tables.MIGRATIONS)
+
+    async def start(self, tasks: asyncio.TaskGroup) -> None:
+        self.upkeep.start(tasks)
+
+    async def append(self, entries: Sequence[tuple[str, str, str, str, Sequence[InputEvent]]]) -> None:
+        """Store what parts of the platform log, in one transaction; when this returns, it is on disk.
+
+        Groups and streams that are not there are made. Nothing is refused: events are sorted, empty ones left out,
+        ones that are too long stored in pieces. Raises StoreError, and then nothing was stored.
+        """
+        prepared = [(Entry(*entry), batch_of_platform(entry[4])) for entry in entries]
+        kept = [(entry, batch) for entry, batch in prepared if batch is not None]
+        if not kept:
+            return
+        now_ms, ids = self.now_ms(), self.platform.ids
+        await self.platform.store.transact(
+            lambda tx: append_entries(tx, ids, [entry for entry, _ in kept], [batch for _, batch in kept], now_ms)
+        )
