@@ -19,8 +19,8 @@ VECTORS = ORACLES / "sigv4"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
 SCRAMBLED = {
-    "get-vanilla-with-session-token": "what its .sreq has for a signature is the session token with its parts in another "
-    "order; that of its .authz is right and is tested",
+    "get-vanilla-with-session-token": "the signature in its .sreq is the session token with its parts in "
+    "another order; that of its .authz is right and is tested",
 }
 """Vectors whose signed request cannot be verified, and why."""
 

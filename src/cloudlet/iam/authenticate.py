@@ -5,14 +5,13 @@ a request claims is read by `cloudlet.wire.sigv4`; what a key stands for is know
 """
 
 import asyncio
-import re
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
 from cloudlet.clock import Clock
 from cloudlet.config import Config
-from cloudlet.iam.claim_check import ClaimCheck
+from cloudlet.iam.claim_check import ClaimCheck, is_region
 from cloudlet.iam.credentials import Credentials
 from cloudlet.iam.principals import KnownKey, Principal
 from cloudlet.iam.refusal import family, refusal
@@ -25,7 +24,6 @@ from cloudlet.wire.http import HttpRequest
 
 _HASHED_IN_LOOP_BYTES = 1024 * 1024
 """A larger body is hashed in a thread."""
-_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 
 
 class Target(NamedTuple):
@@ -73,7 +71,7 @@ class Authenticator:
         credential = claim.credential
         if known.secret is None:
             _decode_chunks(request, None)
-            region = credential.region if _REGION.fullmatch(credential.region) else self._config.region
+            region = credential.region if is_region(credential.region) else self._config.region
             return Authenticated(known.principal, region, credential.service or target.signing_name)
         await self._verify(check, claim, known.secret)
         return Authenticated(known.principal, credential.region, credential.service)

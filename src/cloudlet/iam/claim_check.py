@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.
 """
 
 import base64
+import re
 from hashlib import sha256
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ SKEW_S = 5 * 60
 LONG_SKEW_S = 15 * 60
 """The same, for S3 and STS."""
 
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _NEITHER_DATE = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
 _HOST_NOT_SIGNED = "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
 
@@ -135,7 +137,7 @@ class ClaimCheck:
                 f"'{credential.text}'"
             )
         faults = []
-        if not credential.region:
+        if not is_region(credential.region):
             faults.append(f"Credential should be scoped to a valid region, not '{credential.region}'.")
         if self.signing_name and credential.service != self.signing_name:
             faults.append(f"Credential should be scoped to correct service: '{self.signing_name}'.")
@@ -185,6 +187,11 @@ class ClaimCheck:
         """The canonical request and the string to sign, for the client to compare with its own."""
         canonical = sigv4.canonical_request(self.request, claim.signed_headers, payload_hash, is_s3=self.is_s3)
         return canonical, sigv4.string_to_sign(claim.timestamp, claim.credential.scope, canonical)
+
+
+def is_region(name: str) -> bool:
+    """True for what has the form of a region's name."""
+    return _REGION.fullmatch(name) is not None
 
 
 def _digest(text: str) -> str:

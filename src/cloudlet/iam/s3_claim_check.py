@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 
 from typing import ClassVar
 
-from cloudlet.iam.claim_check import LONG_SKEW_S, ClaimCheck
+from cloudlet.iam.claim_check import LONG_SKEW_S, ClaimCheck, is_region
 from cloudlet.iam.refusal import AuthenticationError, refusal, s3_refusal
 from cloudlet.wire import sigv4
 
@@ -106,7 +106,7 @@ class S3ClaimCheck(ClaimCheck):
             return f'incorrect service "{credential.service}". This endpoint belongs to "{self.signing_name}".'
         if credential.terminator != sigv4.TERMINATOR:
             return f'incorrect terminator "{credential.terminator}". This endpoint uses "aws4_request".'
-        return "" if credential.region else "the region '' is wrong"
+        return "" if is_region(credential.region) else f"the region '{credential.region}' is wrong"
 
     def unknown_key(self, _claim: sigv4.Claim) -> AuthenticationError:
         return refusal("s3", "unknown-key", AWSAccessKeyId=_claim.credential.access_key_id)
