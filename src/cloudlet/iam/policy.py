@@ -104,7 +104,7 @@ def _conditions(block: Any) -> list[Condition]:
     conditions = []
     for full_operator, keys in block.items():
         prefix, _, operator = full_operator.rpartition(":")
-        if prefix not in ("", "ForAllValues", "ForAnyValue") or not isinstance(keys, dict):
+        if not isinstance(keys, dict) or (keys and prefix not in ("", "ForAllValues", "ForAnyValue")):
             raise PolicyError(f"no condition: {full_operator}")
         if_exists = operator.endswith("IfExists")
         operator = operator.removesuffix("IfExists")

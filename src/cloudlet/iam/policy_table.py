@@ -78,8 +78,8 @@ def find_by_name(reader: Reader, account: str, name: str) -> ManagedPolicy | Non
 def page(reader: Reader, account: str, path_prefix: str, after: str, limit: int) -> list[ManagedPolicy]:
     """Up to `limit` policies of an account below a path whose key comes after `after`, in the order of their keys."""
     rows = reader.query(
-        f"SELECT {_COLUMNS} FROM iam_policies WHERE account = ? AND policy_key > ? AND substr(path, 1, ?) = ? "
-        "ORDER BY policy_key LIMIT ?",
+        f"SELECT {_COLUMNS} FROM iam_policies WHERE account = ? AND policy_key > ? AND "
+        "substr(path, 1, CAST(? AS INTEGER)) = ? ORDER BY policy_key LIMIT ?",
         (account, after, len(path_prefix), path_prefix, limit),
     )
     return [ManagedPolicy(*row) for row in rows]

@@ -47,8 +47,8 @@ def find(reader: Reader, account: str, name: str) -> Role | None:
 def page(reader: Reader, account: str, path_prefix: str, after: str, limit: int) -> list[Role]:
     """Up to `limit` roles below a path whose key comes after `after`, in the order of their keys."""
     rows = reader.query(
-        f"SELECT {_COLUMNS} FROM iam_roles WHERE account = ? AND role_key > ? AND substr(path, 1, ?) = ? "
-        "ORDER BY role_key LIMIT ?",
+        f"SELECT {_COLUMNS} FROM iam_roles WHERE account = ? AND role_key > ? AND "
+        "substr(path, 1, CAST(? AS INTEGER)) = ? ORDER BY role_key LIMIT ?",
         (account, after, len(path_prefix), path_prefix, limit),
     )
     return [Role(*row) for row in rows]
