@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Awaitable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from cloudlet import __version__, process_memory
 from cloudlet.background import Background
@@ -44,6 +44,7 @@ from cloudlet.wire.model import ServiceModels
 from cloudlet.wire.service_index import ServiceIndex
 
 logger = logging.getLogger(__name__)
+ServiceT = TypeVar("ServiceT", bound=Service)
 
 DRAIN_LIMIT_S = 60.0
 """How long running requests and invocations get to finish when the node stops."""
@@ -92,6 +93,10 @@ class Node:
         all_addresses = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names them, binds nothing
         host = all_addresses.get(self.config.host, self.config.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def service(self, kind: type[ServiceT]) -> ServiceT:
+        """The service of this class. Raises StopIteration when the node has none."""
+        return next(service for service in self.services if isinstance(service, kind))
 
     async def failed(self) -> None:
         """Return when a part has ended that must not; the log says which."""

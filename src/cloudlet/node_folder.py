@@ -33,7 +33,9 @@ class NodeFolder:
     def write(self, record: NodeRecord) -> None:
         """Say where the node serves."""
         temporary = self.path / f"{NODE_FILE}.new"
-        temporary.write_text(json.dumps(asdict(record)))
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(asdict(record), file)
         temporary.replace(self.path / NODE_FILE)
 
     def remove(self) -> None:

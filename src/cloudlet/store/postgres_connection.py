@@ -77,7 +77,7 @@ def schema(statement: str) -> str:
     """A migration's statement in PostgreSQL's words. Text is ordered by its bytes, whatever the database's language."""
     if not _TABLE_STATEMENT.match(statement):
         return statement
-    statement = re.sub(r"\bBLOB\b", "BYTEA", statement, flags=re.IGNORECASE)
+    statement = re.sub(r"\bBLOB\b", "BYTEA", statement)
     statement = re.sub(r"\bTEXT\b", 'TEXT COLLATE "C"', statement, flags=re.IGNORECASE)
     return re.sub(r"\bWITHOUT\s+ROWID\s*$", "", statement, flags=re.IGNORECASE)
 
