@@ -210,15 +210,7 @@ def add_chunks(
     """Add chunks, at least one, to a stream whose events in them are between two times; the last one's sequence."""
     sequence = max(stream.sequence + 1, now_ms * 1000)
     last_sequence = sequence + len(chunks) - 1
-    tx.execute_many(
-        """INSERT INTO logs_chunks
-            (account, region, stream_id, second, sequence, group_id, ingested_ms, size_bytes, body)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        [
-            (*place, stream.id, chunk.second, sequence + index, group_id, now_ms, chunk.size_bytes, chunk.body)
-            for index, chunk in enumerate(chunks)
-        ],
-    )
+    # The stream comes first: of two writers at the same time, on any node, the second waits here and is run again.
     tx.execute(
         """UPDATE logs_streams SET first_ms = ?, last_ms = ?, ingested_ms = ?, stored_bytes = ?, sequence = ?
             WHERE account = ? AND region = ? AND group_id = ? AND name = ?""",
@@ -232,6 +224,15 @@ def add_chunks(
             group_id,
             stream.name,
         ),
+    )
+    tx.execute_many(
+        """INSERT INTO logs_chunks
+            (account, region, stream_id, second, sequence, group_id, ingested_ms, size_bytes, body)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [
+            (*place, stream.id, chunk.second, sequence + index, group_id, now_ms, chunk.size_bytes, chunk.body)
+            for index, chunk in enumerate(chunks)
+        ],
     )
     return last_sequence
 
