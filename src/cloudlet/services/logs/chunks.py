@@ -103,13 +103,14 @@ def encode_chunks(events: Iterable[InputEvent]) -> list[Chunk]:
     return chunks
 
 
-def decode_chunk(chunk: StoredChunk) -> list[Event]:
-    """The events of a row."""
+def decode_chunk(chunk: StoredChunk, low: int = 0, high: int = 1 << 300) -> list[Event]:
+    """The events of a row whose positions are from `low` on and before `high`."""
     base = chunk.second * 1000
     tail = chunk.sequence << SEQUENCE_SHIFT | chunk.stream_id << STREAM_SHIFT
     return [
-        Event((base + milliseconds) << TIMESTAMP_SHIFT | tail | index, message, chunk.ingested_ms, chunk.stream_name)
+        Event(position, message, chunk.ingested_ms, chunk.stream_name)
         for index, (milliseconds, message) in enumerate(_unpack(chunk.body))
+        if low <= (position := (base + milliseconds) << TIMESTAMP_SHIFT | tail | index) < high
     ]
 
 

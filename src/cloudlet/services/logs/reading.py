@@ -79,7 +79,7 @@ async def _seconds(store: Store, of: Selection, span: Span, forward: bool) -> As
 
 
 def _sorted_events(chunks: Sequence[StoredChunk], span: Span, forward: bool) -> list[Event]:
-    events = [event for chunk in chunks for event in decode_chunk(chunk) if span.low <= event.position < span.high]
+    events = [event for chunk in chunks for event in decode_chunk(chunk, span.low, span.high)]
     events.sort(key=lambda event: event.position, reverse=not forward)
     return events
 

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 from cloudlet.services.logs import kept_tables, tables
-from cloudlet.services.logs.ingestion import Entry, InputEvent, append_entries, batch_of_platform
+from cloudlet.services.logs.chunks import InputEvent
+from cloudlet.services.logs.ingestion import Entry, append_entries, batch_of_platform
 from cloudlet.services.logs.operations.destinations import DestinationOperations
 from cloudlet.services.logs.operations.events import EventOperations
 from cloudlet.services.logs.operations.groups import GroupOperations
