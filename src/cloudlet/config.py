@@ -55,6 +55,11 @@ class Config:
             raise ConfigError(f"port: {self.port} is not between 0 and 65535")
 
     @property
+    def runtimes_folder(self) -> Path:
+        """Where prepared runtimes are."""
+        return self.runtimes or self.data / "runtimes"
+
+    @property
     def is_loopback(self) -> bool:
         """True while only this machine can reach the node."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")

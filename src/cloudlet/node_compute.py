@@ -17,7 +17,6 @@ from cloudlet.compute.worker_manager import EnvironmentMaker, WorkerManager
 from cloudlet.services.base import Platform
 
 CODE_FOLDER = "code"
-RUNTIMES_FOLDER = "runtimes"
 LAUNCHER_FOLDER = "launcher"
 
 logger = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ class NodeCompute:
         self, platform: Platform, logs: LogSink, credentials: CredentialSource, serve_platform: ServePlatform
     ) -> None:
         config = platform.config
-        self.runtimes = Runtimes(config.runtimes or config.data / RUNTIMES_FOLDER, nearest=config.nearest_runtime)
+        self.runtimes = Runtimes(config.runtimes_folder, nearest=config.nearest_runtime)
         self.counting = Counting(config.concurrency)
         self._code = CodeCache(config.data / CODE_FOLDER, platform.blobs)
         self._launcher = SandboxLauncher(self.runtimes, config.data / LAUNCHER_FOLDER)

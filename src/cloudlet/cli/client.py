@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,8 @@ def _failure(answer: Answer) -> ServiceFailure:
         body = answer.json()
     except ValueError:
         body = {}
+    if not isinstance(body, dict):
+        body = {}
     code = answer.headers.get("x-amzn-errortype") or body.get("__type") or body.get("code") or f"HTTP {answer.status}"
     message = body.get("message") or body.get("Message") or ""
     return ServiceFailure(str(code).split(":")[0].rpartition("#")[2], str(message))
@@ -114,8 +117,6 @@ def _failure(answer: Answer) -> ServiceFailure:
 
 def read_payload(argument: str) -> bytes:
     """The payload that an argument names: the text itself, `@file`, or `-` for the standard input."""
-    import sys
-
     if argument == "-":
         return sys.stdin.buffer.read()
     if argument.startswith("@"):

@@ -33,7 +33,11 @@ def invoke(
     region: RegionOption = None,
     account: AccountOption = None,
 ) -> None:
-    """Run a function: its answer on the standard output, its log beside it. Exit code 1 when the function failed."""
+    """Run a function and show its answer.
+
+    The answer goes to the standard output, the end of the log to the standard error output. The exit code is 1 when
+    the function failed.
+    """
     client = Client.connect(settings.load(config, data=data), endpoint, region, account)
     path = f"/2015-03-31/functions/{quote(name, safe='')}/invocations"
     if qualifier:
@@ -58,7 +62,7 @@ def logs(
     region: RegionOption = None,
     account: AccountOption = None,
 ) -> None:
-    """Show a function's log lines in the order of their time."""
+    """Show what a function has logged."""
     from cloudlet.cli.durations import parse_duration_s
 
     client = Client.connect(settings.load(config, data=data), endpoint, region, account)
@@ -67,15 +71,16 @@ def logs(
     except ValueError as error:
         raise CommandError(str(error), exit_code=2) from error
     group = f"/aws/lambda/{name.split(':')[6] if name.startswith('arn:') else name}"
-    seen: set[str] = set()
+    seen: dict[str, int] = {}
     while True:
         for event in _events(client, group, max(0, start_ms), missing_ok=follow):
             if event["eventId"] not in seen:
-                seen.add(event["eventId"])
+                seen[event["eventId"]] = event["timestamp"]
                 _show(event)
-                start_ms = max(start_ms, event["timestamp"] - FOLLOW_OVERLAP_MS)
         if not follow:
             return
+        start_ms = max(start_ms, max(seen.values(), default=0) - FOLLOW_OVERLAP_MS)
+        seen = {event_id: timestamp for event_id, timestamp in seen.items() if timestamp >= start_ms}
         time.sleep(FOLLOW_INTERVAL_S)
 
 

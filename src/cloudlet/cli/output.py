@@ -5,6 +5,7 @@ Colour only on a terminal, and never with NO_COLOR (https://no-color.org).
 
 import os
 import sys
+from collections.abc import Sequence
 
 
 class CommandError(Exception):
@@ -36,7 +37,7 @@ def complain(message: str, hint: str = "") -> None:
         say(hint)
 
 
-def table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns: a rich table on a terminal, plain columns elsewhere."""
     if sys.stdout.isatty():
         from rich import box

@@ -8,7 +8,7 @@ import typer
 
 from cloudlet.cli import settings
 from cloudlet.cli.client import Client
-from cloudlet.cli.durations import parse_duration_s
+from cloudlet.cli.durations import parse_duration_s, show_duration
 from cloudlet.cli.output import CommandError, say
 from cloudlet.cli.settings import ConfigOption, DataOption, EndpointOption
 from cloudlet.node_folder import NodeFolder
@@ -50,34 +50,45 @@ def credentials(
     say("\nor at once:  eval $(cloudlet credentials --export)\nthen:        aws sts get-caller-identity")
 
 
+def _move(client: Client, params: dict[str, object]) -> None:
+    print(client.control("POST", "clock", params)["time"])
+
+
 @clock_app.callback()
 def clock(
     context: typer.Context, data: DataOption = None, config: ConfigOption = None, endpoint: EndpointOption = None
 ) -> None:
     """Show the platform's time, or move it forward."""
-    context.obj = Client.connect(settings.load(config, data=data), endpoint)
     if context.invoked_subcommand is None:
-        values = context.obj.control("GET", "clock")
-        ahead = f"  ({values['offset_s']:.0f} s ahead of the host)" if values["offset_s"] else ""
+        values = Client.connect(settings.load(config, data=data), endpoint).control("GET", "clock")
+        ahead = f"  ({show_duration(values['offset_s'])} ahead of the host)" if values["offset_s"] else ""
         print(f"{values['time']}{ahead}")
 
 
 @clock_app.command()
-def advance(context: typer.Context, duration: Annotated[str, typer.Argument(help="30d, 1h30m, 90s ...")]) -> None:
+def advance(
+    duration: Annotated[str, typer.Argument(help="30d, 1h30m, 90s ...")],
+    data: DataOption = None,
+    config: ConfigOption = None,
+    endpoint: EndpointOption = None,
+) -> None:
     """Move time forward; what falls due in between happens."""
     try:
         duration_s = parse_duration_s(duration)
     except ValueError as error:
         raise CommandError(str(error), exit_code=2) from error
-    print(context.obj.control("POST", "clock", {"advance_s": duration_s})["time"])
+    _move(Client.connect(settings.load(config, data=data), endpoint), {"advance_s": duration_s})
 
 
 @clock_app.command("set")
 def set_time(
-    context: typer.Context, moment: Annotated[str, typer.Argument(metavar="TIME", help="2026-07-01T00:00:00Z")]
+    moment: Annotated[str, typer.Argument(metavar="TIME", help="2026-07-01T00:00:00Z")],
+    data: DataOption = None,
+    config: ConfigOption = None,
+    endpoint: EndpointOption = None,
 ) -> None:
     """Move time forward to a moment."""
-    print(context.obj.control("POST", "clock", {"set": moment})["time"])
+    _move(Client.connect(settings.load(config, data=data), endpoint), {"set": moment})
 
 
 def reset(
@@ -86,7 +97,7 @@ def reset(
     config: ConfigOption = None,
     endpoint: EndpointOption = None,
 ) -> None:
-    """Empty the node: all functions, logs, roles and everything else (dev mode only)."""
+    """Delete everything in the node (dev mode only)."""
     client = Client.connect(settings.load(config, data=data), endpoint)
     if not yes:
         if not sys.stdin.isatty():

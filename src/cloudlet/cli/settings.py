@@ -1,6 +1,7 @@
 """The options that commands share, and the settings that come of them."""
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,4 +34,7 @@ def load(file: Path | None, **options: Any) -> Config:
         file = DEFAULT_FILE
     elif file is not None and not file.is_file():
         raise ConfigError(f"--config: there is no file {file}")
-    return Config.load(file, os.environ, options)
+    try:
+        return Config.load(file, os.environ, options)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: {error}") from error

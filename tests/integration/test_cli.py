@@ -1,0 +1,214 @@
+"""The command line as a person uses it: processes, their output and exit codes."""
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.nodes import RUNTIMES, Clients, NodeProcess
+
+SOURCE = """
+def handler(event, context):
+    print("doing", event["what"])
+    if event["what"] == "fail":
+        raise ValueError("as asked")
+    return {"done": event["what"]}
+"""
+
+
+def cloudlet(*arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command and wait for its end."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CLOUDLET_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "cloudlet", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+        env=inherited | {"CLOUDLET_RUNTIMES": str(RUNTIMES)} | environ,
+    )
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    """A node with a function, for the commands that look at one."""
+    node = NodeProcess(tmp_path_factory.mktemp("cli") / "data")
+    node.start()
+    clients = Clients("test")
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", SOURCE)
+    functions = clients.make(node.endpoint, "lambda")
+    functions.create_function(
+        FunctionName="worker",
+        Runtime="python3.11",
+        Handler="app.handler",
+        Role="arn:aws:iam::000000000000:role/worker",
+        Code={"ZipFile": package.getvalue()},
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName="worker", WaiterConfig={"Delay": 1})
+    clients.close()
+    yield node
+    node.kill9()
+
+
+def test_help_names_every_command() -> None:
+    done = cloudlet("--help")
+    assert done.returncode == 0
+    for command in ["up", "down", "status", "doctor", "invoke", "logs", "credentials", "clock", "reset", "runtimes"]:
+        assert re.search(rf"\b{command}\b", done.stdout)
+
+
+def test_status_shows_what_runs(running: NodeProcess) -> None:
+    done = cloudlet("status", "--data", str(running.data))
+    assert done.returncode == 0
+    assert running.endpoint in done.stdout
+    assert "\x1b" not in done.stdout
+    values = json.loads(cloudlet("status", "--json", "--endpoint", running.endpoint).stdout)
+    assert values["pid"] == running.pid
+
+
+def test_invoke_shows_answer_and_log(running: NodeProcess) -> None:
+    done = cloudlet("invoke", "worker", "--payload", '{"what": "work"}', "--data", str(running.data))
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"done": "work"})
+    assert "doing work" in done.stderr
+    assert "REPORT RequestId" in done.stderr
+
+
+def test_invoke_takes_its_payload_from_the_input_or_a_file(running: NodeProcess, tmp_path: Path) -> None:
+    (tmp_path / "event.json").write_text('{"what": "file"}')
+    data = ("--data", str(running.data), "--no-log")
+    assert (
+        json.loads(cloudlet("invoke", "worker", "-p", "-", *data, stdin='{"what": "input"}').stdout)["done"] == "input"
+    )
+    done = cloudlet("invoke", "worker", "-p", f"@{tmp_path}/event.json", *data)
+    assert (json.loads(done.stdout)["done"], done.stderr) == ("file", "")
+
+
+def test_a_function_that_fails_fails_the_command(running: NodeProcess) -> None:
+    done = cloudlet("invoke", "worker", "-p", '{"what": "fail"}', "--data", str(running.data))
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["errorMessage"] == "as asked"
+    assert "The function failed (Unhandled)." in done.stderr
+
+
+def test_a_function_that_is_not_there_is_said(running: NodeProcess) -> None:
+    done = cloudlet("invoke", "nobody", "--data", str(running.data))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Function not found: arn:aws:lambda:us-east-1:000000000000:function:nobody" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_logs_can_be_followed(running: NodeProcess) -> None:
+    command = [sys.executable, "-m", "cloudlet", "logs", "worker", "--follow", "--data", str(running.data)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        cloudlet("invoke", "worker", "-p", '{"what": "something to follow"}', "--data", str(running.data))
+        assert any("doing something to follow" in line for line in following.stdout)
+        following.send_signal(signal.SIGINT)
+    assert following.returncode == 130
+    assert "doing something to follow" in cloudlet("logs", "worker", "--data", str(running.data)).stdout
+
+
+def test_logs_of_nobody_are_said(running: NodeProcess) -> None:
+    done = cloudlet("logs", "nobody", "--data", str(running.data))
+    assert (done.returncode, "no log yet" in done.stderr) == (1, True)
+
+
+def test_credentials_make_the_aws_cli_work(running: NodeProcess) -> None:
+    for option in ((), ("--root",)):
+        lines = cloudlet("credentials", "--export", *option, "--data", str(running.data)).stdout
+        variables = dict(line.removeprefix("export ").split("=", 1) for line in lines.splitlines())
+        assert variables["AWS_ENDPOINT_URL"] == running.endpoint
+        aws = Path(sys.executable).parent / "aws"
+        done = subprocess.run(
+            [aws, "sts", "get-caller-identity"], capture_output=True, text=True, check=True, env=os.environ | variables
+        )
+        assert json.loads(done.stdout)["Account"] == "000000000000"
+
+
+def test_the_clock_moves(running: NodeProcess) -> None:
+    data = ("--data", str(running.data))
+    before = cloudlet("clock", *data).stdout
+    assert cloudlet("clock", "advance", "30d", *data).returncode == 0
+    after = cloudlet("clock", *data).stdout
+    assert "ahead of the host" in after
+    assert after > before
+    assert cloudlet("clock", "set", "2100-01-01T00:00:00Z", *data).stdout.startswith("2100-01-01T00:00:00")
+    back = cloudlet("clock", "set", "2000-01-01T00:00:00Z", *data)
+    assert (back.returncode, "forward only" in back.stderr) == (1, True)
+    assert cloudlet("clock", "advance", "soon", *data).returncode == 2
+
+
+def test_runtimes_are_listed() -> None:
+    done = cloudlet("runtimes", "list")
+    assert done.returncode == 0
+    assert "provided.al2023" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["status", "clock", "down"])
+def test_a_node_that_does_not_run_is_said(command: str, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        done = cloudlet(command, "--data", str(tmp_path), CLOUDLET_PORT=str(free.getsockname()[1]))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No node" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_said(running: NodeProcess, tmp_path: Path) -> None:
+    done = cloudlet("up", "--port", running.endpoint.rpartition(":")[2], "--data", str(tmp_path / "other"))
+    assert done.returncode == 1
+    assert "is in use" in done.stderr
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_in_use_is_said(running: NodeProcess) -> None:
+    done = cloudlet("up", "--port", "0", "--data", str(running.data))
+    assert done.returncode == 1
+    assert f"in use by another node (process {running.pid})" in done.stderr
+
+
+def test_wrong_settings_are_said(tmp_path: Path) -> None:
+    assert cloudlet("up", "--auth", "none").returncode == 2
+    done = cloudlet("up", "--data", str(tmp_path), CLOUDLET_PORT="many")
+    assert (done.returncode, "port: 'many' is not a int" in done.stderr) == (2, True)
+
+
+def test_a_node_in_the_background_is_started_emptied_and_stopped(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "data"))
+    started = cloudlet("up", "--detach", "--port", "0", *data)
+    try:
+        assert started.returncode == 0, started.stderr
+        assert "http://127.0.0.1:" in started.stdout
+        refused = cloudlet("reset", *data)
+        assert (refused.returncode, "--yes" in refused.stderr) == (2, True)
+        assert cloudlet("reset", "--yes", *data).returncode == 0
+    finally:
+        stopped = cloudlet("down", *data)
+    assert (stopped.returncode, stopped.stdout) == (0, "Stopped.\n")
+    assert cloudlet("down", *data).returncode == 1
+
+
+def test_a_background_start_that_fails_says_why(running: NodeProcess) -> None:
+    done = cloudlet("up", "-d", "--port", "0", "--data", str(running.data))
+    assert (done.returncode, "in use by another node" in done.stderr) == (1, True)
+
+
+def test_sigterm_ends_a_node_clean(tmp_path: Path) -> None:
+    node = NodeProcess(tmp_path / "data")
+    node.start()
+    assert node.stop(signal.SIGTERM) == 0
+    assert "Traceback" not in node.log
+    assert not (node.data / "node.json").exists()

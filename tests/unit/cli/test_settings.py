@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+
+from cloudlet.cli import settings
+from cloudlet.config import ConfigError
+
+
+def test_a_file_beside_is_read_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert settings.load(None).port == 4566
+    (tmp_path / "cloudlet.toml").write_text("port = 1111")
+    assert settings.load(None).port == 1111
+    monkeypatch.setenv("CLOUDLET_PORT", "2222")
+    assert settings.load(None).port == 2222
+    assert settings.load(None, port=3333).port == 3333
+
+
+def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no file"):
+        settings.load(tmp_path / "nowhere.toml")
+
+
+def test_a_file_that_is_no_toml_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_text("port = ")
+    with pytest.raises(ConfigError, match="broken"):
+        settings.load(file)
