@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class SandboxLauncher:
         self._launches: dict[str, tuple[SandboxSpec, asyncio.Future[LaunchedSandbox]]] = {}
         self._preparing: dict[str, asyncio.Future[None]] = {}
         self._connection: socket.socket | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._started: asyncio.Future[None] | None = None
         self._starting = asyncio.Lock()
         self._sending = asyncio.Lock()
@@ -50,31 +51,38 @@ class SandboxLauncher:
             if self._is_closed:
                 raise SandboxFailure("The launcher is closed.")
             self._state.mkdir(parents=True, exist_ok=True)
-            started = await self._spawn()
+            started = self._spawn()
             try:
                 await asyncio.wait_for(asyncio.shield(started), _START_TIMEOUT_S)
             except TimeoutError:
                 self._lose()
                 raise SandboxFailure(f"The launcher did not start within {_START_TIMEOUT_S:.0f} s.") from None
 
-    async def _spawn(self) -> asyncio.Future[None]:
+    def _spawn(self) -> asyncio.Future[None]:
         """Start the process; the future is done when it says that it serves, or why it cannot."""
         ours, theirs = messages.pair()
         ours.setblocking(False)
-        folder = Path(__file__).parent
-        code = f"import sys; sys.path.insert(0, {str(folder)!r}); from agent.main import main; main()"
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-S", "-c", code, str(theirs.fileno()), str(self._state),
-                pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL, cwd="/", start_new_session=True,
+            self._process = subprocess.Popen(
+                self.command(theirs.fileno()),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                cwd="/",
+                start_new_session=True,  # a terminal's Ctrl-C is for the node, which ends its sandboxes in order
                 env={"LC_CTYPE": "C.UTF-8"},
-            )  # fmt: skip
+            )
         loop = asyncio.get_running_loop()
         started: asyncio.Future[None] = loop.create_future()
         self._started = started
         self._connection = ours
         loop.add_reader(ours.fileno(), self._receive)
         return started
+
+    def command(self, connection: int) -> list[str]:
+        """How the launcher's process is started."""
+        folder = Path(__file__).parent
+        code = f"import sys; sys.path.insert(0, {str(folder)!r}); from agent.main import main; main()"
+        return [sys.executable, "-I", "-S", "-c", code, str(connection), str(self._state)]
 
     async def prepare(self, runtime: str) -> None:
         """Prepare the runtime's folder and start its zygote. Raises RuntimeMissing, SandboxFailure."""
@@ -210,12 +218,17 @@ class SandboxLauncher:
             await asyncio.wait([sandbox.exited for sandbox in sandboxes], timeout=_END_TIMEOUT_S)
         self._lose()
         if self._process is not None:
-            try:
-                await asyncio.wait_for(self._process.wait(), _END_TIMEOUT_S)
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
+            await asyncio.to_thread(_end, self._process)
             self._process = None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """It ends by itself when its connection is closed."""
+    try:
+        process.wait(_END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _close_unwanted(future: "asyncio.Future[LaunchedSandbox]") -> None:

@@ -57,6 +57,11 @@ class LaunchedSandbox:
                 )
             )
 
+    @property
+    def limits_memory(self) -> bool:
+        """True where a control group limits and measures its memory."""
+        return "highest" in self._group
+
     def memory_peak_bytes(self) -> int:
         """The most memory that the tree has used so far; its /tmp and what it reads of files do not count."""
         if not self.exited.done() and not self._is_closed:
@@ -65,7 +70,7 @@ class LaunchedSandbox:
         return self._peak_bytes
 
     def _look_at_memory(self) -> None:
-        if "highest" not in self._group:
+        if not self.limits_memory:
             self._peak_bytes = max(self._peak_bytes, _most_resident(self.pid))
             return
         highest = _read(self._group["highest"])

@@ -68,7 +68,7 @@ class Runtimes:
     """Finds runtimes by name and makes them ready.
 
     `folder` holds the prepared ones and may be shared between nodes. With `nearest`, a Python version that this
-    machine has not is served by the nearest one that it has.
+    machine has not is served by the nearest one that it has. `interpreters` are looked for unless given.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Runtimes:
         folder: Path,
         *,
         nearest: bool = False,
+        interpreters: Mapping[str, Interpreter] | None = None,
         environ: Mapping[str, str] = os.environ,
         progress: Progress = logger.info,
     ) -> None:
@@ -83,10 +84,10 @@ class Runtimes:
         self._nearest = nearest
         self._environ = environ
         self._progress = progress
-        self._interpreters: dict[str, Interpreter] | None = None
+        self._interpreters = interpreters
         self._locks: dict[str, asyncio.Lock] = {}
 
-    def interpreters(self) -> dict[str, Interpreter]:
+    def interpreters(self) -> Mapping[str, Interpreter]:
         """The Python interpreters of this machine by runtime name; looked for once (some 100 ms)."""
         if self._interpreters is None:
             self._interpreters = discovery.discover(self._environ)

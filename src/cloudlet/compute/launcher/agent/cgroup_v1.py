@@ -21,6 +21,7 @@ class GroupV1:
     def __init__(self, folders: dict[str, str], limits: cgroups.Limits, marks: MemoryMarks | None) -> None:
         self._folders = folders
         self._marks = marks
+        self.limits_memory = marks is not None
         self._limits = limits
         self.notifier: int | None = None
         try:

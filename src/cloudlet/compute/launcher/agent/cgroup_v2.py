@@ -26,6 +26,7 @@ class GroupV2:
         self._folder = folder
         self._limits = limits
         self._controllers = controllers
+        self.limits_memory = "memory" in controllers
         self.notifier: int | None = None
         os.mkdir(folder)
         try:
@@ -155,7 +156,7 @@ def _opened(folder: str, is_top: bool) -> frozenset[str]:
 
 
 def find() -> HierarchyV2 | None:
-    """None where version 2 does not count memory (as where version 1 does), or where we may not make groups."""
+    """None where version 2 has no controller that we want (as where version 1 has them), or we may not make groups."""
     for tree in cgroups.mounted():
         if tree.controllers:
             continue
@@ -164,6 +165,6 @@ def find() -> HierarchyV2 | None:
                 continue
             # The real root of the tree has no type file, and may have processes beside its groups.
             controllers = _opened(folder, is_top=not os.path.exists(f"{folder}/cgroup.type"))
-            if "memory" in controllers:
+            if controllers:
                 return HierarchyV2(folder, controllers)
     return None

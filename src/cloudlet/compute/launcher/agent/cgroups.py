@@ -52,6 +52,8 @@ class Group(Protocol):
     """A descriptor that shows when the memory must be looked at."""
     notifier_events: int
     """What to poll it for."""
+    limits_memory: bool
+    """False where this machine lets us limit other things only."""
 
     def join_descriptors(self) -> list[int]:
         """Descriptors for the child: it writes `0` to each. Ours to close."""

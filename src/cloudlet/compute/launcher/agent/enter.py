@@ -68,7 +68,7 @@ def enter(spec: dict[str, Any], descriptors: Descriptors, report: int, filter_pr
     if descriptors.user is not None:
         identity.become(descriptors.user)
     _standard_descriptors(descriptors, report)
-    _limits()
+    _limits(spec["data_limit_bytes"])
     syscalls.drop_capabilities()
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
@@ -107,6 +107,14 @@ def _standard_descriptors(descriptors: Descriptors, report: int) -> None:
     syscalls.close_range(REPORT_FD + 1)
 
 
-def _limits() -> None:
-    for limit, (soft, hard) in LIMITS.items():
-        resource.setrlimit(limit, (soft, hard))
+def _limits(data_limit_bytes: int) -> None:
+    for limit, values in LIMITS.items():
+        resource.setrlimit(limit, values)
+    if data_limit_bytes:
+        own = data_limit_bytes + _allocated_bytes()  # what the zygote has allocated is not the function's
+        resource.setrlimit(resource.RLIMIT_DATA, (own, own))
+
+
+def _allocated_bytes() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[5]) * resource.getpagesize()

@@ -35,6 +35,11 @@ class Launch:
             self.request["memory_mb"] * cgroups.MIB, self.request["ephemeral_storage_mb"] * cgroups.MIB
         )
 
+    @property
+    def data_limit_bytes(self) -> int:
+        """Where no control group limits its memory: how much every single process may allocate; else 0."""
+        return 0 if self.group is not None and self.group.limits_memory else self.limits.memory_bytes
+
     def make_pipe(self) -> int:
         """A pipe of which the node gets the read end and the sandbox the returned write end."""
         read_end, write_end = os.pipe()

@@ -125,6 +125,7 @@ class Launcher:
                 "environment": environment,
                 "owner_uid": self._host.users.base,
                 "ephemeral_storage_mb": request["ephemeral_storage_mb"],
+                "data_limit_bytes": launch.data_limit_bytes,
                 "descriptors": [name for name, _fd in descriptors],
             }
             link.send(launch, spec, [fd for _name, fd in descriptors])
