@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
 """
 
 import datetime
+from dataclasses import replace
 from typing import Any
 
 from cloudlet.arn import Arn
@@ -11,7 +12,7 @@ from cloudlet.compute.function import ComputeError, FunctionVersion, TemporaryCr
 from cloudlet.errors import OperationNotImplemented, ServiceError
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.services.base import Platform
-from cloudlet.services.lambda_.errors import InvalidParameterValue
+from cloudlet.services.lambda_.errors import CrossAccount, InvalidParameterValue
 
 SERVICE = "lambda.amazonaws.com"
 REFUSED = "The role defined for the function cannot be assumed by Lambda."
@@ -28,15 +29,28 @@ class FunctionCredentials:
         self._platform = platform
 
     async def credentials(self, function: FunctionVersion) -> TemporaryCredentials:
-        """Fresh credentials for the role of `function`. Raises RoleRefused, ComputeError."""
-        request = {"RoleArn": function.role_arn, "RoleSessionName": function.name}
+        """Fresh credentials for the role of `function`. Raises RoleRefused, ComputeError.
+
+        In dev mode, a role of another account that is not there means the one of this name in the function's account:
+        what the function then calls must be where its caller looks for it.
+        """
+        try:
+            return await self._assume(function, function.role_arn)
+        except RoleRefused:
+            own = str(replace(Arn.parse(function.role_arn), account=function.account))
+            if self._platform.config.auth != "dev" or own == function.role_arn:
+                raise
+            return await self._assume(function, own)
+
+    async def _assume(self, function: FunctionVersion, role_arn: str) -> TemporaryCredentials:
+        request = {"RoleArn": role_arn, "RoleSessionName": function.name}
         context = _context(self._platform, function.account, function.region, function.function_arn)
         try:
             answer = await self._platform.calls.call(context, "sts", "AssumeRole", request)
         except ServiceError as error:
             if error.sender_fault:
                 raise RoleRefused(REFUSED) from error
-            raise ComputeError(f"no credentials for {function.role_arn}: {error}") from error
+            raise ComputeError(f"no credentials for {role_arn}: {error}") from error
         issued = answer["Credentials"]
         return TemporaryCredentials(
             issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"], _seconds(issued["Expiration"])
@@ -44,10 +58,12 @@ class FunctionCredentials:
 
 
 async def check_role(platform: Platform, context: RequestContext, role_arn: str, function_arn: str) -> None:
-    """Raises InvalidParameterValue when Lambda cannot assume the role.
+    """Raises InvalidParameterValue when Lambda cannot assume the role, CrossAccount when it is another account's.
 
     In dev mode a role that is not there is taken for one that will do: who only tries functions out makes no roles.
     """
+    if platform.config.auth != "dev" and Arn.parse(role_arn).account != context.account:
+        raise CrossAccount("Cross-account pass role is not allowed.")
     call = _context(platform, context.account, context.region, function_arn)
     try:
         await platform.calls.call(

@@ -26,6 +26,7 @@ class _NoSuchEntity(ServiceError):
 class _Sts(Service):
     name = "sts"
     error: ServiceError | None = None
+    refused = ""
     calls: list[tuple[RequestContext, dict[str, Any]]]
 
     @operation("AssumeRole")
@@ -33,6 +34,8 @@ class _Sts(Service):
         self.calls.append((context, params))
         if self.error is not None:
             raise self.error
+        if params["RoleArn"] == self.refused:
+            raise AccessDenied("no")
         return {
             "Credentials": {
                 "AccessKeyId": "ASIAAAAAAAAAAAAAAAAA",
@@ -122,3 +125,30 @@ async def test_with_rights_enforced_it_must(world: World, sts: _Sts, iam: _Iam) 
     world.service.platform = dataclasses.replace(world.platform, config=enforced)
     with pytest.raises(ServiceError, match=REFUSED):
         await world.create()
+
+
+OTHERS_ROLE = ROLE.replace(ACCOUNT, "222222222222")
+
+
+async def test_in_dev_mode_a_role_of_an_account_that_is_not_there_means_the_functions_own(
+    world: World, sts: _Sts, iam: _Iam
+) -> None:
+    sts.refused = OTHERS_ROLE
+    await world.create(Role=OTHERS_ROLE)
+    function = dataclasses.replace(FUNCTION, role_arn=OTHERS_ROLE)
+    await FunctionCredentials(world.platform).credentials(function)
+    assert sts.calls[-1][1]["RoleArn"] == ROLE
+
+
+async def test_with_rights_enforced_a_role_is_of_the_functions_account(world: World, sts: _Sts) -> None:
+    enforced = dataclasses.replace(world.platform, config=dataclasses.replace(world.config, auth="enforced"))
+    world.service.platform = enforced
+    with pytest.raises(ServiceError) as caught:
+        await world.create(Role=OTHERS_ROLE)
+    assert (caught.value.code, caught.value.message) == (
+        "AccessDeniedException",
+        "Cross-account pass role is not allowed.",
+    )
+    sts.refused = OTHERS_ROLE
+    with pytest.raises(RoleRefused):
+        await FunctionCredentials(enforced).credentials(dataclasses.replace(FUNCTION, role_arn=OTHERS_ROLE))
