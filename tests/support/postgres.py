@@ -120,7 +120,7 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def shared_cluster(folder: Path) -> Iterator[Cluster]:
+def shared_cluster(folder: Path, *, durable: bool = False) -> Iterator[Cluster]:
     """The cluster of all processes that name the same `folder`; the first one makes it, the last one's end ends it."""
     folder.mkdir(parents=True, exist_ok=True)
     users, state = folder / "users.lock", folder / "cluster.json"
@@ -131,7 +131,7 @@ def shared_cluster(folder: Path) -> Iterator[Cluster]:
             known = json.loads(state.read_text())
             cluster = Cluster(Path(known["folder"]), Path(known["bin"]))
         else:
-            cluster = Cluster.create()
+            cluster = Cluster.create(durable=durable)
             subprocess.Popen(
                 [sys.executable, "-c", _WATCHER, cluster.bin / "pg_ctl", cluster.folder, users, Cluster.user() or ""],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,

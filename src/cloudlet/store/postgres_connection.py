@@ -1,6 +1,7 @@
 """One PostgreSQL connection: how it is opened, how SQL and errors are translated, and the `Transaction` on it."""
 
 import functools
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ SETTINGS = {
     "idle_in_transaction_session_timeout": "60s",
     "enable_seqscan": "off",  # a scan of a whole table conflicts with each change of it, an index with few
     "jit": "off",
+    "lock_timeout": "20ms",  # who waits longer for a row would conflict anyway; deadlocks are found after 1 s
 }
 KEEPALIVE: dict[str, Any] = {
     "keepalives_idle": 10,
@@ -50,6 +52,10 @@ class _NumberLoader(Loader):
     def load(self, data: Buffer) -> int | float:
         text = bytes(data)
         return float(text) if b"." in text or not text.lstrip(b"-").isdigit() else int(text)
+
+
+# It warns of every statement that fails among many: that is how a conflict shows, and who runs it is told anyway.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 def connect(url: str) -> psycopg.Connection[Row]:
@@ -84,7 +90,7 @@ def schema(statement: str) -> str:
 
 def is_retryable(error: BaseException | None) -> bool:
     """True when the same transaction may succeed when it is run again."""
-    return isinstance(error, errors.SerializationFailure | errors.DeadlockDetected)
+    return isinstance(error, errors.SerializationFailure | errors.DeadlockDetected | errors.LockNotAvailable)
 
 
 def translated(error: psycopg.Error, sql: str) -> Exception:

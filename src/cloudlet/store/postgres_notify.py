@@ -37,8 +37,6 @@ class Notifier:
         self._some_lost = False
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self.connected = asyncio.Event()
-        """Set while this node hears the others."""
 
     def start(self) -> None:
         """Start to send and to listen, in tasks that `stop` ends."""
@@ -90,12 +88,8 @@ class Notifier:
     async def _receive(self, connection: psycopg.AsyncConnection) -> None:
         await connection.execute(f"LISTEN {CHANNEL}")
         self._listeners.call_all()
-        self.connected.set()
-        try:
-            async for notification in connection.notifies():
-                self._take(notification.payload)
-        finally:
-            self.connected.clear()
+        async for notification in connection.notifies():
+            self._take(notification.payload)
 
     def _take(self, text: str) -> None:
         try:

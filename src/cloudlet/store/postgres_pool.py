@@ -1,8 +1,8 @@
 """Threads that run transactions, each with a connection of its own.
 
-A transaction is run again when PostgreSQL says that it conflicts with another one, and when its connection is lost
-before COMMIT was sent. When the connection is lost after that, nobody knows whether it was kept: it is neither run
-again nor acknowledged.
+A transaction is run again when PostgreSQL says that it conflicts with another one - then alone on this node, so that
+only other nodes' can be in its way - and when its connection is lost before COMMIT was sent. When the connection is
+lost after that, nobody knows whether it was kept: it is neither run again nor acknowledged.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -34,12 +34,14 @@ MAX_RETRY_S = 20.0
 MAX_CONNECTS = 3
 RETRY_FIRST_S = 0.002
 RETRY_MAX_S = 0.25
+HOT, MAX_HEAT, COOLING = 2.0, 6.0, 0.98
+"""A conflict counts 1, and less with each attempt without one; above HOT transactions are let in one by one."""
 
 Done = Callable[[Any, BaseException | None, "PostgresReader | None"], None]
 
 BEGIN_WRITE = "BEGIN"
 BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-BEGIN_SCHEMA = "BEGIN ISOLATION LEVEL READ COMMITTED"
+BEGIN_SCHEMA = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = 0"
 
 
 class Job:
@@ -53,6 +55,44 @@ class Job:
         self.done = done
 
 
+class _Gate:
+    """Lets many transactions in together, or one alone.
+
+    While conflicts are frequent each is let in alone: attempts that are thrown away cost more than waiting.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._waiting_alone = 0
+        self._heat = 0.0
+
+    def note(self, is_conflict: bool) -> None:
+        """Count an attempt that conflicted or did not."""
+        self._heat = min(self._heat + 1.0, MAX_HEAT) if is_conflict else self._heat * COOLING
+
+    @contextlib.contextmanager
+    def pass_through(self, alone: bool) -> Iterator[None]:
+        """Be inside: with others, or alone. Who waits to be alone goes before those who come later."""
+        alone = alone or self._heat > HOT
+        with self._changed:
+            if alone:
+                self._waiting_alone += 1
+                self._changed.wait_for(lambda: self._inside == 0)
+                self._waiting_alone -= 1
+                self._inside = -1
+            else:
+                self._changed.wait_for(lambda: self._inside >= 0 and not self._waiting_alone)
+                self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside = 0 if alone else self._inside - 1
+                if self._inside == 0:
+                    self._changed.notify_all()
+
+
 class Pool:
     """The threads. Jobs are begun in the order in which they come."""
 
@@ -60,6 +100,7 @@ class Pool:
         self._url = url
         self._loop = loop
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._gate = _Gate()
         self._threads = [
             threading.Thread(target=self._run, name=f"store-{number}", daemon=True) for number in range(threads)
         ]
@@ -78,7 +119,7 @@ class Pool:
             thread.join()
 
     def _run(self) -> None:
-        session = _Session(self._url)
+        session = _Session(self._url, self._gate)
         while (job := self._jobs.get()) is not None:
             result, error, tx = None, None, None
             try:
@@ -96,8 +137,9 @@ class Pool:
 class _Session:
     """A connection that is made anew when it is lost. Used by one thread."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, gate: _Gate) -> None:
         self._url = url
+        self._gate = gate
         self._connection: psycopg.Connection[Row] | None = None
 
     def run(self, job: Job) -> tuple[Any, PostgresReader]:
@@ -108,11 +150,17 @@ class _Session:
         deadline = time.monotonic() + MAX_RETRY_S
         delay_s = RETRY_FIRST_S
         connects = 0
+        conflicts = 0
         while True:
             connection = self._open()
             attempt = _Attempt(connection, job)
             try:
-                return attempt.run(), attempt.tx
+                if job.begin == BEGIN_READ:
+                    return attempt.run(), attempt.tx
+                with self._gate.pass_through(alone=conflicts > 0):
+                    result = attempt.run()
+                self._gate.note(is_conflict=False)
+                return result, attempt.tx
             except BaseException as error:
                 self._clear(connection)
                 if self._connection is None and not attempt.is_sent:
@@ -124,8 +172,11 @@ class _Session:
                     raise
                 if time.monotonic() > deadline:
                     raise StoreUnavailable(f"a transaction conflicts with others for {MAX_RETRY_S:.0f} s") from error
-            time.sleep(random.uniform(0, delay_s))
-            delay_s = min(delay_s * 2, RETRY_MAX_S)
+            self._gate.note(is_conflict=True)
+            conflicts += 1
+            if conflicts > 1:  # the first time the conflict was most likely within this node
+                time.sleep(random.uniform(0, delay_s))
+                delay_s = min(delay_s * 2, RETRY_MAX_S)
 
     def close(self) -> None:
         if self._connection is not None:

@@ -17,8 +17,8 @@ from cloudlet.store.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-PREPARED_BYTES = 4 * 1024 * 1024
-CHECKPOINT_COMMITS = 1000
+PREPARED_BYTES = 8 * 1024 * 1024
+CHECKPOINT_COMMITS = 1500
 CHECKPOINT_GROWTH_BYTES = 8 * 1024 * 1024
 MAX_LOG_BYTES = 16 * 1024 * 1024
 """Once the log in use is larger, the rest is moved between two batches."""
@@ -70,8 +70,8 @@ class WriteAheadLog:
         self._connection.close()
 
     def _move(self, connection: sqlite3.Connection) -> None:
-        _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        self._in_use_bytes = pages * self._page_bytes if moved < pages else 0
+        _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._in_use_bytes = pages * self._page_bytes
 
     def _moved(self, error: BaseException | None) -> None:
         self._is_running = False
