@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Awaitable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any, Self, TypeVar
 
 from cloudlet import __version__, process_memory
@@ -65,7 +66,7 @@ class Node:
     port: int
 
     def __init__(self, config: Config) -> None:
-        self.config = config
+        self.config = config = _with_whole_paths(config)
         self.is_ready = False
         self._started = time.monotonic()
         self._folder = NodeFolder(config.data)
@@ -236,6 +237,12 @@ class Node:
             "memory": process_memory.by_role(),
             "connections": self._http.connections,
         }
+
+
+def _with_whole_paths(config: Config) -> Config:
+    """Parts of a node work in folders of their own, where a relative path would mean another place."""
+    runtimes = config.runtimes.absolute() if config.runtimes else None
+    return replace(config, data=config.data.absolute(), runtimes=runtimes)
 
 
 def _bind(host: str, port: int) -> socket.socket:
