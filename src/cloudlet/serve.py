@@ -1,6 +1,7 @@
 """A node as a process: its loop, its signals, its log."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,12 @@ def run(config: Config) -> None:
         runner.run(_Process(config).serve())
 
 
+def _settle_memory() -> None:
+    """Take what the start has made out of the collector's sight: it stays, and looking through it costs 20 ms a time."""
+    gc.collect()
+    gc.freeze()
+
+
 class _Process:
     def __init__(self, config: Config) -> None:
         self._node = Node(config)
@@ -47,6 +54,7 @@ class _Process:
     async def _serve(self) -> None:
         async with self._node as node:
             print(f"Cloudlet {__version__} serves at {node.endpoint}", flush=True)
+            _settle_memory()
             print("Ready.", flush=True)
             stop, failed = asyncio.ensure_future(self._stop.wait()), asyncio.ensure_future(node.failed())
             await asyncio.wait([stop, failed], return_when=asyncio.FIRST_COMPLETED)

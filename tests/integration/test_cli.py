@@ -1,6 +1,5 @@
 """The command line as a person uses it: processes, their output and exit codes."""
 
-import io
 import json
 import os
 import re
@@ -8,12 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.functions import create_function
 from tests.support.nodes import RUNTIMES, Clients, NodeProcess
 
 SOURCE = """
@@ -45,18 +44,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
     node = NodeProcess(tmp_path_factory.mktemp("cli") / "data")
     node.start()
     clients = Clients("test")
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("app.py", SOURCE)
-    functions = clients.make(node.endpoint, "lambda")
-    functions.create_function(
-        FunctionName="worker",
-        Runtime="python3.11",
-        Handler="app.handler",
-        Role="arn:aws:iam::000000000000:role/worker",
-        Code={"ZipFile": package.getvalue()},
-    )
-    functions.get_waiter("function_active_v2").wait(FunctionName="worker", WaiterConfig={"Delay": 1})
+    create_function(clients.make(node.endpoint, "lambda"), "worker", SOURCE)
     clients.close()
     yield node
     node.kill9()

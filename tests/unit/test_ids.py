@@ -10,7 +10,14 @@ def zeros(size: int) -> bytes:
 
 
 def test_uuids_are_version_4() -> None:
-    assert uuid.UUID(Ids().uuid()).version == 4
+    for _ in range(100):
+        made = uuid.UUID(Ids().uuid())
+        assert (made.version, made.variant) == (4, uuid.RFC_4122)
+
+
+def test_uuids_hold_all_the_randomness() -> None:
+    content = bytes(range(0xF0, 0x100))
+    assert Ids(lambda _: content).uuid() == str(uuid.UUID(bytes=content, version=4))
 
 
 def test_the_same_randomness_gives_the_same_ids() -> None:

@@ -16,7 +16,7 @@ from cloudlet.errors import AccessDenied, InternalFailure, ServiceError, Service
 from cloudlet.gateway.body import BodyReader, ClientGone, platform_limit
 from cloudlet.gateway.control import PREFIX, Control, has_foreign_origin
 from cloudlet.gateway.dispatcher import Dispatcher
-from cloudlet.gateway.router import Destination, Router
+from cloudlet.gateway.router import Destination, Form, Router
 from cloudlet.gateway.server import Message, Receive, Send
 from cloudlet.iam.authenticate import Authenticator, Target
 from cloudlet.iam.principals import RequestContext
@@ -85,10 +85,14 @@ class Edge:
             if handler := self._router.host_handler(request):
                 request.body = await self._bodies.read(request, receive, self._usual_limit)
                 return await handler(request)
-            destination = self._router.route(request)
-            request.body = await self._bodies.read(request, receive, self._limit(destination))
-            if destination is None:
-                destination = self._router.route_form(request)
+            route = self._router.route(request)
+            if isinstance(route, Form):
+                request.body = await self._bodies.read(request, receive, self._usual_limit)
+                destination = self._router.route_form(route, request.body)
+            else:
+                destination = route
+                limit = self._limits.get((route.service, route.operation), self._usual_limit)
+                request.body = await self._bodies.read(request, receive, limit)
             return await self._call(request, destination, request_id, sandboxed)
         except ServiceError as error:
             failure = error
@@ -126,11 +130,6 @@ class Edge:
         )
         result = await self._dispatcher.call(context, model.name, destination.operation, params)
         return operation.encode(protocol, result or {}, request_id)
-
-    def _limit(self, destination: Destination | None) -> BodyLimit:
-        if destination is None:
-            return self._usual_limit
-        return self._limits.get((destination.service, destination.operation), self._usual_limit)
 
 
 async def send_response(response: HttpResponse, request_id: str, receive: Receive, send: Send) -> None:

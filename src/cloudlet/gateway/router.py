@@ -54,6 +54,14 @@ class Destination:
         return self.model.name
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A request whose body, a form, will say where it goes."""
+
+    names: Sequence[str]
+    """The services that it may be for; empty when any."""
+
+
 class Router:
     """Finds destinations. `implemented` are the services that have handlers."""
 
@@ -82,8 +90,8 @@ class Router:
             return handler
         raise OperationNotImplemented(f"Hosts of {label} are not implemented by Cloudlet.")
 
-    def route(self, request: HttpRequest) -> Destination | None:
-        """Where `request` goes, by what its head says; None when only its body can tell (`route_form`).
+    def route(self, request: HttpRequest) -> Destination | Form:
+        """Where `request` goes, by what its head says; a `Form` when only its body can tell (`route_form`).
 
         Raises ServiceError for an operation that does not exist.
         """
@@ -96,12 +104,12 @@ class Router:
             return self._unnamed(request)
         if self._takes_form(request, names):
             action_in_query = "Action=" in request.query_string
-            return self._by_action(request.query_string.encode("latin-1"), names) if action_in_query else None
+            return self._by_action(request.query_string.encode("latin-1"), names) if action_in_query else Form(names)
         return self._by_path(request, names)
 
-    def route_form(self, request: HttpRequest) -> Destination:
+    def route_form(self, form: Form, body: bytes) -> Destination:
         """Where a request goes whose body is a form. Raises ServiceError for an operation that does not exist."""
-        return self._by_action(request.body, self._named(request))
+        return self._by_action(body, form.names)
 
     def encode_error(
         self, request: HttpRequest, destination: Destination | None, error: ServiceError, request_id: str
@@ -121,7 +129,7 @@ class Router:
         labels = host_labels(request)
         return self._index.with_endpoint(labels[0]) if len(labels) > 1 else ()
 
-    def _unnamed(self, request: HttpRequest) -> Destination | None:
+    def _unnamed(self, request: HttpRequest) -> Destination | Form:
         """The destination of a request that names no service."""
         if "Action=" in request.query_string:
             return self._by_action(request.query_string.encode("latin-1"), ())
@@ -129,7 +137,7 @@ class Router:
             return self._by_path(request, [name for name in self._implemented if self._speaks(name, _RESTS)])
         except UnknownOperation:
             if _is_form(request):
-                return None
+                return Form(())
             raise
 
     def _takes_form(self, request: HttpRequest, names: Sequence[str]) -> bool:

@@ -3,7 +3,7 @@ from urllib.parse import urlencode
 import pytest
 
 from cloudlet.errors import OperationNotImplemented, ServiceError
-from cloudlet.gateway.router import Router, host_labels, scope_service
+from cloudlet.gateway.router import Destination, Form, Router, host_labels, scope_service
 from cloudlet.wire.http import HttpRequest, HttpResponse
 from cloudlet.wire.model import ServiceModels
 from cloudlet.wire.service_index import ServiceIndex
@@ -30,8 +30,13 @@ def request(
     return HttpRequest(method, path, query, named, body)
 
 
+def destination_of(router: Router, sent: HttpRequest) -> Destination:
+    route = router.route(sent)
+    return router.route_form(route, sent.body) if isinstance(route, Form) else route
+
+
 def found(router: Router, sent: HttpRequest) -> tuple[str, str, str]:
-    destination = router.route(sent) or router.route_form(sent)
+    destination = destination_of(router, sent)
     return destination.service, destination.operation, destination.protocol
 
 
@@ -81,7 +86,7 @@ def test_services_that_share_a_signing_name_are_told_apart_by_the_action(router:
 def test_a_rest_path_finds_its_operation(router: Router, scope: str) -> None:
     sent = request("POST", "/2015-03-31/functions/arn%3Aaws%3Ax/invocations", scope=scope)
     destination = router.route(sent)
-    assert destination is not None
+    assert isinstance(destination, Destination)
     assert (destination.service, destination.operation) == ("lambda", "Invoke")
     assert destination.labels == {"FunctionName": "arn:aws:x"}
 
@@ -158,8 +163,8 @@ async def test_reserved_hosts_go_to_their_handler() -> None:
 def test_errors_are_in_the_protocol_of_the_request(router: Router) -> None:
     error = OperationNotImplemented("sqs:SendMessage is not implemented by Cloudlet.")
     sent = request(scope="sqs", x_amz_target="AmazonSQS.SendMessage")
-    answer = router.encode_error(sent, router.route(sent), error, "the-id")
+    answer = router.encode_error(sent, destination_of(router, sent), error, "the-id")
     assert (answer.status, b'"__type":"NotImplemented"' in bytes(answer.body)) == (501, True)  # type: ignore[arg-type]
     sent = request(scope="iam", body=b"Action=ListRoles", content_type=FORM)
-    answer = router.encode_error(sent, router.route_form(sent), error, "the-id")
+    answer = router.encode_error(sent, destination_of(router, sent), error, "the-id")
     assert (answer.status, b"<Code>NotImplemented</Code>" in bytes(answer.body)) == (501, True)  # type: ignore[arg-type]
