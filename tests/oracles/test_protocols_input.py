@@ -5,11 +5,9 @@ The cases are botocore's and Smithy's; a case has `params` and the `serialized` 
 
 import base64
 import math
-import os
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,8 +16,8 @@ import pytest
 
 from cloudlet.wire.http import HttpRequest
 from cloudlet.wire.model import ServiceModel
+from tests.support.oracles import ORACLES
 
-ORACLES = Path(os.environ.get("CLOUDLET_ORACLES", Path(__file__).parents[3] / "shared" / "oracles"))
 TOKEN = "00000000-0000-4000-8000-000000000000"
 
 _NO_BODY = "the case names the header that tells of compression, not the compressed body"

@@ -2,11 +2,9 @@
 
 import asyncio
 import math
-import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -20,8 +18,7 @@ from botocore.utils import parse_timestamp
 from cloudlet.errors import ServiceError
 from cloudlet.wire.http import HttpResponse
 from cloudlet.wire.model import ServiceModel
-
-ORACLES = Path(os.environ.get("CLOUDLET_ORACLES", Path(__file__).parents[3] / "shared" / "oracles"))
+from tests.support.oracles import ORACLES
 
 _FLAT = "botocore reads a flat list by its items' name, which two lists share here; it leaves the case out itself"
 _ABSENT = "botocore takes an absent payload for an empty one; it leaves the case out itself"

@@ -75,11 +75,8 @@ class Constraints:
         if self.measures and self._low is not None and self._low <= 0:
             self._low = None
 
-    def __bool__(self) -> bool:
-        return bool(self.enum or self.pattern) or self._low is not None or self._high is not None
-
-    def test(self) -> Test:
-        """The test of a value whose type is right."""
+    def test(self) -> Test | None:
+        """The test of a value whose type is right; None where there is nothing to test."""
         tests: list[Test] = []
         if self._low is not None or self._high is not None:
             tests.append((_length_test if self.measures else _range_test)(self._low, self._high))
@@ -87,9 +84,21 @@ class Constraints:
             tests.append(frozenset(self.enum).__contains__)
         if self.pattern is not None:
             tests.append(_pattern_test(self.pattern))
-        if len(tests) == 1:
-            return tests[0]
+        if len(tests) < 2:
+            return tests[0] if tests else None
         return lambda value: all(test(value) for test in tests)
+
+    def fused(self, shape: Shape) -> Test | None:
+        """The test of type and constraints in one, for the kinds of values that are most frequent."""
+        if self.pattern is not None or self.enum:
+            return None
+        low = 0 if self._low is None else self._low
+        high = sys.maxsize if self._high is None else self._high
+        if shape.type_name == "string":
+            return lambda value: isinstance(value, str) and low <= len(value) <= high
+        if shape.type_name in _BOUNDS:
+            return lambda value: isinstance(value, int) and low <= value <= high and not isinstance(value, bool)
+        return None
 
     def broken(self, value: Any) -> list[str]:
         """The words for each constraint that `value` breaks."""

@@ -60,6 +60,7 @@ def merged(description: Description, additions: Description) -> Description:
 
 
 def _drop_documentation(description: Description) -> None:
+    description.pop("documentation", None)
     for operation in description["operations"].values():
         operation.pop("documentation", None)
     for shape in description["shapes"].values():

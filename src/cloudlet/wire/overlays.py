@@ -20,18 +20,21 @@ class Overlay:
     """The additions to one service's model."""
 
     def __init__(self, additions: dict[str, Any]) -> None:
-        self._all = additions.get("all", {})
-        self._by_protocol = {key: value for key, value in additions.items() if key != "all"}
-        self.protocols: tuple[str, ...] = tuple(self._by_protocol)
+        self._additions = additions
+        self.protocols: tuple[str, ...] = tuple(key for key in additions if key != "all")
         """The protocols that the service speaks besides those of its model."""
+
+    def additions(self, protocol: str) -> dict[str, Any]:
+        """What is laid over the model for `protocol`, or for `all` of them."""
+        return dict(self._additions.get(protocol, {}))
 
     def apply(self, description: Description) -> Description:
         """`description` with what holds for all protocols."""
-        return merged(description, self._all) if self._all else description
+        return merged(description, self.additions("all")) if self._additions else description
 
     def model(self, protocol: str, model: Model) -> Model:
         """`model` as `protocol` sees it."""
-        return Model(merged({**model.description}, self._by_protocol[protocol]))
+        return Model(merged({**model.description}, self.additions(protocol)))
 
 
 @cache

@@ -22,6 +22,8 @@ _LABEL = re.compile(r"\{([^}+]+)(\+?)\}")
 class _Route:
     """One operation, and what it asks of a request besides the path."""
 
+    weight: tuple[int, ...]
+    """Which of two operations on one path is tried first: the greater."""
     name: str
     labels: tuple[str, ...]
     fixed: tuple[tuple[str, str], ...]
@@ -34,11 +36,6 @@ class _Route:
     def is_satisfied(self, query: Query, headers: Mapping[str, str]) -> bool:
         return all(name in query for name in self.parameters) and all(name in headers for name in self.headers)
 
-    @property
-    def weight(self) -> tuple[int, int, int]:
-        """Which of two routes on one path is tried first: the greater."""
-        return len(self.fixed), len(self.parameters) + len(self.headers), sum(bool(value) for _, value in self.fixed)
-
 
 @dataclass(slots=True)
 class _Node:
@@ -46,6 +43,11 @@ class _Node:
     label: "_Node | None" = None
     rest: "_Node | None" = None
     routes: list[_Route] = field(default_factory=list)
+
+
+Values = tuple[str, ...]
+"""The texts that labels have taken, still percent-encoded."""
+Found = tuple[_Route, Values] | None
 
 
 class Router:
@@ -69,11 +71,11 @@ class Router:
         root = self._roots.get(method)
         if root is None:
             return None
-        for node, values in _leaves(root, raw_path.removeprefix("/").split("/"), 0, ()):
-            route = _choose(node.routes, query, headers)
-            if route is not None:
-                return route.name, dict(zip(route.labels, map(percent_decode, values), strict=True))
-        return None
+        found = _Search(raw_path.removeprefix("/").split("/"), query, headers).below(root, 0, ())
+        if found is None:
+            return None
+        route, values = found
+        return route.name, dict(zip(route.labels, map(percent_decode, values), strict=True))
 
     def _add(self, operation: OperationModel) -> None:
         path, _, query = operation.request_uri.partition("?")
@@ -89,43 +91,59 @@ class Router:
                 node.rest = node = node.rest or _Node()
             else:
                 node.label = node = node.label or _Node()
-        parameters, headers = _required(operation)
-        fixed = tuple(parse_pairs(query))
-        node.routes.append(
-            _Route(str(operation.name), tuple(labels), fixed, parameters - {name for name, _ in fixed}, headers)
-        )
+        node.routes.append(_route(operation, tuple(labels), tuple(parse_pairs(query))))
 
 
-def _leaves(
-    node: _Node, segments: list[str], position: int, values: tuple[str, ...]
-) -> Iterator[tuple[_Node, tuple[str, ...]]]:
-    """The ends that a path can reach, the most particular first, with the texts that its labels took."""
-    if node.routes and (position == len(segments) or (position == len(segments) - 1 and not segments[position])):
-        yield node, values
-    if position < len(segments):
-        segment = segments[position]
-        below = node.texts.get(segment)
-        if below is not None:
-            yield from _leaves(below, segments, position + 1, values)
-        if node.label is not None and segment:
-            yield from _leaves(node.label, segments, position + 1, (*values, segment))
-        if node.rest is not None and position < len(segments):
-            # What follows a label that takes the rest is fixed text, so it is looked for from the end.
-            for end in range(len(segments), position, -1):
-                taken = "/".join(segments[position:end])
-                if taken:
-                    yield from _leaves(node.rest, segments, end, (*values, taken))
+@dataclass(slots=True)
+class _Search:
+    """One request's way down the tree, the most particular branch first."""
 
+    segments: list[str]
+    query: Query
+    headers: Mapping[str, str]
 
-def _choose(routes: list[_Route], query: Query, headers: Mapping[str, str]) -> _Route | None:
-    fallback = None
-    for route in routes:
-        if route.fits(query):
-            if route.is_satisfied(query, headers):
-                return route
-            if fallback is None or len(route.fixed) == len(fallback.fixed):
-                fallback = route
-    return fallback
+    def below(self, node: _Node, position: int, values: Values) -> Found:
+        """The route at or below `node`, where the segments from `position` on are still to be matched."""
+        left = len(self.segments) - position
+        if node.routes and (left == 0 or (left == 1 and not self.segments[position])):
+            route = self._choose(node.routes)
+            if route is not None:
+                return route, values
+        if left == 0:
+            return None
+        segment = self.segments[position]
+        found = None
+        text = node.texts.get(segment)
+        if text is not None:
+            found = self.below(text, position + 1, values)
+        if found is None and node.label is not None and segment:
+            found = self.below(node.label, position + 1, (*values, segment))
+        if found is None and node.rest is not None:
+            found = self._rest(node.rest, position, values)
+        return found
+
+    def _rest(self, rest: _Node, position: int, values: Values) -> Found:
+        """The route of a label that takes all that is left, or all but the fixed text that follows it."""
+        if rest.texts:
+            for end in range(len(self.segments) - 1, position, -1):
+                text = rest.texts.get(self.segments[end])
+                if text is not None:
+                    found = self.below(text, end + 1, (*values, "/".join(self.segments[position:end])))
+                    if found is not None:
+                        return found
+        taken = "/".join(self.segments[position:])
+        route = self._choose(rest.routes) if taken else None
+        return None if route is None else (route, (*values, taken))
+
+    def _choose(self, routes: list[_Route]) -> _Route | None:
+        fallback = None
+        for route in routes:
+            if route.fits(self.query):
+                if route.is_satisfied(self.query, self.headers):
+                    return route
+                if fallback is None or len(route.fixed) == len(fallback.fixed):
+                    fallback = route
+        return fallback
 
 
 def _sort(node: _Node) -> None:
@@ -133,6 +151,20 @@ def _sort(node: _Node) -> None:
     for below in (*node.texts.values(), node.label, node.rest):
         if below is not None:
             _sort(below)
+
+
+def _route(operation: OperationModel, labels: tuple[str, ...], fixed: tuple[tuple[str, str], ...]) -> _Route:
+    parameters, headers = _required(operation)
+    parameters -= {name for name, _ in fixed}
+    weight = (
+        len(fixed),
+        len(parameters) + len(headers),
+        sum(bool(value) for _, value in fixed),
+        # Of two that differ in nothing the older spelling and the one for special endpoints come last.
+        not operation.traits.get("deprecated"),
+        "staticContextParams" not in operation.traits,
+    )
+    return _Route(weight, operation.name, labels, fixed, parameters, headers)
 
 
 def _required(operation: OperationModel) -> tuple[frozenset[str], frozenset[str]]:

@@ -55,9 +55,9 @@ class Validators(ShapeCompiler[[Any], bool]):
         return self._error(f"{len(found)} validation error{plural} detected: {'; '.join(found)}")
 
     def _make(self, shape: Shape) -> Test:
-        own = self._own(shape)
         if isinstance(shape, StructureShape) and not is_document(shape):
-            return self._structure(shape, own)
+            return self._structure(shape)
+        own = self._own(shape)
         if isinstance(shape, ListShape):
             return self._list(shape, own)
         if isinstance(shape, MapShape):
@@ -66,18 +66,21 @@ class Validators(ShapeCompiler[[Any], bool]):
 
     def _own(self, shape: Shape) -> Test:
         right_type, constraints = is_type(shape), Constraints(shape)
-        if not constraints or shape.name in self._dialect.unchecked:
+        if shape.name in self._dialect.unchecked:
             return right_type
+        fused = constraints.fused(shape)
+        if fused is not None:
+            return fused
         test = constraints.test()
-        return lambda value: right_type(value) and test(value)
+        return right_type if test is None else lambda value: right_type(value) and test(value)
 
-    def _structure(self, shape: StructureShape, own: Test) -> Test:
+    def _structure(self, shape: StructureShape) -> Test:
         tests = {name: self.compile(member) for name, member in shape.members.items()}
         required = tuple(shape.required)
         union = bool(shape.is_union)
 
         def test(value: Any) -> bool:
-            if not own(value):
+            if value.__class__ is not dict and not isinstance(value, Mapping):
                 return False
             for name in required:
                 if value.get(name) is None:

@@ -17,7 +17,8 @@ from cloudlet.wire.eventstream import EventStreams, stream_member
 from cloudlet.wire.http import HttpRequest, HttpResponse
 from cloudlet.wire.protocols.base import REQUEST_ID
 from cloudlet.wire.protocols.json import error_body
-from cloudlet.wire.protocols.json_values import Convert, JsonDecoders, JsonEncoders, refuse
+from cloudlet.wire.protocols.json_read import Convert, JsonDecoders, refuse
+from cloudlet.wire.protocols.json_write import JsonEncoders
 from cloudlet.wire.shapes import Model, OperationModel, Shape, StructureShape
 
 CONTENT_TYPE = "application/cbor"

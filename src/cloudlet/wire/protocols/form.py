@@ -163,7 +163,7 @@ def _scalar(convert: Callable[[str], Any]) -> Callable[[Any], Any]:
     def decode(node: Any) -> Any:
         if isinstance(node, dict):
             node = node.get("")
-            if node is None:
+            if not isinstance(node, str):
                 raise SerializationError("Start of structure or map found where not expected.")
         return convert(node)
 

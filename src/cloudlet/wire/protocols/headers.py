@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from cloudlet.errors import SerializationError
-from cloudlet.wire.protocols.json_values import decode_base64, encode_base64
+from cloudlet.wire.protocols.json_read import decode_base64
+from cloudlet.wire.protocols.json_write import encode_base64
 from cloudlet.wire.protocols.text import text_decoder, text_encoder
 from cloudlet.wire.shapes import ListShape, Shape
 

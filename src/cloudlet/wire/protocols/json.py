@@ -16,7 +16,8 @@ from cloudlet.wire.eventstream import CONTENT_TYPE as EVENT_STREAM
 from cloudlet.wire.eventstream import EventStreams, stream_member
 from cloudlet.wire.http import HttpRequest, HttpResponse
 from cloudlet.wire.protocols.base import REQUEST_ID
-from cloudlet.wire.protocols.json_values import JsonDecoders, JsonEncoders
+from cloudlet.wire.protocols.json_read import JsonDecoders
+from cloudlet.wire.protocols.json_write import JsonEncoders
 from cloudlet.wire.shapes import Model, OperationModel
 
 

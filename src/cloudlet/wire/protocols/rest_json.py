@@ -10,7 +10,8 @@ from cloudlet.wire.eventstream import EventStreams
 from cloudlet.wire.http import HttpResponse
 from cloudlet.wire.protocols.base import REQUEST_ID
 from cloudlet.wire.protocols.json import error_body, parse
-from cloudlet.wire.protocols.json_values import JsonDecoders, JsonEncoders
+from cloudlet.wire.protocols.json_read import JsonDecoders
+from cloudlet.wire.protocols.json_write import JsonEncoders
 from cloudlet.wire.protocols.rest import Body, ResponseBindings, RestCodec
 from cloudlet.wire.shapes import Model, OperationModel, Shape, StructureShape
 

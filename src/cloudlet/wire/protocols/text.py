@@ -9,7 +9,8 @@ from urllib.parse import unquote_to_bytes
 
 from cloudlet.errors import SerializationError
 from cloudlet.wire import timestamps
-from cloudlet.wire.protocols.json_values import SPECIAL_FLOATS, decode_base64, encode_base64
+from cloudlet.wire.protocols.json_read import SPECIAL_FLOATS, decode_base64
+from cloudlet.wire.protocols.json_write import encode_base64
 from cloudlet.wire.shapes import Shape
 
 Decode = Callable[[str], Any]

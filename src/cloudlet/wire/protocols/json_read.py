@@ -1,4 +1,4 @@
-"""JSON values of modelled shapes, for the json and rest-json protocols.
+"""JSON values of modelled shapes, incoming, for the json and rest-json protocols.
 
 Decoding checks types as AWS's servers do, with their texts; a value whose Python type is already the right one is
 taken as it is, without a call, which is nearly all of a usual request.
@@ -10,16 +10,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from cloudlet.errors import SerializationError
 from cloudlet.wire import timestamps
-from cloudlet.wire.compiler import ShapeCompiler, check_known
+from cloudlet.wire.compiler import ShapeCompiler
 from cloudlet.wire.shapes import ListShape, MapShape, Shape, StructureShape, is_document, wire_name
 
 Convert = Callable[[Any], Any]
 
-_PLAIN: dict[str, type] = {
+PLAIN: dict[str, type] = {
     "string": str,
     "character": str,
     "integer": int,
@@ -86,7 +84,7 @@ class JsonDecoders(ShapeCompiler[[Any], Any]):
 
     def _structure(self, members: Mapping[str, Shape]) -> Convert:
         table = {
-            wire_name(member, name): (name, _PLAIN.get(member.type_name), self.compile(member))
+            wire_name(member, name): (name, PLAIN.get(member.type_name), self.compile(member))
             for name, member in members.items()
         }
 
@@ -104,7 +102,7 @@ class JsonDecoders(ShapeCompiler[[Any], Any]):
         return decode
 
     def _list(self, shape: ListShape) -> Convert:
-        plain, convert = _PLAIN.get(shape.member.type_name), self.compile(shape.member)
+        plain, convert = PLAIN.get(shape.member.type_name), self.compile(shape.member)
 
         def decode(value: Any) -> list[Any]:
             if value.__class__ is not list:
@@ -114,7 +112,7 @@ class JsonDecoders(ShapeCompiler[[Any], Any]):
         return decode
 
     def _map(self, shape: MapShape) -> Convert:
-        plain, convert = _PLAIN.get(shape.value.type_name), self.compile(shape.value)
+        plain, convert = PLAIN.get(shape.value.type_name), self.compile(shape.value)
 
         def decode(value: Any) -> dict[str, Any]:
             if value.__class__ is not dict:
@@ -195,108 +193,3 @@ _SCALARS: dict[str, Convert] = {
     "double": _float_decoder("double"),
     "blob": _decode_blob,
 }
-
-
-class JsonEncoders(ShapeCompiler[[Any], Any]):
-    """Compiles shapes to functions from a service's result to what a JSON writer is given."""
-
-    def body(self, shape: StructureShape, members: Mapping[str, Shape]) -> Convert:
-        """The encoder of those `members` of `shape` that go into the body; others of its members are left out."""
-        return self._structure(shape, members)
-
-    def serialise(self, shape: StructureShape, members: Mapping[str, Shape]) -> Callable[[Any], bytes]:
-        """As `body`, down to the bytes."""
-        encode = self.body(shape, members)
-        return lambda value: orjson.dumps(encode(value))
-
-    def _make(self, shape: Shape) -> Convert:
-        if is_document(shape):
-            return lambda value: value
-        if isinstance(shape, StructureShape):
-            return self._structure(shape, shape.members)
-        if isinstance(shape, ListShape):
-            return self._list(shape)
-        if isinstance(shape, MapShape):
-            return self._map(shape)
-        return self._scalar(shape)
-
-    def _scalar(self, shape: Shape) -> Convert:
-        if shape.type_name == "timestamp":
-            return _timestamp_encoder(shape.traits.get("timestampFormat", "unixtimestamp"))
-        if shape.type_name == "blob":
-            return encode_base64
-        if shape.type_name in ("float", "double"):
-            return _encode_float
-        return _same(_PLAIN[shape.type_name])
-
-    def _structure(self, shape: StructureShape, members: Mapping[str, Shape]) -> Convert:
-        owner, known = shape.name, shape.members.keys()
-        table = {
-            name: (wire_name(member, name), _PASSED.get(member.type_name), self.compile(member))
-            for name, member in members.items()
-        }
-
-        def encode(value: Any) -> dict[str, Any]:
-            result = {}
-            for name, item in value.items():
-                member = table.get(name)
-                if member is None:
-                    check_known(owner, value, known)
-                elif item is not None:
-                    key, plain, convert = member
-                    result[key] = item if item.__class__ is plain else convert(item)
-            return result
-
-        return encode
-
-    def _list(self, shape: ListShape) -> Convert:
-        plain, convert = _PASSED.get(shape.member.type_name), self.compile(shape.member)
-
-        def encode(value: Any) -> list[Any]:
-            return [item if item is None or item.__class__ is plain else convert(item) for item in value]
-
-        return encode
-
-    def _map(self, shape: MapShape) -> Convert:
-        plain, convert = _PASSED.get(shape.value.type_name), self.compile(shape.value)
-
-        def encode(value: Any) -> dict[str, Any]:
-            return {
-                str(key): item if item is None or item.__class__ is plain else convert(item)
-                for key, item in value.items()
-            }
-
-        return encode
-
-
-_PASSED = {name: kind for name, kind in _PLAIN.items() if kind is not float}
-"""As `_PLAIN`; a float is looked at, because JSON has no NaN."""
-
-
-def _same(kind: type) -> Convert:
-    """Passes subclasses (enumerations), refuses the rest: a slip in a service's code."""
-
-    def encode(value: Any) -> Any:
-        if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
-            return kind(value)
-        raise TypeError(f"expected {kind.__name__}, got {value!r}")
-
-    return encode
-
-
-def _encode_float(value: Any) -> float | str:
-    number = float(value)
-    if math.isfinite(number):
-        return number
-    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
-
-
-def encode_base64(value: Any) -> str:
-    """Bytes as base64. Raises TypeError for anything else."""
-    return binascii.b2a_base64(value, newline=False).decode()
-
-
-def _timestamp_encoder(timestamp_format: str) -> Convert:
-    if timestamp_format.lower() == "unixtimestamp":
-        return timestamps.to_epoch
-    return timestamps.FORMATTERS[timestamp_format.lower()]
