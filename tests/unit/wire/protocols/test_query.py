@@ -130,9 +130,7 @@ def test_an_operation_without_output_answers_its_request_id() -> None:
 
 
 def test_an_error_says_who_is_to_blame() -> None:
-    shapes: dict[str, Any] = {
-        "Fault": {**structure(message="String", Detail="String"), "exception": True, "fault": True}
-    }
+    fault = {**structure(message="String", Detail="String"), "exception": True, "fault": True}
     error = type("Fault", (ServiceError,), {"code": "Fault"})("text", Detail="d")
     response = service("query", Fault=fault).encode_error("query", error, "id")
     assert response.status == 500
