@@ -15,11 +15,16 @@ from cloudlet.compute.launcher.agent import messages
 from cloudlet.compute.launcher.sandbox import LaunchedSandbox
 from cloudlet.compute.runtimes import Runtime, Runtimes
 from cloudlet.compute.sandbox import SandboxSpec
+from cloudlet.config import Isolation
 
 __all__ = ["SandboxLauncher"]
 
 logger = logging.getLogger(__name__)
 
+_REFUSED = (
+    "This machine does not let the launcher isolate functions by namespaces ({}). `cloudlet doctor` says what is "
+    "missing. To run functions without isolation of files, processes and network, use --isolation process."
+)
 _START_TIMEOUT_S = 30.0
 _END_TIMEOUT_S = 10.0
 _UNANSWERED_LAUNCHES = 32
@@ -29,8 +34,11 @@ _UNANSWERED_LAUNCHES = 32
 class SandboxLauncher:
     """Makes sandboxes through one launcher process. A launcher that dies is started again at the next request."""
 
-    def __init__(self, runtimes: Runtimes, state: Path) -> None:
+    def __init__(self, runtimes: Runtimes, state: Path, isolation: Isolation = "namespaces") -> None:
+        """`state` is a folder for the launcher's own use. With `process`, sandboxes are only what machines without
+        user namespaces can give: processes with limits and a system call filter, in the host's network."""
         self._runtimes = runtimes
+        self._isolation = isolation
         self._state = state.absolute()
         self._sandboxes: dict[str, LaunchedSandbox] = {}
         self._launches: dict[str, tuple[SandboxSpec, asyncio.Future[LaunchedSandbox]]] = {}
@@ -82,7 +90,7 @@ class SandboxLauncher:
         """How the launcher's process is started."""
         folder = Path(__file__).parent
         code = f"import sys; sys.path.insert(0, {str(folder)!r}); from agent.main import main; main()"
-        return [sys.executable, "-I", "-S", "-c", code, str(connection), str(self._state)]
+        return [sys.executable, "-I", "-S", "-c", code, str(connection), str(self._state), self._isolation]
 
     async def prepare(self, runtime: str) -> None:
         """Prepare the runtime's folder and start its zygote. Raises RuntimeMissing, SandboxFailure."""
@@ -176,7 +184,7 @@ class SandboxLauncher:
             if kind == "started":
                 self._started.set_result(None)
             else:
-                self._started.set_exception(SandboxFailure(message["error"]))
+                self._started.set_exception(SandboxFailure(_REFUSED.format(message["error"])))
 
     def _zygote_is(self, runtime: str, error: SandboxFailure | None) -> None:
         future = self._preparing.get(runtime)

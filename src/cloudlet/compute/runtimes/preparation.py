@@ -37,9 +37,11 @@ import os
 import sys
 
 version = "python%d.%d" % sys.version_info[:2]
-sys.path[:1] = ["/var/task", "/opt/python/lib/%s/site-packages" % version, "/opt/python"]
-if "/var/runtime" not in sys.path:
-    sys.path.insert(3, "/var/runtime")
+runtime = sys.path[0]
+task = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
+sys.path[:1] = [task, "/opt/python/lib/%s/site-packages" % version, "/opt/python"]
+if runtime not in sys.path:
+    sys.path.insert(3, runtime)
 
 from awslambdaric import bootstrap
 from awslambdaric.lambda_runtime_client import LambdaRuntimeClient

@@ -47,13 +47,13 @@ class GroupV1:
         self._set("pids", "pids.max", cgroups.MAX_PROCESSES)
         self._set("cpu", "cpu.shares", self._limits.processor_shares)
 
-    def join_descriptors(self) -> list[int]:
+    def join_descriptors(self) -> list[tuple[str, int]]:
         """`tasks` of every tree."""
-        return [os.open(f"{folder}/tasks", os.O_WRONLY | os.O_CLOEXEC) for folder in self._folders.values()]
+        return [("cgroup", os.open(f"{folder}/tasks", os.O_WRONLY | os.O_CLOEXEC)) for folder in self._folders.values()]
 
-    def folder_descriptor(self) -> int | None:
-        """Only version 2 can fork into a group."""
-        return None
+    def kill(self) -> None:
+        """One by one, until none is left: they may go on forking meanwhile."""
+        cgroups.kill_all(f"{next(iter(self._folders.values()))}/cgroup.procs")
 
     def _memory(self) -> tuple[int, int]:
         """All that is used, and what of it is not files."""

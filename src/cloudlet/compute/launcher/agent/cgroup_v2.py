@@ -48,13 +48,16 @@ class GroupV2:
             weight = max(1, 100 * self._limits.processor_shares // 1024)
             cgroups.write(f"{self._folder}/cpu.weight", min(weight, 10_000))
 
-    def join_descriptors(self) -> list[int]:
-        """None: the child is forked into the group."""
-        return []
+    def join_descriptors(self) -> list[tuple[str, int]]:
+        """The folder, for clone3."""
+        return [("cgroup_folder", os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))]
 
-    def folder_descriptor(self) -> int | None:
-        """For clone3. Ours to close."""
-        return os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def kill(self) -> None:
+        """All at once, where the kernel can do that (5.14)."""
+        try:
+            cgroups.write(f"{self._folder}/cgroup.kill", 1)
+        except FileNotFoundError:
+            cgroups.kill_all(f"{self._folder}/cgroup.procs")
 
     def _memory(self) -> tuple[int, int]:
         used = cgroups.read_number(f"{self._folder}/memory.current")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import time
 from typing import Any, Callable, NamedTuple, Protocol
 
@@ -55,11 +56,11 @@ class Group(Protocol):
     limits_memory: bool
     """False where this machine lets us limit other things only."""
 
-    def join_descriptors(self) -> list[int]:
-        """Descriptors for the child: it writes `0` to each. Ours to close."""
+    def join_descriptors(self) -> list[tuple[str, int]]:
+        """Descriptors for the child, ours to close: `cgroup` to write `0` to, or `cgroup_folder` to be forked into."""
 
-    def folder_descriptor(self) -> int | None:
-        """The folder to fork into, where the kernel can do that."""
+    def kill(self) -> None:
+        """End every process in it."""
 
     def is_over_limit(self) -> bool:
         """Look at the memory, as `notifier` asks for: is it more than the sandbox may use?"""
@@ -109,6 +110,21 @@ def write(path: str, value: object) -> None:
         os.write(fd, str(value).encode())
     finally:
         os.close(fd)
+
+
+def kill_all(processes: str) -> None:
+    """Kill whatever the file `processes` lists, until it lists nothing."""
+    for _ in range(_ATTEMPTS):
+        with open(processes) as file:
+            pids = [int(line) for line in file]
+        if not any(pids):  # 0 is a process of another namespace, whose first process takes it along
+            return
+        for pid in filter(None, pids):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(_ATTEMPT_PAUSE_S)
 
 
 def remove_folder(path: str) -> None:

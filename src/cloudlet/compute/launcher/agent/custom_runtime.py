@@ -7,9 +7,6 @@ import signal
 import sys
 from typing import Any
 
-TASK_ROOT = "/var/task"
-BOOTSTRAPS = (f"{TASK_ROOT}/bootstrap", "/opt/bootstrap")
-"""https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html"""
 _COMMAND_NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 
@@ -18,21 +15,26 @@ class CustomRuntime:
     """Nothing to prepare: the runtime comes with the function."""
 
     def run(self, spec: dict[str, Any]) -> int:
-        """Become the bootstrap. Returns only when there is none that can be run."""
-        for bootstrap in BOOTSTRAPS:
+        """Become the bootstrap, of the code or of a layer. Returns only when there is none that can be run.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html
+        """
+        places = spec["places"]
+        bootstraps = [f"{folder}/bootstrap" for folder in (places["task"], *places["layers"])]
+        for bootstrap in bootstraps:
             if os.path.exists(bootstrap):
-                return execute([bootstrap], spec["environment"])
-        sys.stderr.write(f"Couldn't find valid bootstrap(s): [{' '.join(BOOTSTRAPS)}]\n")
+                return execute([bootstrap], spec)
+        sys.stderr.write(f"Couldn't find valid bootstrap(s): [{' '.join(bootstraps)}]\n")
         return _COMMAND_NOT_FOUND
 
 
-def execute(command: list[str], environment: dict[str, str]) -> int:
+def execute(command: list[str], spec: dict[str, Any]) -> int:
     """Run another program in place of this process. Returns the shell's status when it cannot be run."""
     for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored_by_python, signal.SIG_DFL)
     try:
-        os.chdir(TASK_ROOT)
-        os.execve(command[0], command, environment)
+        os.chdir(spec["places"]["task"])
+        os.execve(command[0], command, spec["environment"])
     except OSError as error:
         sys.stderr.write(f"{command[0]}: {error.strerror}\n")
         sys.stderr.flush()

@@ -11,11 +11,10 @@ import os
 import resource
 from typing import Any, NamedTuple, Sequence
 
-from . import identity, mounts, seccomp, syscalls
+from . import identity, landlock, mounts, seccomp, syscalls
 
 TELEMETRY_FD = 3
 REPORT_FD = 4
-TASK_ROOT = "/var/task"
 
 _NOSUID_NODEV = syscalls.MS_NOSUID | syscalls.MS_NODEV
 _PROC_FLAGS = _NOSUID_NODEV | syscalls.MS_NOEXEC | syscalls.MS_RDONLY
@@ -30,6 +29,34 @@ LIMITS = {
     resource.RLIMIT_STACK: (8 * 1024 * 1024, resource.RLIM_INFINITY),
 }
 """What a function sees on AWS (recorded from it). A core file can only land in the sandbox's own /tmp."""
+_NO_PIPED_CORE = (1, 1)
+"""The kernel's sign that no core is to be sent to the host's crash handler, which a limit of 0 would not stop."""
+
+
+class Walls(NamedTuple):
+    """What is the same for all sandboxes of a zygote, and is found out once."""
+
+    filter_program: bytes
+    landlock: int
+    """The kernel's version; 0 for none."""
+    limits: dict[int, tuple[int, int]]
+
+    @classmethod
+    def build(cls) -> Walls:
+        """For this machine and kernel. Raises KeyError for a machine that there is no filter for."""
+        limits = dict(LIMITS)
+        if _cores_leave_the_sandbox():
+            limits[resource.RLIMIT_CORE] = _NO_PIPED_CORE
+        return cls(seccomp.build(), landlock.version(), limits)
+
+
+def _cores_leave_the_sandbox() -> bool:
+    """True where a core goes to a program or a socket of the host, or where we cannot know."""
+    try:
+        with open("/proc/sys/kernel/core_pattern") as file:
+            return file.read(1) in "|@"
+    except OSError:
+        return True
 
 
 class Descriptors(NamedTuple):
@@ -60,20 +87,24 @@ class Descriptors(NamedTuple):
         )
 
 
-def enter(spec: dict[str, Any], descriptors: Descriptors, report: int, filter_program: bytes) -> None:
+def enter(spec: dict[str, Any], descriptors: Descriptors, report: int, walls: Walls) -> None:
     """Make the calling process the one that `spec` describes. `report` ends up as REPORT_FD. Raises OSError."""
     for cgroup in descriptors.cgroups:
         os.write(cgroup, b"0")  # first, so that all memory from here on is the sandbox's own
-    _namespaces(spec, descriptors)
     if descriptors.user is not None:
+        _namespaces(spec, descriptors)
         identity.become(descriptors.user)
+    else:
+        _stand_alone(spec["uid"])
     _standard_descriptors(descriptors, report)
-    _limits(spec["data_limit_bytes"])
+    _limits(walls.limits, spec["data_limit_bytes"])
     syscalls.drop_capabilities()
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     os.umask(0o022)
-    seccomp.install(filter_program)
+    temporary = [spec["places"]["temporary"], "/tmp", "/dev/shm"]
+    landlock.restrict(walls.landlock, temporary, devices=("/dev",), readable=spec.get("readable"))
+    seccomp.install(walls.filter_program)
 
 
 def _namespaces(spec: dict[str, Any], descriptors: Descriptors) -> None:
@@ -82,7 +113,7 @@ def _namespaces(spec: dict[str, Any], descriptors: Descriptors) -> None:
         syscalls.setns(descriptors.network, syscalls.CLONE_NEWNET)
     syscalls.sethostname(spec["hostname"])
     if descriptors.code is not None:
-        mounts.attach(descriptors.code, TASK_ROOT)
+        mounts.attach(descriptors.code, spec["places"]["task"])
     if descriptors.layers is not None:
         mounts.attach(descriptors.layers, "/opt")
     owner = spec["owner_uid"] or 0
@@ -90,6 +121,15 @@ def _namespaces(spec: dict[str, Any], descriptors: Descriptors) -> None:
     syscalls.mount("tmp", "/tmp", "tmpfs", _NOSUID_NODEV, f"{options}{spec['ephemeral_storage_mb']}m")
     syscalls.mount("shm", "/dev/shm", "tmpfs", _NOSUID_NODEV | syscalls.MS_NOEXEC, f"{options}{_SHM_BYTES}")
     syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS)
+
+
+def _stand_alone(uid: int | None) -> None:
+    """Without namespaces: a session of its own, and a user of its own where there can be one."""
+    os.setsid()
+    if uid is not None:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
 
 
 def _standard_descriptors(descriptors: Descriptors, report: int) -> None:
@@ -107,8 +147,8 @@ def _standard_descriptors(descriptors: Descriptors, report: int) -> None:
     syscalls.close_range(REPORT_FD + 1)
 
 
-def _limits(data_limit_bytes: int) -> None:
-    for limit, values in LIMITS.items():
+def _limits(limits: dict[int, tuple[int, int]], data_limit_bytes: int) -> None:
+    for limit, values in limits.items():
         resource.setrlimit(limit, values)
     if data_limit_bytes:
         own = data_limit_bytes + _allocated_bytes()  # what the zygote has allocated is not the function's

@@ -1,62 +1,56 @@
-"""What this machine lets the launcher do, taken once at its start."""
+"""What a kind of isolation has to do for the launcher: `namespaces`, or `bare` where there are none."""
 
 from __future__ import annotations
 
-import os
-import signal
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from . import cgroups, identity, mounts, network, syscalls
-
-
-class Host(NamedTuple):
-    """The means to make sandboxes."""
-
-    mountpoint: str
-    """An empty folder; things are mounted at it in private namespaces only."""
-    users: identity.Users
-    owner: int | None
-    """The user namespace that shows the host's root as root inside, where files can be shown so."""
-    layers: mounts.Layers
-    groups: cgroups.Hierarchy | None
-    pid_namespace: int
-    """The launcher's own, which zygotes come back to."""
-    network: int
-    """A namespace with nothing in it: launcher and zygotes need no network."""
-
-    def code(self, folder: str) -> int:
-        """A detached mount of a function's code. Raises OSError."""
-        return mounts.detach(folder, owner=self.owner)
+from .cgroups import Group
+from .network import Network
 
 
-def take_over(state: str) -> Host:
-    """Become as privileged as this machine allows, in a process namespace of our own. Raises OSError.
+class Kit(NamedTuple):
+    """What belongs to one sandbox from its beginning to its end."""
 
-    Returns in a forked child that is process 1 of that namespace: its end, in whatever way, is the end of every
-    zygote and sandbox. The caller itself waits for it and exits as it did.
-    """
-    mountpoint = os.path.join(state, "root")
-    os.makedirs(mountpoint, exist_ok=True)
-    instance = os.getpid()
-    groups = cgroups.detect()  # before this process is in a namespace, where it would see less
-    try:
-        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
-    except PermissionError:
-        identity.become_root_of_own_namespace()
-        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
-    syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
-    _continue_in_child()
-    pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    users = identity.Users.detect(instance)
-    owner = users.owner_namespace()
-    return Host(mountpoint, users, owner, mounts.Layers(mountpoint, owner), groups, pid_namespace, network.leave_host())
+    network: Network
+    slot: int
+    user: int | None
+    """The slot's user namespace, as a descriptor, where there are namespaces."""
 
 
-def _continue_in_child() -> None:
-    child = os.fork()
-    if child == 0:
-        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-        return
-    syscalls.close_range(3)  # so that the node's connection ends with the child
-    _pid, status = os.waitpid(child, 0)
-    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+class Provision(NamedTuple):
+    """What a child is told and handed for one launch."""
+
+    spec: dict[str, Any]
+    ours: list[tuple[str, int]]
+    """Descriptors with their names, to be closed once they are sent."""
+    shared: list[tuple[str, int]]
+    """Descriptors that belong to something else."""
+
+
+class Host(Protocol):
+    """The means to make sandboxes on this machine."""
+
+    @property
+    def is_short(self) -> bool:
+        """True when there is something to make ahead."""
+
+    def refill(self) -> None:
+        """Make one thing ahead. Raises OSError."""
+
+    def take(self) -> Kit:
+        """A kit for a new sandbox. Raises OSError."""
+
+    def give_back(self, kit: Kit, sandbox_id: str) -> None:
+        """The sandbox is gone."""
+
+    def provide(self, kit: Kit, request: dict[str, Any]) -> Provision:
+        """Mounts, users and paths for a launch. Raises OSError."""
+
+    def become_zygote(self, runtime: dict[str, Any], connection: int) -> None:
+        """In a fork of the launcher: be the zygote of `runtime`. Does not come back. Raises OSError."""
+
+    def sweep(self, kit: Kit, group: Group | None) -> None:
+        """The sandbox's runtime has ended: end whatever it has left behind."""
+
+    def close(self) -> None:
+        """Every sandbox is gone: give back what is left."""

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from . import cgroups
-from .stock import Kit
+from .host import Kit
 
 
 class Launch:

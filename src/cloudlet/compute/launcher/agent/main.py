@@ -14,12 +14,11 @@ import socket
 import sys
 from typing import Any, Callable
 
-from . import host, messages
+from . import bare, cgroups, messages, namespaces
+from .host import Host
 from .launches import Launch
 from .links import ZygoteLink
-from .stock import Stock
 
-_HOST_NAME = "sandbox"
 _TELEMETRY = "3"
 _IDLE_S = 0.02
 
@@ -27,10 +26,10 @@ _IDLE_S = 0.02
 class Launcher:
     """Serves the node's connection until it ends."""
 
-    def __init__(self, node: socket.socket, machine: host.Host) -> None:
+    def __init__(self, node: socket.socket, host: Host, groups: cgroups.Hierarchy | None) -> None:
         self._node = node
-        self._host = machine
-        self._stock = Stock(machine.users, machine.network)
+        self._host = host
+        self._groups = groups
         self._poll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._zygotes: dict[str, ZygoteLink] = {}
@@ -41,7 +40,7 @@ class Launcher:
         """Until the node closes its end."""
         self._handle(self._node.fileno(), select.EPOLLIN, self._from_node)
         while not self._is_done:
-            events = self._poll.poll(_IDLE_S if self._stock.is_short else None)
+            events = self._poll.poll(_IDLE_S if self._host.is_short else None)
             for fd, _event in events:
                 if fd in self._handlers:
                     self._handlers[fd]()
@@ -58,7 +57,7 @@ class Launcher:
 
     def _refill(self) -> None:
         try:
-            self._stock.add()
+            self._host.refill()
         except OSError:
             pass  # the launch that will need it reports it
 
@@ -94,49 +93,42 @@ class Launcher:
     def _send_launch(self, link: ZygoteLink, launch: Launch) -> None:
         """Make what the sandbox needs and send it to the zygote. Raises OSError, MessageTooLarge."""
         request = launch.request
-        launch.kit = self._stock.take()
+        kit = launch.kit = self._host.take()
         self._make_group(launch)
+        provision = self._host.provide(kit, request)
         environment = {
             **request["environment"],
-            "AWS_LAMBDA_RUNTIME_API": launch.kit.network.runtime_api_address,
-            "AWS_ENDPOINT_URL": launch.kit.network.platform_url,
+            **provision.spec["environment"],
+            "AWS_LAMBDA_RUNTIME_API": kit.network.runtime_api_address,
+            "AWS_ENDPOINT_URL": kit.network.platform_url,
         }
-        passed: list[tuple[str, int]] = []  # ours to close once they are sent
+        ours = provision.ours
         try:
-            passed.append(("output", launch.make_pipe()))
+            ours.append(("output", launch.make_pipe()))
             if request["runtime"]["has_telemetry"]:
-                passed.append(("telemetry", launch.make_pipe()))
+                ours.append(("telemetry", launch.make_pipe()))
                 environment["_LAMBDA_TELEMETRY_LOG_FD"] = _TELEMETRY
-            passed.append(("code", self._host.code(request["code"])))
-            if request["layers"]:
-                passed.append(("layers", self._host.layers.tree(request["layers"])))
             if launch.group is not None:
-                passed.extend(("cgroup", fd) for fd in launch.group.join_descriptors())
-                folder = launch.group.folder_descriptor()
-                if folder is not None:
-                    passed.append(("cgroup_folder", folder))
-            descriptors = [*passed, ("user", launch.kit.user)]
-            if launch.kit.network.namespace is not None:
-                descriptors.append(("network", launch.kit.network.namespace))
+                ours.extend(launch.group.join_descriptors())
+            descriptors = [*ours, *provision.shared]
             spec = {
+                **provision.spec,
                 "id": launch.id,
-                "hostname": _HOST_NAME,
                 "handler": request["handler"],
                 "environment": environment,
-                "owner_uid": self._host.users.base,
                 "ephemeral_storage_mb": request["ephemeral_storage_mb"],
                 "data_limit_bytes": launch.data_limit_bytes,
                 "descriptors": [name for name, _fd in descriptors],
             }
             link.send(launch, spec, [fd for _name, fd in descriptors])
         finally:
-            for _name, fd in passed:
+            for _name, fd in ours:
                 os.close(fd)
 
     def _make_group(self, launch: Launch) -> None:
-        if self._host.groups is None:
+        if self._groups is None:
             return
-        group = launch.group = self._host.groups.create(launch.id, launch.limits)
+        group = launch.group = self._groups.create(launch.id, launch.limits)
         if group.notifier is not None:
             self._handle(group.notifier, group.notifier_events, lambda: self._look_at_memory(launch))
 
@@ -191,9 +183,14 @@ class Launcher:
         if not launch.is_handed_over:
             self._fail(launch, launch.error or f"the sandbox ended while it was made (status {status})")
             return
+        self._sweep(launch)
         summary = launch.summary()
         self._release(launch)
         messages.send(self._node, {"t": "exited", "id": launch.id, "status": status, **summary})
+
+    def _sweep(self, launch: Launch) -> None:
+        if launch.kit is not None:
+            self._host.sweep(launch.kit, launch.group)
 
     def _fail(self, launch: Launch, error: str) -> None:
         self._release(launch)
@@ -210,7 +207,7 @@ class Launcher:
                 self._forget(launch.group.notifier)
             launch.group.remove()
         if launch.kit is not None:
-            self._stock.give_back(launch.kit)
+            self._host.give_back(launch.kit, launch.id)
 
     def _lose(self, link: ZygoteLink, error: str) -> None:
         """A zygote is gone, and its sandboxes with it: their process 1 sees it. The next launch starts another."""
@@ -227,9 +224,11 @@ class Launcher:
         """End every zygote, and with it its sandboxes, and remove the control groups."""
         for link in list(self._zygotes.values()):
             for launch in link.abandon():
+                self._sweep(launch)
                 self._release(launch)
-        if self._host.groups is not None:
-            self._host.groups.close()
+        self._host.close()
+        if self._groups is not None:
+            self._groups.close()
 
 
 def _raise_descriptor_limit() -> None:
@@ -239,17 +238,18 @@ def _raise_descriptor_limit() -> None:
 
 
 def main() -> None:
-    """Arguments: the descriptor of the connection to the node, and a folder for the launcher's own use."""
+    """Arguments: the connection to the node (a descriptor), a folder for the launcher's own use, the isolation."""
     node = socket.socket(fileno=int(sys.argv[1]))
     node.set_inheritable(False)
     _raise_descriptor_limit()
+    groups = cgroups.detect()  # before this process is in a namespace, where it would see less
     try:
-        machine = host.take_over(sys.argv[2])
+        host: Host = namespaces.take_over(sys.argv[2]) if sys.argv[3] == "namespaces" else bare.take_over()
     except OSError as error:
         messages.send(node, {"t": "refused", "error": str(error)})
         return
-    messages.send(node, {"t": "started", "groups": machine.groups.name if machine.groups is not None else ""})
-    launcher = Launcher(node, machine)
+    messages.send(node, {"t": "started", "groups": groups.name if groups is not None else ""})
+    launcher = Launcher(node, host, groups)
     try:
         launcher.serve()
     except BrokenPipeError:  # the node is gone

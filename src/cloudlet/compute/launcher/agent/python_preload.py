@@ -7,6 +7,7 @@ of service descriptions. Both are done here once, so that a function's own first
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -14,9 +15,9 @@ import sys
 import warnings
 from typing import Any, Iterator, NamedTuple
 
-RUNTIME_FOLDER = "/var/runtime"
 BOTO_FAMILY = frozenset(("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3"))
 """Packages that a function may bring in versions of its own."""
+_EXTENSION = "runtime_client"
 _WARMED = ("s3", "dynamodb", "sqs", "sns", "lambda", "sts", "events", "secretsmanager")
 """Services whose descriptions stay in memory: 20 MB for all sandboxes together, 0.6 ms of each fork."""
 
@@ -30,10 +31,17 @@ class Preloaded(NamedTuple):
     """The zygote's own variables: what the interpreter and the dynamic loader have read."""
 
 
-def preload() -> Preloaded:
-    """Import and warm up. Leaves no thread, no connection and no session behind."""
-    sys.path.insert(0, RUNTIME_FOLDER)
+def preload(folder: str, *, has_fixed_address: bool) -> Preloaded:
+    """Import and warm up from the prepared `folder`. Leaves no thread, no connection and no session behind.
+
+    The client's extension module reads the Runtime API's address when it is loaded, or takes AWS's port 9001; where
+    each sandbox has another address, `connect` loads it later.
+    """
+    sys.path[0] = folder  # in place of the agent's own, which needs none any more
     environment = dict(os.environ)
+    loaded: dict[str, Any] = sys.modules
+    if not has_fixed_address:
+        loaded[_EXTENSION] = None  # importing it fails now, which the client takes into account
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import awslambdaric.bootstrap
@@ -41,10 +49,21 @@ def preload() -> Preloaded:
 
         with _remembered_descriptions():
             _use_boto()
-    with open(f"{RUNTIME_FOLDER}/prepared.json") as file:
+    if not has_fixed_address:
+        del loaded[_EXTENSION]
+    with open(f"{folder}/prepared.json") as file:
         on_aws = set(json.load(file)["modules"])
     ahead = {name.partition(".")[0] for name in sys.modules}
     return Preloaded(frozenset(ahead - on_aws - {"agent", "__main__"}), environment)
+
+
+def connect() -> None:
+    """Load what `preload` could not, now that the address is among the variables."""
+    from awslambdaric import lambda_runtime_client as client
+
+    if client.runtime_client is None:
+        client.runtime_client = importlib.import_module(_EXTENSION)
+        client.runtime_client.initialize_client(client._user_agent())
 
 
 @contextlib.contextmanager

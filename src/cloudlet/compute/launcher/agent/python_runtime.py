@@ -14,16 +14,12 @@ import os
 import random
 import sys
 import time
-from typing import Any, Iterable
+from typing import Any, Iterable, NamedTuple
 
 from . import custom_runtime
-from .python_preload import BOTO_FAMILY, RUNTIME_FOLDER, Preloaded, preload
+from .python_preload import BOTO_FAMILY, Preloaded, connect, preload
 
-TASK_ROOT = "/var/task"
 _VERSION = "python{}.{}".format(*sys.version_info[:2])
-_LAYER_FOLDERS = (f"/opt/python/lib/{_VERSION}/site-packages", "/opt/python")
-_INTERPRETER = f"/var/lang/bin/{_VERSION}"
-_BOOTSTRAP = f"{RUNTIME_FOLDER}/bootstrap.py"
 _WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 """https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html"""
 
@@ -35,26 +31,57 @@ _HANDLED = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHON
             "PYTHONNOUSERSITE", "PYTHONSTARTUP", "PYTHONUSERBASE")  # fmt: skip
 
 
+class _Places(NamedTuple):
+    """Where a function's modules are looked for, and the interpreter."""
+
+    task: str
+    layers: list[str]
+    runtime: str
+    interpreter: str
+
+    @classmethod
+    def of(cls, spec: dict[str, Any]) -> _Places:
+        places = spec["places"]
+        layers = [
+            folder
+            for layer in places["layers"]
+            for folder in (f"{layer}/python/lib/{_VERSION}/site-packages", f"{layer}/python")
+        ]
+        return cls(places["task"], layers, places["runtime"], places["interpreter"])
+
+    @property
+    def bootstrap(self) -> str:
+        """The script that runs a function in a fresh interpreter."""
+        return f"{self.runtime}/bootstrap.py"
+
+    def python_path(self, environment: dict[str, str]) -> list[str]:
+        """What the function adds to the search path by PYTHONPATH."""
+        entries = [entry for entry in environment.get("PYTHONPATH", "").split(":") if entry]
+        return [entry for entry in entries if entry != self.runtime]
+
+
 class PythonRuntime:
     """Made in the zygote, run in its children."""
 
-    def __init__(self) -> None:
-        self._preloaded = preload()
+    def __init__(self, folder: str, *, has_fixed_address: bool) -> None:
+        self._preloaded = preload(folder, has_fixed_address=has_fixed_address)
         self._own_modules = [name for name in sys.modules if name.partition(".")[0] == "agent"]
 
     def run(self, spec: dict[str, Any]) -> int:
         """Run the handler until the sandbox ends. Returns the exit status when the runtime comes to an end."""
         environment: dict[str, str] = spec["environment"]
+        places = _Places.of(spec)
         if _WRAPPER in environment:
-            return custom_runtime.execute([environment[_WRAPPER], _INTERPRETER, _BOOTSTRAP], environment)
-        own = set(_module_names([TASK_ROOT, *_LAYER_FOLDERS, *_python_path(environment)]))
+            return custom_runtime.execute([environment[_WRAPPER], places.interpreter, places.bootstrap], spec)
+        own = set(_module_names([places.task, *places.layers, *places.python_path(environment)]))
         hidden = own & self._preloaded.ahead
         if hidden - BOTO_FAMILY or needs_fresh_interpreter(environment, self._preloaded):
-            return custom_runtime.execute([_INTERPRETER, _BOOTSTRAP], environment)
+            return custom_runtime.execute([places.interpreter, places.bootstrap], spec)
         if hidden:
             _forget(name for name in list(sys.modules) if name.partition(".")[0] in BOTO_FAMILY)
+        _settle(environment, places)
+        connect()
         _forget(self._own_modules)
-        _settle(environment)
         from awslambdaric import bootstrap
         from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
 
@@ -72,11 +99,6 @@ def needs_fresh_interpreter(environment: dict[str, str], preloaded: Preloaded) -
         if is_read_at_start and not is_same and name not in _HANDLED:
             return True
     return False
-
-
-def _python_path(environment: dict[str, str]) -> list[str]:
-    entries = [entry for entry in environment.get("PYTHONPATH", "").split(":") if entry]
-    return [entry for entry in entries if entry != RUNTIME_FOLDER]
 
 
 def _module_names(folders: Iterable[str]) -> Iterable[str]:
@@ -98,20 +120,20 @@ def _forget(modules: Iterable[str]) -> None:
         del sys.modules[name]
 
 
-def _settle(environment: dict[str, str]) -> None:
+def _settle(environment: dict[str, str], places: _Places) -> None:
     """Make this process look as if its interpreter had just been started for the function."""
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
-    os.chdir(TASK_ROOT)
-    inherited = [entry for entry in sys.path if entry != RUNTIME_FOLDER and not entry.startswith("/var/rapid")]
-    sys.path[:] = [TASK_ROOT, *_LAYER_FOLDERS, *_python_path(environment), RUNTIME_FOLDER, *inherited]
-    sys.argv[:] = [_BOOTSTRAP]
-    sys.executable = _INTERPRETER
+    os.chdir(places.task)
+    inherited = [entry for entry in sys.path[1:] if entry != places.runtime]  # without the agent's own folder
+    sys.path[:] = [places.task, *places.layers, *places.python_path(environment), places.runtime, *inherited]
+    sys.argv[:] = [places.bootstrap]
+    sys.executable = places.interpreter
     sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
     main = sys.modules["__main__"].__dict__
     main.pop("main", None)
-    main["__file__"] = _BOOTSTRAP
+    main["__file__"] = places.bootstrap
     _reseed()
 
 

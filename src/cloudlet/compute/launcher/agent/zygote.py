@@ -1,12 +1,13 @@
 """A zygote: a process with its runtime loaded, which forks sandboxes on request.
 
 It has no thread and no connection but the one to the launcher. It is the parent of every sandbox's two processes,
-init and the runtime, so it is who learns how they end.
+init and the runtime, so it is who learns how they end. Without namespaces there is no init.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import os
 import select
 import signal
@@ -14,7 +15,7 @@ import socket
 import sys
 from typing import Any, Callable, Protocol
 
-from . import custom_runtime, enter, forking, messages, python_runtime, rootfs, seccomp, syscalls
+from . import custom_runtime, enter, forking, messages, orphans, python_runtime, rootfs, syscalls
 
 _SETUP_FAILED = 126
 
@@ -26,32 +27,26 @@ class _Runtime(Protocol):
         """In a child that is in its sandbox: be the runtime. Returns the exit status, when it comes back."""
 
 
-_RUNTIMES: dict[str, Callable[[], _Runtime]] = {
-    "python": python_runtime.PythonRuntime,
-    "provided": custom_runtime.CustomRuntime,
-}
-
-
 class _Pair:
-    """The two processes of one sandbox."""
+    """The processes of one sandbox that are the zygote's children."""
 
-    def __init__(self, sandbox_id: str, init: int, runtime: int) -> None:
+    def __init__(self, sandbox_id: str, init: int | None, runtime: int) -> None:
         self.sandbox_id = sandbox_id
         self.init = init
         self.runtime = runtime
-        self.alive = {init, runtime}
+        self.alive = {runtime} if init is None else {init, runtime}
         self.status = 0
 
 
 class Zygote:
     """Serves one connection to the launcher until it ends."""
 
-    def __init__(self, connection: socket.socket, pid_namespace: int, kind: str) -> None:
+    def __init__(self, connection: socket.socket, settings: dict[str, Any]) -> None:
         self._connection = connection
-        self._runtime = _RUNTIMES[kind]()
-        self._filter = seccomp.build()
+        self._pid_namespace: int | None = settings["pid_namespace"]
+        self._runtime = _runtime(settings, is_isolated=self._pid_namespace is not None)
+        self._walls = enter.Walls.build()
         self._sandboxes: dict[int, _Pair] = {}
-        self._own_pid_namespace = pid_namespace
         lifeline, self._lifeline_end = os.pipe()
         self._init_actions = [
             (os.POSIX_SPAWN_DUP2, lifeline, 0),
@@ -63,7 +58,7 @@ class Zygote:
         """Answer requests. Returns None when the launcher is gone, and in a forked child: what to do there."""
         gc.collect()
         gc.freeze()
-        messages.send(self._connection, {"t": "up", "pid": os.getpid()})
+        messages.send(self._connection, {"t": "up"})
         poll = self._watch_children()
         while True:
             for fd, _event in poll.poll():
@@ -90,48 +85,57 @@ class Zygote:
 
     def _launch(self, spec: dict[str, Any], fds: list[int]) -> Callable[[], int] | None:
         """Fork a sandbox. Returns None in the zygote, and in the child what it has to do."""
-        init = 0
         descriptors = enter.Descriptors.from_message(spec["descriptors"], fds)
+        init = None
         try:
-            syscalls.unshare(syscalls.CLONE_NEWPID)
-            init = os.posix_spawn(rootfs.INIT_PROGRAM, ["init"], {}, file_actions=self._init_actions)
+            if self._pid_namespace is not None:
+                syscalls.unshare(syscalls.CLONE_NEWPID)
+                init = os.posix_spawn(rootfs.INIT_PROGRAM, ["init"], {}, file_actions=self._init_actions)
             runtime = forking.fork_into(descriptors.cgroup_folder)
         except OSError as error:
-            if init:
+            if init is not None:
                 os.kill(init, signal.SIGKILL)
+            self._leave_namespace()
             messages.send(self._connection, {"t": "unforked", "id": spec["id"], "error": str(error)})
+            _close(fds)
             return None
         if runtime == 0:
             return lambda: self._become(spec, descriptors)
-        syscalls.setns(self._own_pid_namespace, syscalls.CLONE_NEWPID)
+        self._leave_namespace()
         pair = _Pair(spec["id"], init, runtime)
-        self._sandboxes[init] = self._sandboxes[runtime] = pair
-        pidfds = [os.pidfd_open(init), os.pidfd_open(runtime)]
+        self._sandboxes.update(dict.fromkeys(pair.alive, pair))
+        pidfds = [os.pidfd_open(runtime if init is None else init), os.pidfd_open(runtime)]
         messages.send(self._connection, {"t": "forked", "id": spec["id"]}, pidfds)
-        for fd in (*fds, *pidfds):
-            os.close(fd)
+        _close([*fds, *pidfds])
         return None
+
+    def _leave_namespace(self) -> None:
+        """Let the next children be in the zygote's own process namespace again."""
+        if self._pid_namespace is not None:
+            syscalls.setns(self._pid_namespace, syscalls.CLONE_NEWPID)
 
     def _become(self, spec: dict[str, Any], descriptors: enter.Descriptors) -> int:
         """In the child: enter the sandbox, say so, and be the runtime. Returns its exit status."""
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            enter.enter(spec, descriptors, self._connection.detach(), self._filter)
+            enter.enter(spec, descriptors, self._connection.fileno(), self._walls)
+            self._connection.detach()
         except BaseException as error:
-            self._report({"t": "failed", "id": spec["id"], "error": f"{error.__class__.__name__}: {error}"})
+            report = {"t": "failed", "id": spec["id"], "error": f"{error.__class__.__name__}: {error}"}
+            _report(report, self._connection.fileno())
             os._exit(_SETUP_FAILED)
-        self._report({"t": "ready", "id": spec["id"]})
+        _report({"t": "ready", "id": spec["id"]}, enter.REPORT_FD)
         os.close(enter.REPORT_FD)
         gc.enable()
         return self._runtime.run(spec)
 
-    def _report(self, message: dict[str, Any]) -> None:
-        os.write(enter.REPORT_FD, messages.encode(message))
-
     def _reap(self) -> None:
-        while self._sandboxes:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
             if pid == 0:
                 return
             pair = self._sandboxes.pop(pid, None)
@@ -140,23 +144,48 @@ class Zygote:
             pair.alive.discard(pid)
             if pid == pair.runtime:
                 pair.status = status
-                if pair.init in pair.alive:
-                    os.kill(pair.init, signal.SIGKILL)  # and with it whatever the runtime has left behind
+                self._end(pair)
             if not pair.alive:
                 messages.send(self._connection, {"t": "exited", "id": pair.sandbox_id, "status": pair.status})
 
+    def _end(self, pair: _Pair) -> None:
+        """The runtime has ended: so does all that it has left behind."""
+        if pair.init is None:
+            orphans.sweep(pair.runtime, {other.runtime for other in self._sandboxes.values()})
+        elif pair.init in pair.alive:
+            os.kill(pair.init, signal.SIGKILL)
 
-def run(connection: socket.socket, pid_namespace: int, kind: str) -> int:
+
+def _runtime(settings: dict[str, Any], *, is_isolated: bool) -> _Runtime:
+    if settings["kind"] == "python":
+        return python_runtime.PythonRuntime(settings["runtime"], has_fixed_address=is_isolated)
+    return custom_runtime.CustomRuntime()
+
+
+def _report(message: dict[str, Any], fd: int) -> None:
+    """To the launcher. Every packet is whole, so it may come between those of the zygote itself."""
+    try:
+        os.write(fd, messages.encode(message))
+    except OSError:  # the descriptors were half-way changed: then the exit status has to say it
+        pass
+
+
+def _close(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def run(connection: int, settings: dict[str, Any]) -> int:
     """Be a zygote until the launcher is gone; in a forked child, be the runtime. Returns the exit status."""
     gc.disable()
-    become = Zygote(connection, pid_namespace, kind).serve()
+    become = Zygote(socket.socket(fileno=connection), settings).serve()
     return become() if become is not None else 0
 
 
 def main() -> int:
-    """Started in its root; arguments: descriptors of the connection and of its pid namespace, the kind of runtime."""
-    connection = socket.socket(fileno=int(sys.argv[1]))
-    pid_namespace = int(sys.argv[2])
-    for fd in (connection.fileno(), pid_namespace):
-        os.set_inheritable(fd, False)
-    return run(connection, pid_namespace, sys.argv[3])
+    """Started in its root; arguments: the descriptor of the connection, and the settings."""
+    connection, settings = int(sys.argv[1]), json.loads(sys.argv[2])
+    for fd in (connection, settings["pid_namespace"]):
+        if fd is not None:
+            os.set_inheritable(fd, False)
+    return run(connection, settings)
