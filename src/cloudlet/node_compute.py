@@ -32,7 +32,7 @@ class NodeCompute:
         self.runtimes = Runtimes(config.runtimes_folder, nearest=config.nearest_runtime)
         self.counting = Counting(config.concurrency)
         self._code = CodeCache(config.data / CODE_FOLDER, platform.blobs)
-        self._launcher = SandboxLauncher(self.runtimes, config.data / LAUNCHER_FOLDER)
+        self._launcher = SandboxLauncher(self.runtimes, config.data / LAUNCHER_FOLDER, config.isolation)
         host = Host(self._launcher, logs, platform.clock, platform.ids, serve_platform)
         worker = Worker(host, self._code, credentials, self._runtime_version)
         placed: PlacedWorker[EnvironmentMaker] = PlacedWorker("local", worker, capacity_bytes(config))
