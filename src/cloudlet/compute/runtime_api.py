@@ -231,6 +231,7 @@ class _Connection(asyncio.Protocol):
         "_error_type",
         "_header_bytes",
         "_is_expecting",
+        "_is_in_head",
         "_is_too_large",
         "_mode",
         "_parser",
@@ -256,6 +257,8 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
+            if self._is_in_head:
+                self._count(len(data))
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if self._transport is not None:
@@ -284,18 +287,19 @@ class _Connection(asyncio.Protocol):
         self._error_body = b""
         self._mode = b""
         self._header_bytes = 0
+        self._is_in_head = True
         self._is_expecting = False
         self._is_too_large = False
 
     def on_url(self, url: bytes) -> None:
         self._url = self._url + url if self._url else url
-        self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
         # Called for trailers too. Only few names matter, told apart by their length first.
         length = len(name)
         value = value or b""
-        self._count(length + len(value))
+        if not self._is_in_head:
+            self._count(length + len(value))
         if length == 6:
             self._is_expecting = self._is_expecting or name.lower() == b"expect"
         elif length == 12:
@@ -311,6 +315,7 @@ class _Connection(asyncio.Protocol):
             self._mode = value
 
     def on_headers_complete(self) -> None:
+        self._is_in_head = False
         if self._is_expecting and self._transport is not None:
             self._transport.write(_CONTINUE)
 

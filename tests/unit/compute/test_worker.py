@@ -1,0 +1,51 @@
+"""What a worker does before an environment starts."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.compute_world import ComputeWorld, error_of, function_version, invocation
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[ComputeWorld]:
+    async with ComputeWorld() as world:
+        yield world
+
+
+CUSTOM = function_version(runtime="provided.al2023")
+
+
+async def test_a_custom_runtime_without_a_bootstrap_is_told_as_on_aws(world: ComputeWorld, tmp_path: Path) -> None:
+    world.code.path = tmp_path
+    given = invocation()
+    result = await world.front_end.invoke(CUSTOM, given)
+    assert error_of(result) == {
+        "errorType": "Runtime.InvalidEntrypoint",
+        "errorMessage": f"RequestId: {given.request_id} Error: "
+        "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]",
+    }
+    assert world.launcher.launched == []
+    assert [line.partition("\t")[2] for line in world.logs.messages if line.startswith("INIT_REPORT")] == [
+        "Phase: init\tStatus: error\tError Type: Runtime.InvalidEntrypoint\n",
+        "Phase: invoke\tStatus: error\tError Type: Runtime.InvalidEntrypoint\n",
+    ]
+    assert world.logs.messages[-1].endswith("Status: error\tError Type: Runtime.InvalidEntrypoint\n")
+
+
+async def test_a_bootstrap_that_is_not_executable_is_told_as_on_aws(world: ComputeWorld, tmp_path: Path) -> None:
+    world.code.path = tmp_path
+    (tmp_path / "bootstrap").touch(0o444)
+    result = await world.front_end.invoke(CUSTOM, invocation())
+    assert error_of(result)["errorMessage"].endswith("Error: fork/exec /var/task/bootstrap: permission denied")
+
+
+async def test_a_custom_runtime_says_its_name(world: ComputeWorld, tmp_path: Path) -> None:
+    world.code.path = tmp_path
+    world.worker._runtime_version = lambda _: ""
+    (tmp_path / "bootstrap").touch(0o555)
+    call = world.invoke(CUSTOM)
+    await world.serving()
+    assert (await call).payload == b'"ok"'
+    assert world.logs.messages[0].startswith("INIT_START Runtime Version: provided:al2023\t")
