@@ -94,15 +94,20 @@ class Authenticator:
         return known
 
     async def _verify(self, check: ClaimCheck, claim: sigv4.Claim, secret: str) -> None:
-        request = check.request
-        if len(request.body) > _HASHED_IN_LOOP_BYTES:
-            body_hash = await asyncio.to_thread(lambda: sha256(request.body).hexdigest())
-        else:
-            body_hash = sha256(request.body).hexdigest()
-        payload_hash = check.payload_hash(claim, body_hash)
-        if not sigv4.verify(request, claim, secret, payload_hash, is_s3=check.is_s3):
+        payload_hash = check.payload_word(claim)
+        if payload_hash is None:
+            payload_hash = await _sha256(check.request.body)
+            check.check_payload(claim, payload_hash)
+        if not sigv4.verify(check.request, claim, secret, payload_hash, is_s3=check.is_s3):
             raise check.mismatch(claim, payload_hash)
-        _decode_chunks(request, ChunkSigner.of(claim, secret))
+        if payload_hash in sigv4.STREAMING:
+            _decode_chunks(check.request, ChunkSigner.of(claim, secret))
+
+
+async def _sha256(body: bytes) -> str:
+    if len(body) > _HASHED_IN_LOOP_BYTES:
+        return await asyncio.to_thread(lambda: sha256(body).hexdigest())
+    return sha256(body).hexdigest()
 
 
 def _check_of(request: HttpRequest, target: Target) -> ClaimCheck:

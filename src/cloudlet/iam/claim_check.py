@@ -157,17 +157,18 @@ class ClaimCheck:
         """Nobody has this access key."""
         return refusal(self.family, "unknown-key")
 
-    def payload_hash(self, claim: sigv4.Claim, body_hash: str) -> str:
-        """The last line of the canonical request: the body's SHA-256, or the word that the client put in its place."""
+    def payload_word(self, claim: sigv4.Claim) -> str | None:
+        """The word that stands for the body's SHA-256 in the signature, where the client put one there."""
         declared = self.declared_payload(claim)
-        if declared == sigv4.UNSIGNED_PAYLOAD or declared in sigv4.STREAMING:
-            return declared
-        return body_hash
+        return declared if declared == sigv4.UNSIGNED_PAYLOAD or declared in sigv4.STREAMING else None
+
+    def check_payload(self, claim: sigv4.Claim, body_hash: str) -> None:
+        """The body is what the request says of it. Others than S3 find that out with the signature."""
 
     def declared_payload(self, claim: sigv4.Claim) -> str | None:
         """What the request says of its body: a SHA-256 or a word."""
         declared = self.request.headers.get("x-amz-content-sha256")
-        if declared is None and claim.presigned:
+        if declared is None and claim.presigned and "X-Amz-Content-Sha256" in self.request.query_string:
             return sigv4.presigned_parameters(self.request.query_string).get("X-Amz-Content-Sha256")
         return declared
 

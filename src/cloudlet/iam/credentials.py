@@ -1,5 +1,6 @@
 """Known keys: the root key pair, the keys that tools of this ecosystem use in dev mode, and temporary credentials."""
 
+import asyncio
 import base64
 import os
 from collections import OrderedDict
@@ -17,6 +18,7 @@ from cloudlet.store.base import Store, Transaction
 CREDENTIALS_FILE = "credentials"
 DEV_KEY = "test"
 _MASTER_KEY = "session-tokens"
+_CHANNEL = "iam_keys"
 _KNOWN_KEYS = 4096
 _TEMPORARY_PREFIX = "ASIA"
 
@@ -64,33 +66,52 @@ class Credentials:
         self._clock = clock
         self._ids = ids
         self._known: OrderedDict[str, KnownKey] = OrderedDict()
+        self._generation = self._loaded = 0
+        self._loading = asyncio.Lock()
         self._root: tables.AccessKey
-        self._master_key: bytes
         self._tokens: Tokens
 
     async def open(self) -> None:
         """Make or read what is needed, and write the credentials file. Raises StoreError, OSError."""
         await self._store.migrate("iam", tables.MIGRATIONS)
-        root = self._new_root_key()
-        await self._keep(root, self._ids.bytes(MASTER_KEY_BYTES))
+        self._store.listen(_CHANNEL, self._forget)
+        await self._load(self._new_root_key())
+        write_credentials_file(self._config.data / CREDENTIALS_FILE, *self.root_key)
 
     async def reset(self) -> None:
         """The store has been emptied: put the root key pair back, so that who has it can go on. All sessions end."""
-        await self._keep(self._root, self._ids.bytes(MASTER_KEY_BYTES))
+        await self._load(self._root)
 
-    async def _keep(self, root: tables.AccessKey, master_key: bytes) -> None:
-        def ensure(tx: Transaction) -> tuple[tables.AccessKey, bytes | None]:
-            tables.add_secret(tx, _MASTER_KEY, master_key)
+    def _forget(self, _payload: str) -> None:
+        """A node of this store has made keys anew."""
+        self._generation += 1
+
+    async def _refresh(self) -> None:
+        """Take the keys that are in force now; all who ask meanwhile wait for them."""
+        async with self._loading:
+            while self._loaded != self._generation:
+                generation = self._generation
+                await self._load(self._root)
+                self._loaded = generation
+
+    async def _load(self, root: tables.AccessKey) -> None:
+        """Take the keys that the store has; it gets `root` and a new master key where it has none."""
+        new_master_key = self._ids.bytes(MASTER_KEY_BYTES)
+
+        def load(tx: Transaction) -> tuple[tables.AccessKey, bytes]:
+            master_key = tables.secret(tx, _MASTER_KEY)
             keys = tables.access_keys(tx, root.account, root.user_key)
+            if master_key is None:
+                tables.add_secret(tx, _MASTER_KEY, new_master_key)
             if not keys:
                 tables.add_access_key(tx, root)
-            return (keys or [root])[0], tables.secret(tx, _MASTER_KEY)
+            if master_key is None or not keys:
+                tx.notify(_CHANNEL)
+            return (keys or [root])[0], master_key or new_master_key
 
-        self._root, kept = await self._store.transact(ensure)
-        self._master_key = kept or master_key
-        self._tokens = Tokens(self._master_key, self._ids)
+        self._root, master_key = await self._store.transact(load)
+        self._tokens = Tokens(master_key, self._ids)
         self._known.clear()
-        write_credentials_file(self._config.data / CREDENTIALS_FILE, self._root.access_key_id, self._root.secret)
 
     def _new_root_key(self) -> tables.AccessKey:
         account = self._config.account
@@ -109,6 +130,8 @@ class Credentials:
         `sandboxed` is for requests that come from inside a sandbox: there the keys of dev mode mean nothing, so that
         a function has what its role grants and no more. Raises InvalidToken.
         """
+        if self._loaded != self._generation:
+            await self._refresh()
         if access_key_id.startswith(_TEMPORARY_PREFIX):
             return self._tokens.open(access_key_id, session_token) if session_token else None
         known = self._known.get(access_key_id)

@@ -111,12 +111,15 @@ class S3ClaimCheck(ClaimCheck):
     def unknown_key(self, _claim: sigv4.Claim) -> AuthenticationError:
         return refusal("s3", "unknown-key", AWSAccessKeyId=_claim.credential.access_key_id)
 
-    def payload_hash(self, claim: sigv4.Claim, body_hash: str) -> str:
-        declared = self.declared_payload(claim)
-        if declared is None and claim.presigned:
+    def payload_word(self, claim: sigv4.Claim) -> str | None:
+        if claim.presigned and self.declared_payload(claim) is None:
             return sigv4.UNSIGNED_PAYLOAD
-        if declared in (body_hash, sigv4.UNSIGNED_PAYLOAD) or declared in sigv4.STREAMING:
-            return declared
+        return super().payload_word(claim)
+
+    def check_payload(self, claim: sigv4.Claim, body_hash: str) -> None:
+        declared = self.declared_payload(claim)
+        if declared == body_hash:
+            return
         if declared is None:
             text = "Missing required header for this request: x-amz-content-sha256"
             raise s3_refusal("InvalidRequest", 400, text)

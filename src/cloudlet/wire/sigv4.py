@@ -37,7 +37,8 @@ MAX_PRESIGNED_S = 7 * 86400
 """https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html"""
 
 _CACHED_PREFIX_LENGTH = 2048
-"""Longer headers are parsed each time, so that the cache's memory stays bounded."""
+_CACHED_TEXT_LENGTH = 256
+"""Longer texts are parsed or encoded each time, so that the caches' memory stays bounded."""
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?")
 """A path that is its own canonical form: nothing to encode, no empty and no dot segments."""
 _PLAIN_TEXT = re.compile(r"[A-Za-z0-9_.~-]*")
@@ -163,7 +164,7 @@ def _presigned_claim(query_string: str) -> Claim | None:
 def presigned_parameters(query_string: str) -> dict[str, str]:
     """The `X-Amz-` parameters of a query, decoded."""
     pairs = (part.partition("=") for part in query_string.split("&") if part.startswith("X-Amz-"))
-    return {name: unquote(value, "latin-1") for name, _, value in pairs}
+    return {name: unquote(value, "latin-1") if "%" in value else value for name, _, value in pairs}
 
 
 def _basic_format(date: str) -> str:
@@ -221,7 +222,16 @@ def canonical_query(query_string: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    return text if _PLAIN_TEXT.fullmatch(text) else quote(unquote_to_bytes(_raw(text)), safe="-_.~")
+    if _PLAIN_TEXT.fullmatch(text):
+        return text
+    return _cached_encoding(text) if len(text) <= _CACHED_TEXT_LENGTH else _encode(text)
+
+
+def _encode(text: str) -> str:
+    return quote(unquote_to_bytes(_raw(text)), safe="-_.~")
+
+
+_cached_encoding = lru_cache(maxsize=1024)(_encode)
 
 
 def _raw(text: str) -> bytes:

@@ -1,12 +1,13 @@
 """Known keys."""
 
 import configparser
+import dataclasses
 import stat
 from pathlib import Path
 
 import pytest
 
-from cloudlet.iam.credentials import CREDENTIALS_FILE, account_of, make_access_key_id
+from cloudlet.iam.credentials import CREDENTIALS_FILE, Credentials, account_of, make_access_key_id
 from cloudlet.iam.principals import Principal
 from cloudlet.iam.tokens import InvalidToken
 from cloudlet.ids import Ids
@@ -49,6 +50,28 @@ async def test_the_root_key_pair_outlives_a_reset_and_sessions_do_not(world: Iam
     assert await world.credentials.find(key[0], None)
     with pytest.raises(InvalidToken):
         await world.credentials.find(issued.access_key_id, issued.session_token)
+
+
+async def test_nodes_of_one_store_know_each_others_sessions(world: IamWorld, tmp_path: Path) -> None:
+    other = Credentials(dataclasses.replace(world.config, data=tmp_path), world.store, world.clock, Ids())
+    await other.open()
+    assert other.root_key == world.credentials.root_key
+    assert (tmp_path / CREDENTIALS_FILE).exists()
+    for issuer, finder in ((world.credentials, other), (other, world.credentials)):
+        issued = issuer.issue(Principal.root(ACCOUNT), 900)
+        assert await finder.find(issued.access_key_id, issued.session_token)
+
+
+async def test_nodes_of_one_store_hear_of_a_reset(world: IamWorld, tmp_path: Path) -> None:
+    other = Credentials(dataclasses.replace(world.config, data=tmp_path), world.store, world.clock, Ids())
+    await other.open()
+    old = other.issue(Principal.root(ACCOUNT), 900)
+    await world.store.reset()
+    await world.credentials.reset()
+    new = world.credentials.issue(Principal.root(ACCOUNT), 900)
+    assert await other.find(new.access_key_id, new.session_token)
+    with pytest.raises(InvalidToken):
+        await other.find(old.access_key_id, old.session_token)
 
 
 @pytest.mark.parametrize(("access_key_id", "account"), [("test", "000000000000"), ("123456789012", "123456789012")])
