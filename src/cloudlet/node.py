@@ -157,6 +157,7 @@ class Node:
             self._engine,
             self.compute.runtimes,
             self.compute.prepare,
+            self._function_logs.stored,
         )
         return [StsService(platform, self._credentials), IamService(platform), logs, functions]
 

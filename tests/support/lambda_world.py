@@ -47,11 +47,13 @@ class FakeCompute:
         invocation.payload
     )
     ran: list[tuple[FunctionVersion, Invocation]] = field(default_factory=list)
+    ran_one: asyncio.Event = field(default_factory=asyncio.Event)
     retired: list[tuple[str, set[str]]] = field(default_factory=list)
     retired_one: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def invoke(self, function: FunctionVersion, invocation: Invocation) -> InvocationResult:
         self.ran.append((function, invocation))
+        self.ran_one.set()
         return self.answer(function, invocation)
 
     def retire(self, function_arn: str, keep: Collection[str]) -> None:
@@ -125,10 +127,15 @@ class World:
         self.runtimes, self.prepare = FakeRuntimes(), FakePreparation()
         self.engine = Engine(store, clock, self.platform.ids)
         self.service = LambdaService(
-            self.platform, self.compute, self.counting, self.engine, self.runtimes, self.prepare
+            self.platform, self.compute, self.counting, self.engine, self.runtimes, self.prepare, self._logged
         )
+        self.logged = asyncio.Event()
+        self.logged.set()
         self.dispatcher.register([self.service])
         self._stop = asyncio.Event()
+
+    async def _logged(self) -> None:
+        await self.logged.wait()
 
     def context(self, account: str = ACCOUNT, region: str = REGION, request_id: str = "") -> RequestContext:
         return RequestContext(Principal.root(account), region, request_id or self.platform.ids.uuid())

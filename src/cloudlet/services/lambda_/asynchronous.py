@@ -18,7 +18,7 @@ from cloudlet.delivery.engine import Engine
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.services.base import Platform
 from cloudlet.services.lambda_ import limits
-from cloudlet.services.lambda_.engines import Compute
+from cloudlet.services.lambda_.engines import Compute, Logged
 from cloudlet.services.lambda_.errors import LambdaError, ResourceNotFound
 from cloudlet.services.lambda_.routes import Route, Routes
 
@@ -37,11 +37,12 @@ FUNCTION_CONCURRENCY = 256
 class Asynchronous:
     """Queues events, and is their handler in the delivery engine."""
 
-    def __init__(self, platform: Platform, engine: Engine, compute: Compute, routes: Routes) -> None:
+    def __init__(self, platform: Platform, engine: Engine, compute: Compute, routes: Routes, logged: Logged) -> None:
         self._platform = platform
         self._engine = engine
         self._compute = compute
         self._routes = routes
+        self._logged = logged
         engine.register(KIND, self, concurrency=CONCURRENCY, target_concurrency=FUNCTION_CONCURRENCY, backoff=BACKOFF)
 
     async def queue(self, context: RequestContext, route: Route, invocation: Invocation) -> None:
@@ -73,6 +74,8 @@ class Asynchronous:
             return Done()
         except (ComputeError, LambdaError) as error:
             return Retry(counted=False, detail=str(error).encode())
+        # An event that is done is not run again: then its lines must not be lost with the node either.
+        await self._logged()
         if result.function_error:
             return Retry(RETRY_AFTER_S[min(delivery.attempt, len(RETRY_AFTER_S)) - 1], detail=result.payload)
         return Done()

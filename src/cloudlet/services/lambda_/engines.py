@@ -8,6 +8,9 @@ from cloudlet.compute.function import FunctionVersion, Invocation, InvocationRes
 Prepare = Callable[[FunctionVersion], Awaitable[None]]
 """Makes a first launch a fast one: the package unpacked, the runtime there. Raises ComputeError."""
 
+Logged = Callable[[], Awaitable[None]]
+"""Waits until all that functions have logged so far is on disk."""
+
 
 class Compute(Protocol):
     """Runs functions."""

@@ -48,6 +48,8 @@ class FunctionLogs:
         self._dropped = 0
         self._wake = asyncio.Event()
         self._full = asyncio.Event()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._flushing = asyncio.Lock()
         self._storing: asyncio.Task[None] | None = None
         self._is_closing = False
 
@@ -90,15 +92,31 @@ class FunctionLogs:
         self._waiting.clear()
         self._lines = self._characters = 0
 
+    async def stored(self) -> None:
+        """Wait until all that was written so far is on disk (or dropped)."""
+        if self._lines:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            self._wake.set()
+            await waiter
+
     async def flush(self) -> None:
         """Store all that waits now."""
-        while self._waiting:
+        async with self._flushing:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        while self._waiting or self._waiters:
             waiting, self._waiting = self._waiting, {}
+            waiters, self._waiters = self._waiters, []
             for batch in batches(waiting):
                 await self._store(batch)
                 self._lines = max(0, self._lines - sum(len(events) for *_, events in batch))
                 characters = sum(len(message) for *_, events in batch for _, message in events)
                 self._characters = max(0, self._characters - characters)
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
             self._report_drops()
 
     async def _run(self) -> None:

@@ -9,7 +9,7 @@ from cloudlet.services.lambda_.access_operations import AccessOperations
 from cloudlet.services.lambda_.asynchronous import Asynchronous
 from cloudlet.services.lambda_.code_urls import ROUTE, CodeUrls
 from cloudlet.services.lambda_.default_operations import DefaultOperations
-from cloudlet.services.lambda_.engines import Compute, Limits, Prepare, RuntimeFinder
+from cloudlet.services.lambda_.engines import Compute, Limits, Logged, Prepare, RuntimeFinder
 from cloudlet.services.lambda_.errors import RequestEntityTooLarge
 from cloudlet.services.lambda_.function_operations import FunctionOperations
 from cloudlet.services.lambda_.invocation import Invoker, too_large
@@ -48,12 +48,14 @@ class LambdaService(FunctionOperations, InvokeOperations, AccessOperations, Defa
         engine: Engine,
         runtimes: RuntimeFinder,
         prepare: Prepare,
+        logged: Logged,
     ) -> None:
         super().__init__(platform, compute, counting, runtimes, prepare)
         self.packages = Packages(platform)
         self.code_urls = CodeUrls(platform)
         routes = Routes(platform.store, platform.clock, self.activation, self.changes)
-        self.invoker = Invoker(platform, compute, routes, Asynchronous(platform, engine, compute, routes))
+        asynchronous = Asynchronous(platform, engine, compute, routes, logged)
+        self.invoker = Invoker(platform, compute, routes, asynchronous)
 
     def routes(self) -> dict[str, RouteHandler]:
         return {ROUTE: self.code_urls.serve}

@@ -55,6 +55,16 @@ async def test_an_event_runs_as_it_was_sent(function: World) -> None:
     assert await waiting(function) == 0
 
 
+async def test_an_event_is_done_when_its_lines_are_on_disk(function: World) -> None:
+    function.logged.clear()
+    await queue(function)
+    await function.compute.ran_one.wait()
+    assert await waiting(function) == 1
+    function.logged.set()
+    await function.engine.idle()
+    assert await waiting(function) == 0
+
+
 async def test_an_error_of_the_function_is_tried_twice_more_after_1_and_2_minutes(function: World) -> None:
     function.compute.answer = failing(ERROR, ERROR, ERROR)
     await queue(function)

@@ -75,6 +75,39 @@ async def test_many_lines_do_not_wait(sink: FunctionLogs, logs: Logs, monkeypatc
     await logs.stored.wait()
 
 
+async def test_what_was_written_can_be_waited_for(sink: FunctionLogs, logs: Logs) -> None:
+    await sink.stored()  # nothing was
+    sink.start()
+    sink.write(FUNCTION, "s", events("a"))
+    await sink.stored()
+    assert logs.lines() == ["a"]
+    await sink.stored()
+
+
+async def test_who_waits_for_lines_waits_for_those_that_are_just_being_stored(
+    sink: FunctionLogs, logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storing, go_on = asyncio.Event(), asyncio.Event()
+    append = logs.append
+
+    async def slowly(entries: Sequence[Entry]) -> None:
+        storing.set()
+        await go_on.wait()
+        await append(entries)
+
+    monkeypatch.setattr(sink, "_append", slowly)
+    sink.write(FUNCTION, "s", events("a"))
+    flushing = asyncio.create_task(sink.flush())
+    await storing.wait()
+    waiting = asyncio.create_task(sink.stored())
+    other = asyncio.create_task(sink.flush())
+    done, _ = await asyncio.wait([waiting, other], timeout=0)
+    assert not done
+    go_on.set()
+    await asyncio.gather(flushing, waiting, other)
+    assert logs.lines() == ["a"]
+
+
 async def test_closing_stores_what_waits(sink: FunctionLogs, logs: Logs) -> None:
     sink.start()
     sink.write(FUNCTION, "s", events("last"))
