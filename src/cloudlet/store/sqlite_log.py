@@ -3,11 +3,10 @@
 A checkpoint moves what the log holds into the database. The bulk is moved by a thread of its own beside the commits.
 Under a steady load that never ends - there is always one more commit - and the log would grow without bound, so when
 it is past its limit, the committing thread moves the short rest between two batches; the next commit then starts over.
-The file is not cut: writing over it costs half of what growing it costs, which is why a new one is filled with zeros.
+The file is not cut then: writing over it costs half of what growing it costs.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import sqlite3
@@ -17,7 +16,6 @@ from cloudlet.store.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-PREPARED_BYTES = 8 * 1024 * 1024
 CHECKPOINT_COMMITS = 1500
 CHECKPOINT_GROWTH_BYTES = 8 * 1024 * 1024
 MAX_LOG_BYTES = 16 * 1024 * 1024
@@ -33,7 +31,6 @@ class WriteAheadLog:
         self._page_bytes = int(connection.execute("PRAGMA page_size").fetchone()[0])
         self._worker = Worker("store-checkpoint", loop)
         self._descriptor = os.open(f"{file}-wal", os.O_RDWR | os.O_CLOEXEC)
-        _prepare(self._descriptor)
         self._size_bytes = os.fstat(self._descriptor).st_size
         self._commits = 0
         self._is_running = False
@@ -83,12 +80,3 @@ class WriteAheadLog:
         if error is not None and not self._failed:
             logger.warning("the log could not be moved into the database, which is tried again: %s", error)
         self._failed = error is not None
-
-
-def _prepare(descriptor: int) -> None:
-    """Fill the rest of a short log with zeros, which SQLite reads as its end."""
-    size_bytes = os.fstat(descriptor).st_size
-    if size_bytes < PREPARED_BYTES:
-        with contextlib.suppress(OSError):  # a full disk: the log grows as it can
-            os.pwrite(descriptor, bytes(PREPARED_BYTES - size_bytes), size_bytes)
-            os.fdatasync(descriptor)
