@@ -69,7 +69,7 @@ def test_anybody_is_a_star() -> None:
         '{"Statement": {"Effect": "Allow", "Principal": "me"}}',
         '{"Statement": {"Effect": "Allow", "Condition": []}}',
         '{"Statement": {"Effect": "Allow", "Condition": {"Bool": 1}}}',
-        '{"Statement": {"Effect": "Allow", "Condition": {"Any:Bool": {}}}}',
+        '{"Statement": {"Effect": "Allow", "Condition": {"Any:Bool": {"a": "b"}}}}',
         '{"Statement": {"Effect": "Allow", "Condition": {"Bool": {"a": {}}}}}',
         "[" * 5000,
     ],
