@@ -14,7 +14,7 @@ import signal
 import tempfile
 from typing import Any
 
-from . import identity, network, syscalls
+from . import identity, network, syscalls, zygote
 from .cgroups import Group
 from .host import Kit, Provision
 
@@ -85,8 +85,6 @@ class Bare:
             boot = f"import sys; sys.path[0] = {parent!r}; from agent.zygote import main; sys.exit(main())"
             command = [runtime["executable"], "-s", "-S", "-c", boot, str(connection), json.dumps(settings)]
             os.execve(command[0], command, runtime["environment"])
-        from . import zygote
-
         os._exit(zygote.run(connection, settings))
 
     def sweep(self, kit: Kit, group: Group | None) -> None:

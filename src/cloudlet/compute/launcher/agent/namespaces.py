@@ -7,7 +7,7 @@ import os
 import signal
 from typing import Any
 
-from . import identity, mounts, network, rootfs, syscalls
+from . import identity, mounts, network, rootfs, syscalls, zygote
 from .cgroups import Group
 from .host import Kit, Provision
 
@@ -87,8 +87,6 @@ class Namespaces:
                 os.set_inheritable(fd, True)
             command = [runtime["executable"], "-c", _BOOT, str(connection), json.dumps(settings)]
             os.execve(command[0], command, runtime["environment"])
-        from . import zygote
-
         os._exit(zygote.run(connection, settings))
 
     def sweep(self, kit: Kit, group: Group | None) -> None:
