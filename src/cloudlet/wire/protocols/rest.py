@@ -15,7 +15,7 @@ from cloudlet.wire.eventstream import EventStreams
 from cloudlet.wire.http import HttpRequest, HttpResponse
 from cloudlet.wire.protocols.base import REQUEST_ID
 from cloudlet.wire.protocols.headers import header_decoder, header_encoder, one_line
-from cloudlet.wire.protocols.text import parse_query, text_decoder
+from cloudlet.wire.protocols.text import parse_pairs, parse_query, text_decoder
 from cloudlet.wire.shapes import ListShape, MapShape, OperationModel, Shape, StructureShape, wire_name
 
 _IN_REQUESTS = ("uri", "querystring", "header", "headers")
@@ -44,7 +44,7 @@ class RestCodec:
     def __init__(self, operation: OperationModel, body: Body) -> None:
         source, target = operation.input, operation.output
         self._body = body
-        self._request = RequestBindings(source)
+        self._request = RequestBindings(source, operation.request_uri)
         self._decode_body = _body_decoder(source, body)
         self._status = operation.status
         self._output = ResponseBindings(target) if target else None
@@ -69,9 +69,10 @@ class RestCodec:
 class RequestBindings:
     """The members of an input that are not in the body."""
 
-    __slots__ = ("_headers", "_labels", "_prefixes", "_queries", "_query_maps")
+    __slots__ = ("_fixed", "_headers", "_labels", "_prefixes", "_queries", "_query_maps")
 
-    def __init__(self, shape: StructureShape | None) -> None:
+    def __init__(self, shape: StructureShape | None, request_uri: str) -> None:
+        self._fixed = [name for name, _ in parse_pairs(request_uri.partition("?")[2])]
         self._labels: list[tuple[str, str, Callable[[str], Any]]] = []
         self._headers: list[tuple[str, str, Callable[[str], Any]]] = []
         self._prefixes: list[tuple[str, str]] = []
@@ -118,6 +119,8 @@ class RequestBindings:
             if texts is not None:
                 params[name] = [convert(text) for text in texts] if many else convert(texts[0])
         for name, many in self._query_maps:
+            for fixed in self._fixed:
+                query.pop(fixed, None)
             if query:
                 params[name] = query if many else {key: texts[0] for key, texts in query.items()}
 

@@ -68,7 +68,7 @@ def test_members_come_from_everywhere() -> None:
         "Page": 2,
         "Names": ["x", "y"],
         "Since": MOMENT,
-        "Rest": {"fixed": "1", "more": "m"},
+        "Rest": {"more": "m"},
         "Body": "b",
     }
 
