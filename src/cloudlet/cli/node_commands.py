@@ -109,7 +109,7 @@ def _said(log: Path, begin: int) -> str:
 def down(
     data: DataOption = None,
     config: ConfigOption = None,
-    timeout: Annotated[float, typer.Option(help="Seconds that running invocations get to finish.")] = 60.0,
+    timeout: Annotated[float, typer.Option(help="Seconds that running invocations get to finish.")] = 70.0,
 ) -> None:
     """Stop the node: running invocations finish first."""
     folder = NodeFolder(settings.load(config, data=data).data)
