@@ -132,7 +132,7 @@ def test_the_clock_moves(running: NodeProcess) -> None:
     after = cloudlet("clock", *data).stdout
     assert "ahead of the host" in after
     assert after > before
-    assert cloudlet("clock", "set", "2040-01-01T00:00:00Z", *data).stdout.startswith("2040-01-01T00:00:00")
+    assert cloudlet("clock", "set", "2030-01-01T00:00:00Z", *data).stdout.startswith("2030-01-01T00:00:00")
     back = cloudlet("clock", "set", "2000-01-01T00:00:00Z", *data)
     assert (back.returncode, "forward only" in back.stderr) == (1, True)
     assert cloudlet("clock", "advance", "soon", *data).returncode == 2
