@@ -58,6 +58,8 @@ class SandboxLauncher:
                 return
             if self._is_closed:
                 raise SandboxFailure("The launcher is closed.")
+            if self._process is not None:  # it has died
+                await asyncio.to_thread(_end, self._process)
             self._state.mkdir(parents=True, exist_ok=True)
             started = self._spawn()
             try:

@@ -127,7 +127,7 @@ class HierarchyV1:
         if self._marks is not None:
             self._marks.close()
         for parent in self._parents.values():
-            cgroups.remove_folder(parent)
+            cgroups.remove_tree(parent)
 
 
 def usable() -> dict[str, str]:

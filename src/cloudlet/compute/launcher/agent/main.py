@@ -243,8 +243,14 @@ def main() -> None:
     node.set_inheritable(False)
     _raise_descriptor_limit()
     groups = cgroups.detect()  # before this process is in a namespace, where it would see less
+
+    def remove_groups() -> None:
+        if groups is not None:
+            groups.close()
+
     try:
-        host: Host = namespaces.take_over(sys.argv[2]) if sys.argv[3] == "namespaces" else bare.take_over()
+        is_isolated = sys.argv[3] == "namespaces"
+        host: Host = namespaces.take_over(sys.argv[2], remove_groups) if is_isolated else bare.take_over()
     except OSError as error:
         messages.send(node, {"t": "refused", "error": str(error)})
         return

@@ -40,12 +40,16 @@ def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequen
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """The next message and its descriptors (close-on-exec), or None when the other end is gone."""
+    room = socket.CMSG_LEN(MAX_DESCRIPTORS * array.array("i").itemsize)
     try:
-        data, descriptors, _flags, _address = socket.recv_fds(
-            connection, MAX_MESSAGE_BYTES, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-        )
+        # Not socket.recv_fds: it forgets its flags, and the descriptors would be open in every program that is run.
+        data, ancillary, _flags, _address = connection.recvmsg(MAX_MESSAGE_BYTES, room, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:
         return None
+    descriptors = array.array("i")
+    for level, kind, content in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
     if not data:
         return None
-    return json.loads(data), descriptors
+    return json.loads(data), list(descriptors)

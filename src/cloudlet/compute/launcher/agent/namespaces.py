@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from typing import Any
+from typing import Any, Callable
 
 from . import identity, mounts, network, rootfs, syscalls, zygote
 from .cgroups import Group
@@ -96,11 +96,11 @@ class Namespaces:
         """Everything ends with this process."""
 
 
-def take_over(state: str) -> Namespaces:
+def take_over(state: str, clean_up: Callable[[], None]) -> Namespaces:
     """Become as privileged as this machine allows, in a process namespace of our own. Raises OSError.
 
     Returns in a forked child that is process 1 of that namespace: its end, in whatever way, is the end of every
-    zygote and sandbox. The caller itself waits for it and exits as it did.
+    zygote and sandbox. The caller itself waits for that, calls `clean_up`, and exits.
     """
     mountpoint = os.path.join(state, "root")
     os.makedirs(mountpoint, exist_ok=True)
@@ -111,15 +111,18 @@ def take_over(state: str) -> Namespaces:
         identity.become_root_of_own_namespace()
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
-    _continue_in_child()
+    _continue_in_child(clean_up)
     return Namespaces(mountpoint, instance)
 
 
-def _continue_in_child() -> None:
+def _continue_in_child(clean_up: Callable[[], None]) -> None:
     child = os.fork()
     if child == 0:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         return
     syscalls.close_range(3)  # so that the node's connection ends with the child
     _pid, status = os.waitpid(child, 0)
-    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    try:
+        clean_up()
+    finally:
+        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
