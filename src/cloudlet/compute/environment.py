@@ -29,8 +29,8 @@ PREPARED_INIT_LIMIT_S: Final = 130.0
 CREDENTIALS_MARGIN_S: Final = 60.0
 """Credentials outlive the last invocation that may begin with them by this much."""
 MEMORY_SAMPLE_S: Final = 0.1
-SHORT_MS: Final = 1.0
-"""In less than this nobody uses memory worth a look between two samples."""
+SHORT_MS: Final = 5.0
+"""In less than this nobody fills much memory: a look at it is only taken now and then."""
 
 
 class EnvironmentOwner(Protocol):
@@ -258,9 +258,9 @@ class Environment:
             duration_ms = function.timeout_s * 1000.0
         init_ms, self._init_ms = self._init_ms, None
         billed = reports.billed_ms(duration_ms, init_ms)
-        log.platform(f"END RequestId: {request_id}\n")
         log.platform(
-            reports.report_line(request_id, duration_ms, billed, function.memory_mb, used_mb, init_ms, failure)
+            f"END RequestId: {request_id}\n",
+            reports.report_line(request_id, duration_ms, billed, function.memory_mb, used_mb, init_ms, failure),
         )
         tail = b""
         if active.invocation.tail_log:
