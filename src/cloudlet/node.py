@@ -166,13 +166,13 @@ class Node:
         for service in self.services:
             await self.store.migrate(service.name, service.migrations)
         self._background = await self._parts.enter_async_context(Background())
-        for service in self.services:
-            await service.start(self._background.tasks)
-            self._parts.push_async_callback(service.stop)
         self._function_logs.start()
         self._parts.push_async_callback(self._function_logs.close)
         self._parts.push_async_callback(self.compute.drain, 0.0)
         await self.compute.start()
+        for service in self.services:
+            await service.start(self._background.tasks)
+            self._parts.push_async_callback(service.stop)
         await self._engine.start(self._background.tasks)
 
     async def _stop(self) -> None:

@@ -220,7 +220,7 @@ def sequence_of(number: str) -> int:
     """The sequence of a version's number; -1, which no version has, for one that is out of range or written oddly."""
     if number == LATEST:
         return 0
-    return int(number) if len(number) <= 18 and not number.startswith("0") else -1
+    return int(number) if is_version(number) and len(number) <= 18 and not number.startswith("0") else -1
 
 
 def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionConfigurationTypeDef":
