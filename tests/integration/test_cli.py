@@ -144,6 +144,14 @@ def test_runtimes_are_listed() -> None:
     assert "provided.al2023" in done.stdout
 
 
+def test_the_doctor_looks_at_node_and_machine(running: NodeProcess) -> None:
+    done = cloudlet("doctor", "--data", str(running.data))
+    assert f"runs at {running.endpoint}" in done.stdout
+    assert "A sandbox" in done.stdout
+    findings = json.loads(cloudlet("doctor", "--json", "--data", str(running.data)).stdout)
+    assert done.returncode == any(finding["state"] == "missing" for finding in findings)
+
+
 @pytest.mark.parametrize("command", ["status", "clock", "down"])
 def test_a_node_that_does_not_run_is_said(command: str, tmp_path: Path) -> None:
     with socket.socket() as free:
