@@ -287,7 +287,7 @@ class Environment:
     def runtime_ready(self) -> None:
         if self._ready is not None:
             self._settle_init(None)
-        elif self.state is State.BUSY and self._active is None:
+        elif self.state is State.BUSY and self._active is None and self._verdict is None:
             self.state = State.READY
             self._owner.environment_idle(self)
 

@@ -283,6 +283,8 @@ class WorkerManager:
             self._idle[environment] = None
             if not self._some_idle.is_set():
                 self._some_idle.set()
+            if self._for_room:
+                self._wake_for_room()
 
     def _end_idle(self, environment: ManagedEnvironment) -> None:
         """End an environment that waits for an invocation."""
