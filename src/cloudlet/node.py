@@ -111,7 +111,8 @@ class Node:
         await self._run()
         await self._http.listen(listening, self._edge.public)
         self.port = listening.getsockname()[1]
-        self._folder.write(NodeRecord(self.endpoint, os.getpid(), __version__))
+        record = NodeRecord(self.endpoint, os.getpid(), __version__, self.config.region, self.config.is_open)
+        self._folder.write(record)
         self._parts.callback(self._folder.remove)
         self.is_ready = True
         logger.info("node serves", extra={"endpoint": self.endpoint, "version": __version__})

@@ -38,6 +38,6 @@ def test_a_node_that_runs_is_found_and_a_port_in_use_is_said(tmp_path: Path) -> 
         config = Config(data=tmp_path, port=taken.getsockname()[1])
         assert node_findings.address(config).state == "limited"
         with FolderLock(tmp_path):
-            NodeFolder(tmp_path).write(NodeRecord("http://127.0.0.1:1", os.getpid(), "1"))
+            NodeFolder(tmp_path).write(NodeRecord("http://127.0.0.1:1", os.getpid(), "1", "us-east-1", True))
             assert node_findings.address(config).detail == "runs at http://127.0.0.1:1"
     assert node_findings.address(config).state == "ok"
