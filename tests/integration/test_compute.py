@@ -202,6 +202,23 @@ async def test_leaving_with_status_0_is_as_recorded(engine: Engine) -> None:
         assert_is_recorded(await engine.run(function), recorded(name, "invocation_error"))
 
 
+async def test_a_wrapper_that_is_not_there_is_as_recorded(engine: Engine) -> None:
+    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/not_there"}
+    function = engine.function("def handler(event, context): return 1", environment=wrapper)
+    assert_is_recorded(
+        await engine.run(function), recorded("test_lambda_runtime_wrapper_not_found", "invocation_error")
+    )
+
+
+async def test_a_wrapper_changes_what_the_runtime_starts_with(engine: Engine) -> None:
+    files = {
+        "app.py": "import os\ndef handler(event, context): return os.environ['WRAPPED']",
+        "wrapper": '#!/bin/sh\nWRAPPED=yes exec "$@"\n',
+    }
+    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrapper"}
+    assert (await engine.run(engine.function(files, environment=wrapper))).payload == b'"yes"'
+
+
 @pytest.mark.parametrize(
     ("line", "text"),
     [
@@ -378,3 +395,31 @@ async def test_credentials_and_variables_are_the_functions_own(engine: Engine) -
     first, second = [orjson.loads((await engine.run(each)).payload) for each in (function, other)]
     assert (first[1], second[1]) == ("yes", None)
     assert first[0] != second[0]
+
+
+async def test_nothing_is_left_of_environments_that_ended(engine: Engine) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    async def round_of_all_ends() -> None:
+        fine = engine.function("def handler(event, context): return 1")
+        crashing = engine.function("import os\ndef handler(event, context): os._exit(1)")
+        hanging = engine.function("import time\ndef handler(event, context): time.sleep(60)", timeout_s=1)
+        broken = engine.function("import nothing_here")
+        functions = [fine, crashing, hanging, broken] * 3
+        await asyncio.gather(*(engine.run(function) for function in functions))
+        for function in functions:
+            engine.front_end.retire(function.function_arn)
+        if sandboxes:
+            await asyncio.wait([sandbox.exited for sandbox in sandboxes.values()])
+
+    for pool in list(engine.manager._pools.values()):
+        engine.front_end.retire(pool.function.function_arn)
+    sandboxes = engine.launcher._sandboxes  # type: ignore[attr-defined]
+    await round_of_all_ends()
+    before = descriptors()
+    for _ in range(2):
+        await round_of_all_ends()
+    assert descriptors() <= before
+    assert engine.manager.environments == 0
+    assert not engine.manager._charges
