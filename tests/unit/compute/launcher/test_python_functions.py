@@ -1,16 +1,13 @@
 """Python functions in sandboxes: what they find, and that the zygote's head start cannot be noticed."""
 
-import ast
 import asyncio
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cloudlet.compute.launcher import agent
 from cloudlet.compute.runtimes import Runtimes
 from tests.support.sandboxes import PREPARED, RUN_SOURCE, Bench, FunctionError, InitError
 
@@ -314,9 +311,3 @@ class TestEveryVersion:
         assert await function.run(source) == name
         fresh = await bench.start_spec(bench.spec(code, runtime=name, environment={"PYTHONHASHSEED": "1"}))
         assert await fresh.run("import sys; answer = 'python%d.%d' % sys.version_info[:2]") == name
-
-
-async def test_the_agent_is_python_3_9() -> None:
-    """The oldest zygote has to understand it."""
-    for path in Path(agent.__file__).parent.glob("*.py"):
-        ast.parse(path.read_text(), feature_version=(3, 9))

@@ -18,7 +18,7 @@ PLACES = {
     "task": "/var/task",
     "layers": ["/opt"],
     "runtime": "/var/runtime",
-    "interpreter": "/var/lang/bin/python3",
+    "interpreter": "/var/lang/bin/{}",
     "temporary": "/tmp",
 }
 """Where a function finds things: AWS's own paths."""
