@@ -29,7 +29,8 @@ VALIDATION: dict[str, ValidationDialect] = {
     "athena": ValidationDialect(code="InvalidRequestException"),
     "cognito-idp": ValidationDialect(code="InvalidParameterException"),
     "lambda": ValidationDialect(
-        unchecked=frozenset({"Runtime"}), not_null=frozenset({"LayerList", "AdditionalVersionWeights"})
+        unchecked=frozenset({"Runtime"}),
+        not_null=frozenset({"ArchitecturesList", "LayerList", "AdditionalVersionWeights"}),
     ),
     "logs": ValidationDialect(code="InvalidParameterException"),
     "sqs": ValidationDialect(
