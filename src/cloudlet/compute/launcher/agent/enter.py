@@ -94,6 +94,7 @@ def enter(spec: dict[str, Any], descriptors: Descriptors, report: int, walls: Wa
     if descriptors.user is not None:
         _namespaces(spec, descriptors)
         identity.become(descriptors.user)
+        syscalls.drop_bounding_set()
     else:
         _stand_alone(spec["uid"])
     _standard_descriptors(descriptors, report)
@@ -126,6 +127,7 @@ def _namespaces(spec: dict[str, Any], descriptors: Descriptors) -> None:
 def _stand_alone(uid: int | None) -> None:
     """Without namespaces: a session of its own, and a user of its own where there can be one."""
     os.setsid()
+    syscalls.drop_bounding_set()
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)

@@ -171,11 +171,15 @@ def sethostname(name: str) -> None:
     _check("sethostname", _libc.sethostname(encoded, ctypes.c_size_t(len(encoded))))
 
 
-def drop_capabilities() -> None:
-    """Empty the permitted, effective, inheritable, ambient and bounding sets of the caller, for good."""
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+def drop_bounding_set() -> None:
+    """Let no program ever give the caller a capability. Needs CAP_SETPCAP, so it comes before a change of user."""
     capability = 0
     while _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:  # until the kernel knows none of this number
         capability += 1
+
+
+def drop_capabilities() -> None:
+    """Empty the permitted, effective, inheritable and ambient sets of the caller, for good."""
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, the caller itself
     _check("capset", _libc.capset(header, (ctypes.c_uint32 * 6)()))
