@@ -74,7 +74,7 @@ class Engine:
         self._schedule = Schedule()
         self._writer = Writer(store, clock, self._owner)
         self._attempts = Attempts(store, clock, ids, self._owner)
-        self._in_flight: dict[str, Claimed] = {}
+        self._in_flight: set[Claimed] = set()
         self._workers: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
@@ -187,7 +187,7 @@ class Engine:
         counts = await self._store.read(
             lambda reader: {kind: tables.count(reader, kind, MAX_COUNTED) for kind in self._kinds}
         )
-        running = Counter(claimed.delivery.kind for claimed in self._in_flight.values())
+        running = Counter(claimed.delivery.kind for claimed in self._in_flight)
         return [
             KindStatus(kind, max(0, total - running[kind]), running[kind], dead)
             for kind, (total, dead) in counts.items()
@@ -240,7 +240,7 @@ class Engine:
         for request, (rows, next_due_ms) in zip(requests, answers, strict=True):
             self._schedule.claimed(request, len(rows), next_due_ms)
             for row in rows:
-                self._in_flight[row.delivery.id] = row
+                self._in_flight.add(row)
                 worker = self._tasks.create_task(self._work(row))
                 self._workers.add(worker)
                 worker.add_done_callback(self._workers.discard)
@@ -264,10 +264,10 @@ class Engine:
             change = await self._attempts.make(claimed, self._kinds[delivery.kind])
         finally:
             try:
-                if change is not None and delivery.id in self._in_flight:
+                if change is not None and claimed in self._in_flight:
                     await self._writer.write(change)
             finally:
-                self._in_flight.pop(delivery.id, None)
+                self._in_flight.discard(claimed)
                 if change is not None and change.due_ms is not None:
                     self._schedule.expect(delivery.kind, delivery.target, change.due_ms)
                 self._schedule.finished(delivery.kind, delivery.target)
@@ -275,7 +275,7 @@ class Engine:
 
     async def _hand_back(self) -> None:
         """Hand back what was claimed and not begun."""
-        rows = [self._writer.write(handed_back(row, now_ms(self._clock))) for row in self._in_flight.values()]
+        rows = [self._writer.write(handed_back(row, now_ms(self._clock))) for row in self._in_flight]
         with contextlib.suppress(TimeoutError, asyncio.CancelledError):
             async with asyncio.timeout(HAND_BACK_S):
                 await asyncio.gather(*rows)
@@ -287,7 +287,7 @@ class Engine:
             await _logged(self._renew())
 
     async def _renew(self) -> None:
-        rows = tuple(self._in_flight.values())
+        rows = tuple(self._in_flight)
         wall_ms = int(self._clock.wall() * 1000)
 
         def renew(tx: Transaction) -> int:

@@ -41,9 +41,9 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Claimed:
-    """A piece of work that this engine has a lease on, and where its row is."""
+    """A piece of work that this engine has a lease on, and where its row is. Each claim is one of its own."""
 
     delivery: Delivery
     due_ms: int

@@ -108,6 +108,15 @@ async def test_retry_comes_after_the_time_that_the_handler_says(
         assert await waiting(engine) == 0
 
 
+async def test_a_retry_at_once_may_be_claimed_before_the_first_attempt_has_gone(store: Store, running: Running) -> None:
+    handler = ScriptedHandler(Retry(after_s=0), Retry(after_s=0), Done())
+    async with running(store, handler, concurrency=4) as engine:
+        await asyncio.gather(*(accept(engine, store, max_attempts=100) for _ in range(10)))
+        await engine.idle()
+        assert len(handler.delivered) == 12
+        assert await waiting(engine) == 0
+
+
 async def test_what_the_handler_raises_is_a_retry(
     store: Store, running: Running, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
