@@ -423,3 +423,24 @@ async def test_nothing_is_left_of_environments_that_ended(engine: Engine) -> Non
     assert descriptors() <= before
     assert engine.manager.environments == 0
     assert not engine.manager._charges
+
+
+async def test_a_launcher_that_dies_takes_its_sandboxes_and_is_started_again(engine: Engine) -> None:
+    function = engine.function(
+        """
+        import time
+        def handler(event, context):
+            print("begun", flush=True)
+            time.sleep(event.get("sleep", 0))
+            return "fine"
+        """,
+        timeout_s=30,
+    )
+    await engine.run(function)
+    engine.logs.events.clear()
+    call = asyncio.create_task(engine.run(function, b'{"sleep":20}'))
+    await engine.logs.wait_for("begun")
+    process = engine.launcher._process  # type: ignore[attr-defined]
+    process.kill()
+    assert error_of(await call)["errorMessage"].endswith("Runtime exited with error: signal: killed")
+    assert (await engine.run(function)).payload == b'"fine"'
