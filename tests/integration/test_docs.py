@@ -1,10 +1,12 @@
 """The commands of the documentation work, and show what they say."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.console import ROOT, alike, run_page, steps
+from tests.support.console import ROOT, RUNTIMES, alike, run_page, steps
 
 PAGES = sorted([ROOT / "docs" / "quickstart.md", *(ROOT / "docs" / "how-to").glob("*.md")])
 
@@ -13,6 +15,15 @@ PAGES = sorted([ROOT / "docs" / "quickstart.md", *(ROOT / "docs" / "how-to").glo
 @pytest.mark.timeout(600)  # some twenty commands, each of which starts the AWS CLI
 def test_a_page_shows_what_happens(page: Path) -> None:
     run_page(page.read_text())
+
+
+@pytest.mark.timeout(600)
+def test_the_demo_works_and_leaves_nothing(tmp_path: Path) -> None:
+    environment = {**os.environ, "CLOUDLET_RUNTIMES": str(RUNTIMES), "TMPDIR": str(tmp_path)}
+    ran = subprocess.run(["scripts/demo"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "All of it worked" in ran.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_session_is_taken_apart() -> None:
