@@ -2,8 +2,8 @@
 
 A piece of work is written by `enqueue` in the transaction that accepts it, and forgotten in the one that says that it
 is done. Between the two an engine takes a lease on it, gives it to its kind's handler, and puts it off when the handler
-says so. When the node is killed, the lease ends - at once where the store is this node's alone, after `LEASE_S` where
-others share it - and the work is taken up again: at least once.
+says so. When the node is killed, its leases end - when it is started again, or after `LEASE_S` on the nodes that share
+its store - and the work is taken up again: at least once.
 
 ```
 enqueue(tx) --> row --notification--> schedule --claim--> handler.deliver --> Done: forgotten
@@ -68,7 +68,8 @@ class Engine:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._owner = ids.hex(16)
+        self._owner = store.node
+        self._life = ids.hex(16)
         self._numbers = itertools.count()
         self._kinds: dict[str, Kind] = {}
         self._schedule = Schedule()
@@ -125,7 +126,7 @@ class Engine:
         now = now_ms(self._clock)
         due_ms = now + int(delay_s * 1000)
         delivery = Delivery(
-            id=f"{now:012x}{next(self._numbers) & 0xFFFFFFFF:08x}{self._owner}",
+            id=f"{now:012x}{next(self._numbers) & 0xFFFFFFFF:08x}{self._life}",
             kind=kind,
             account=account,
             region=region,
@@ -147,8 +148,7 @@ class Engine:
         self._tasks = tasks
         self._timer = Timer(self._clock, self._wake_up, tasks)
         self._end_listening = self._store.listen(CHANNEL, self._heard)
-        if not self._store.shared:
-            await self._store.transact(tables.release_all)
+        await self._store.transact(partial(tables.release, owner=self._owner))  # an earlier life's
         await self._look()
         self._loops = [tasks.create_task(self._claim_forever()), tasks.create_task(self._writer.run())]
         if self._store.shared:
@@ -162,13 +162,15 @@ class Engine:
         self._end_listening()
         self._wake_up()
         claiming, *others = self._loops
-        await asyncio.wait([claiming], timeout=HAND_BACK_S)
-        if self._workers:
-            _, late = await asyncio.wait(self._workers, timeout=timeout_s)
-            await _cancel(late)
-        await self._hand_back()
-        self._timer.stop()
-        await _cancel([claiming, *others])
+        try:
+            await asyncio.wait([claiming], timeout=HAND_BACK_S)
+            if self._workers:
+                await asyncio.wait(self._workers, timeout=timeout_s)
+        finally:  # also when the stopping is cut short
+            await _cancel(self._workers)
+            await self._hand_back()
+            self._timer.stop()
+            await _cancel([claiming, *others])
 
     async def reset(self) -> None:
         """Break off what is under way; the store has just been emptied."""

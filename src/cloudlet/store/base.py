@@ -88,6 +88,8 @@ class Store(Protocol):
 
     shared: bool
     """True when other nodes may use the same data at the same time."""
+    node: str
+    """This node's name among them, which it keeps when it is started again on its data folder."""
 
     async def migrate(self, component: str, migrations: Sequence[Migration]) -> None:
         """Apply the steps of `component` (a service's or package's name) that this store has not seen, in order.

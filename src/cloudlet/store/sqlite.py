@@ -76,6 +76,7 @@ class SqliteStore:
     """The store of one node, in one file. Made by `open`, in the event loop that will use it."""
 
     shared = False
+    node = "only"
 
     def __init__(self, file: Path, lock: FolderLock, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
