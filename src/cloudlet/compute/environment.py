@@ -28,9 +28,8 @@ PREPARED_INIT_LIMIT_S: Final = 130.0
 """With provisioned concurrency or SnapStart, or the function's timeout when that is longer."""
 CREDENTIALS_MARGIN_S: Final = 60.0
 """Credentials outlive the last invocation that may begin with them by this much."""
-MEMORY_SAMPLE_S: Final = 0.1
-SHORT_MS: Final = 5.0
-"""In less than this nobody fills much memory: a look at it is only taken now and then."""
+MEMORY_SAMPLE_S: Final = 0.02
+"""Memory is looked at after each invocation, but not more often than this: in less time nobody fills much of it."""
 
 
 class EnvironmentOwner(Protocol):
@@ -253,7 +252,7 @@ class Environment:
         self._active = None
         duration_ms = (self._clock.monotonic() - active.started) * 1000
         log.drain()
-        used_mb = self._used_mb(duration_ms, failure)
+        used_mb = self._used_mb(failure)
         if failure is not None and failure.status == "timeout":
             duration_ms = function.timeout_s * 1000.0
         init_ms, self._init_ms = self._init_ms, None
@@ -269,11 +268,11 @@ class Environment:
         log.flush()
         return InvocationResult(payload, function_error, tail, duration_ms, billed, init_ms, used_mb)
 
-    def _used_mb(self, duration_ms: float, failure: Failure | None) -> int:
+    def _used_mb(self, failure: Failure | None) -> int:
         if failure is not None:
             if failure.error_type == reports.OUT_OF_MEMORY:
                 return self.function.memory_mb
-        elif duration_ms > SHORT_MS or self._clock.monotonic() - self._sampled > MEMORY_SAMPLE_S:
+        elif self._init_ms is not None or self._clock.monotonic() - self._sampled > MEMORY_SAMPLE_S:
             self._sample_memory()
         return min(self.function.memory_mb, math.ceil(self.peak_bytes / MIB))
 
