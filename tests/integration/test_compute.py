@@ -352,9 +352,15 @@ async def test_a_custom_runtime_that_cannot_start_is_told_as_on_aws(engine: Engi
 
 
 async def test_a_burst_runs_at_the_same_time(engine: Engine) -> None:
-    function = engine.function("import time\ndef handler(event, context): time.sleep(0.5)", timeout_s=30)
-    results = await asyncio.gather(*(engine.run(function) for _ in range(20)))
-    assert all(result.payload == b"null" and result.init_ms is not None for result in results)
+    source = "import time\ndef handler(event, context):\n    print('begun', event, flush=True)\n    time.sleep(1000)"
+    function = engine.function(source, timeout_s=900)
+    calls = [asyncio.create_task(engine.run(function, b"%d" % number)) for number in range(20)]
+    for number in range(20):
+        await engine.logs.wait_for(f"begun {number}\n")
+    assert not any(call.done() for call in calls)
+    for sandbox in list(engine.launcher._sandboxes.values()):  # type: ignore[attr-defined]
+        sandbox.kill()
+    assert {error_of(result)["errorType"] for result in await asyncio.gather(*calls)} == {"Runtime.ExitError"}
 
 
 async def test_a_changed_function_is_run_in_new_environments_only(engine: Engine) -> None:
@@ -444,3 +450,11 @@ async def test_a_launcher_that_dies_takes_its_sandboxes_and_is_started_again(eng
     process.kill()
     assert error_of(await call)["errorMessage"].endswith("Runtime exited with error: signal: killed")
     assert (await engine.run(function)).payload == b'"fine"'
+
+
+async def test_one_caller_after_the_other_meets_one_environment(engine: Engine) -> None:
+    function = engine.function(
+        "count = 0\ndef handler(event, context):\n    global count\n    count += 1\n    return count"
+    )
+    counts = [int((await engine.run(function)).payload) for _ in range(50)]
+    assert counts == list(range(1, 51))

@@ -38,6 +38,9 @@ class EnvironmentOwner(Protocol):
     def environment_launched(self, environment: "Environment") -> None:
         """Its sandbox has been made, or could not be: the launcher is free for others."""
 
+    def environment_answered(self, environment: "Environment") -> None:
+        """Its invocation is over, and it will wait for the next in a moment."""
+
     def environment_idle(self, environment: "Environment") -> None:
         """It waits for an invocation."""
 
@@ -293,6 +296,7 @@ class Environment:
     def runtime_answered(self, payload: bytes, is_error: bool) -> None:
         active = self._active
         if active is not None and self._verdict is None:
+            self._owner.environment_answered(self)
             active.resolve(self._finish(active, payload, reports.UNHANDLED if is_error else "", None))
 
     def runtime_answer_too_large(self) -> None:
