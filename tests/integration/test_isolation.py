@@ -334,6 +334,32 @@ class TestDescriptorsAndEnvironment:
         assert leaked is False
         await function.close()
 
+    async def test_its_memory_holds_nothing_of_earlier_functions(self, bench: Bench) -> None:
+        """A sandbox begins as a copy of its zygote: that must never have seen another function's variables."""
+        secret = secrets.token_hex(16)
+        for _ in range(3):
+            other = await bench.start(environment={"THEIR_SECRET": secret})
+            await other.close()
+        function = await bench.start()
+        found = await function.run(
+            f"""
+            import re
+            first, second = {secret[:16].encode()!r}, {secret[16:].encode()!r}  # never joined in this process
+            answer = []
+            with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", buffering=0) as memory:
+                for line in maps:
+                    start, end = (int(place, 16) for place in line.split()[0].split("-"))
+                    if "r" not in line.split()[1] or "[v" in line:
+                        continue
+                    memory.seek(start)
+                    block = memory.read(end - start)
+                    if any(block.startswith(second, found.end()) for found in re.finditer(first, block)):
+                        answer.append(line)
+            """
+        )
+        assert found == []
+        await function.close()
+
 
 @pytest.fixture(scope="module")
 def host_server() -> Iterator[int]:

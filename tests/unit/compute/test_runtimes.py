@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,14 @@ def interpreter(version: str, executable: str = sys.executable) -> Interpreter:
 
 
 KNOWN = {found.name: found for found in (interpreter("3.10.4"), interpreter("3.12.1"))}
+
+
+def facts(version: str) -> dict[str, Any]:
+    """What an interpreter says of itself."""
+    return {
+        "implementation": "cpython", "version": version, "final": True, "bits": 64, "executable": sys.executable,
+        "folders": ["/usr"], "hidden": [],
+    }  # fmt: skip
 
 
 class TestDiscovery:
@@ -48,11 +57,34 @@ class TestDiscovery:
         found = list(discovery.candidates({"PATH": "", "HOME": str(tmp_path)}))
         assert [entry for entry in found if entry[0] == "pyenv"] == [("pyenv", folder / "python3.12")]
 
-    def test_the_newest_of_a_version_is_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        paths = [Path("/a"), Path("/b"), Path("/c")]
+    def test_an_interpreter_is_asked_again_only_when_it_has_changed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        program, memory, asked = tmp_path / "python3.12", tmp_path / "folder" / "memory.json", []
+
+        def ask(path: Path) -> dict[str, Any]:
+            asked.append(path)
+            return facts("3.12.2")
+
+        program.write_text("1")
+        monkeypatch.setattr(discovery, "candidates", lambda environ: [("PATH", program), ("/usr/bin", program)])
+        monkeypatch.setattr(discovery, "ask", ask)
+        assert discovery.discover({}, memory) == discovery.discover({}, memory)
+        assert asked == [program]
+        program.write_text("changed")
+        discovery.discover({}, memory)
+        assert asked == [program, program]
+        memory.write_text("{")
+        discovery.discover({}, memory)
+        assert len(asked) == 3
+
+    def test_the_newest_of_a_version_is_taken(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        paths = [tmp_path / name for name in "abc"]
+        for path in paths:
+            path.touch()
         versions = dict(zip(paths, ("3.12.2", "3.12.10", "3.9.1"), strict=True))
         monkeypatch.setattr(discovery, "candidates", lambda environ: [("PATH", path) for path in paths])
-        monkeypatch.setattr(discovery, "probe", lambda path, found_by: interpreter(versions[path]))
+        monkeypatch.setattr(discovery, "ask", lambda path: facts(versions[path]))
         found = discovery.discover({})
         assert [(name, each.version) for name, each in found.items()] == [
             ("python3.9", "3.9.1"),
@@ -139,6 +171,8 @@ class TestPreparation:
         assert os.access(folder / "bootstrap", os.X_OK)
         assert "awslambdaric" in json.loads((folder / "prepared.json").read_text())["modules"]
         assert (folder / "awslambdaric" / "bootstrap.py").stat().st_mode & 0o444 == 0o444
+        (folder / "prepared.json").unlink()
+        assert (await runtimes.prepare(own.name)).folder == folder  # remembered
         assert list(folder.glob(f"awslambdaric/__pycache__/bootstrap.cpython-3{own.minor}.pyc"))
 
     async def test_a_folder_of_another_version_is_replaced(
@@ -149,6 +183,7 @@ class TestPreparation:
         await runtimes.prepare(own.name)
         (tmp_path / own.name / "old").write_text("")
         monkeypatch.setattr(preparation, "requirements", lambda interpreter: ["awslambdaric==99"])
+        runtimes = Runtimes(tmp_path, interpreters={own.name: own})
         assert not runtimes.is_prepared(own.name)
         await runtimes.prepare(own.name)
         assert not (tmp_path / own.name / "old").exists()

@@ -3,7 +3,10 @@
 import asyncio
 import os
 import secrets
+import select
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from cloudlet.compute.launcher.client import SandboxLauncher
 from cloudlet.compute.launcher.sandbox import LaunchedSandbox
 from cloudlet.compute.runtimes import Runtimes
 from cloudlet.compute.sandbox import ExitStatus
-from tests.support.sandboxes import Bench, everybodys_folder
+from tests.support.sandboxes import Bench, everybodys_folder, write_files
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CUSTOM: dict[str, Any] = {"runtime": "provided.al2023"}
@@ -212,6 +215,13 @@ def processes_of(state: Path) -> list[int]:
     return sorted(found)
 
 
+def number_inside(pid: int) -> int:
+    """The number that a process has in the launcher's namespace: 1 for the launcher, more for zygotes, 0 outside."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    numbers = status.partition("NSpid:")[2].splitlines()[0].split()
+    return int(numbers[1]) if len(numbers) > 1 else 0
+
+
 class TestLauncherProcess:
     async def test_it_ends_when_it_is_closed(self) -> None:
         with everybodys_folder() as folder:
@@ -232,7 +242,7 @@ class TestLauncherProcess:
             launcher = SandboxLauncher(Runtimes(folder / "runtimes", interpreters={}), folder / "state")
             bench = Bench(launcher, folder, "provided.al2023", is_root=True)
             first = await start(bench, "setsid sleep 1000 & sleep 1000")
-            for pid in reversed(processes_of(folder)):
+            for pid in sorted(processes_of(folder), key=number_inside):
                 os.kill(pid, signal.SIGKILL)
             assert await first.exited == ExitStatus(None, signal.SIGKILL)
             assert await read_all(first.output) == b""
@@ -242,13 +252,17 @@ class TestLauncherProcess:
             second.close()
             await launcher.close()
 
-    async def test_a_zygotes_death_is_noticed_and_another_is_started(self) -> None:
+    @pytest.mark.parametrize("frozen", [False, True])
+    async def test_a_zygotes_death_is_noticed_and_another_is_started(self, frozen: bool) -> None:
         with everybodys_folder() as folder:
             launcher = SandboxLauncher(Runtimes(folder / "runtimes", interpreters={}), folder / "state")
             bench = Bench(launcher, folder, "provided.al2023", is_root=True)
             first = await start(bench, "sleep 1000")
-            zygote = max(processes_of(folder))
-            os.kill(zygote, signal.SIGKILL)
+            if frozen:
+                first.freeze()
+            for pid in processes_of(folder):
+                if number_inside(pid) > 1:
+                    os.kill(pid, signal.SIGKILL)
             assert await first.exited == ExitStatus(None, signal.SIGKILL)
             assert await read_all(first.output) == b""
             second = await start(bench, "exit 9")
@@ -256,3 +270,53 @@ class TestLauncherProcess:
             first.close()
             second.close()
             await launcher.close()
+
+    async def test_when_its_process_is_killed_its_control_groups_are_removed(self) -> None:
+        with everybodys_folder() as folder:
+            launcher = SandboxLauncher(Runtimes(folder / "runtimes", interpreters={}), folder / "state")
+            bench = Bench(launcher, folder, "provided.al2023", is_root=True)
+            sandbox = await start(bench, "while :; do :; done")
+            freezer = Path(sandbox._group.get("freezer", "/nowhere/nothing/x"))
+            sandbox.freeze()
+            (inner,) = [pid for pid in processes_of(folder) if number_inside(pid) == 1]
+            os.kill(inner, signal.SIGKILL)
+            assert (await sandbox.exited).signal == signal.SIGKILL
+            await launcher.close()
+            assert processes_of(folder) == []
+            assert not freezer.parent.parent.exists()
+            sandbox.close()
+
+    async def test_all_ends_with_a_node_that_is_killed(self) -> None:
+        with everybodys_folder() as folder:
+            code = write_files(folder / "code", {"bootstrap": "#!/bin/sh\nsetsid sleep 1000 & echo up; sleep 1000\n"})
+            node = subprocess.Popen(
+                [sys.executable, "-c", NODE, str(folder), str(code)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            assert node.stdout is not None
+            sandbox_pid = int(await asyncio.to_thread(node.stdout.readline))
+            launcher = processes_of(folder / "state")
+            watched = [os.pidfd_open(pid) for pid in (sandbox_pid, *launcher)]
+            node.kill()
+            for pidfd in watched:
+                await asyncio.to_thread(select.select, [pidfd], [], [], 30)
+                os.close(pidfd)
+            assert processes_of(folder / "state") == []
+            node.communicate()
+
+
+NODE = """
+import asyncio, sys
+from pathlib import Path
+from cloudlet.compute.launcher.client import SandboxLauncher
+from cloudlet.compute.runtimes import Runtimes
+from cloudlet.compute.sandbox import SandboxSpec
+
+async def main(folder, code):
+    launcher = SandboxLauncher(Runtimes(folder / "runtimes", interpreters={}), folder / "state")
+    spec = SandboxSpec("0" * 32, "provided.al2", "", code, (), {"PATH": "/usr/bin:/bin"}, 128, 512)
+    sandbox = await launcher.launch(spec)
+    print(sandbox.pid, flush=True)
+    await asyncio.sleep(1000)
+
+asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
+"""

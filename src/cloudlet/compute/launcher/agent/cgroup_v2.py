@@ -54,6 +54,10 @@ class GroupV2:
         except FileNotFoundError:
             cgroups.kill_all(f"{self._folder}/cgroup.procs")
 
+    def thaw(self) -> None:
+        """Not needed to let it die, in this version."""
+        cgroups.write(f"{self._folder}/cgroup.freeze", 0)
+
     def _memory(self) -> tuple[int, int]:
         used = cgroups.read_number(f"{self._folder}/memory.current")
         return used, max(0, used - cgroups.read_table(f"{self._folder}/memory.stat")["file"])

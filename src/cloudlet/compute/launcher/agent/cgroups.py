@@ -62,6 +62,9 @@ class Group(Protocol):
     def kill(self) -> None:
         """End every process in it."""
 
+    def thaw(self) -> None:
+        """Let it run, or die, if the node has frozen it."""
+
     def is_over_limit(self) -> bool:
         """Look at the memory, as `notifier` asks for: is it more than the sandbox may use?"""
 

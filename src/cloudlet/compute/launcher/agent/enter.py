@@ -7,6 +7,7 @@ a right over them. Then the user namespace, the user, the limits, and last the s
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 from typing import Any, NamedTuple, Sequence
@@ -62,6 +63,8 @@ def _cores_leave_the_sandbox() -> bool:
 class Descriptors(NamedTuple):
     """What the launcher hands to a child; None where there is none."""
 
+    spec: int
+    """What to run, as a file: the child alone may read it (see `links`)."""
     output: int
     telemetry: int | None
     network: int | None
@@ -73,9 +76,15 @@ class Descriptors(NamedTuple):
 
     @classmethod
     def from_message(cls, names: Sequence[str], descriptors: Sequence[int]) -> Descriptors:
-        """Put the descriptors of a message under the names that it lists for them; `cgroup` may come many times."""
+        """Put the descriptors of a message under the names that it lists for them; `cgroup` may come many times.
+
+        Raises OSError when some were lost on the way.
+        """
+        if len(names) != len(descriptors):
+            raise OSError(errno.EMFILE, "too many open files in the zygote")
         found = dict(zip(names, descriptors))
         return cls(
+            found["spec"],
             found["output"],
             found.get("telemetry"),
             found.get("network"),

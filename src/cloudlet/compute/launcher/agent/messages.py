@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import array
 import json
+import os
 import socket
 from typing import Any, Sequence
 
@@ -30,6 +31,23 @@ def encode(message: dict[str, Any]) -> bytes:
     if len(data) > MAX_MESSAGE_BYTES:
         raise MessageTooLarge(f"{len(data)} bytes do not fit in a message of {MAX_MESSAGE_BYTES}")
     return data
+
+
+def as_file(message: dict[str, Any]) -> int:
+    """The message as a file in memory, for a reader other than the receiver. Raises MessageTooLarge, OSError."""
+    fd = os.memfd_create("message", os.MFD_CLOEXEC)
+    try:
+        os.write(fd, encode(message))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def from_file(fd: int) -> dict[str, Any]:
+    """What `as_file` has written."""
+    message: dict[str, Any] = json.loads(os.pread(fd, MAX_MESSAGE_BYTES, 0))
+    return message
 
 
 def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:

@@ -23,7 +23,7 @@ from . import identity, initprogram, mounts, syscalls
 
 INIT_PROGRAM = "/var/rapid/init"
 AGENT_PARENT = "/var/rapid"
-_SYSTEM_FOLDERS = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_SYSTEM_FOLDERS = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "gnu")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _DEVICE_ATTRIBUTES = syscalls.MOUNT_ATTR_NOSUID
 _DEVICE_LINKS = {

@@ -51,6 +51,8 @@ _MOVE_MOUNT = 429
 _CLOSE_RANGE = 436
 _MOUNT_SETATTR = 442
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_KEYCTL = {"x86_64": 250, "aarch64": 219}
+_KEYCTL_JOIN_SESSION_KEYRING = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -169,6 +171,16 @@ def sethostname(name: str) -> None:
     """The host name in this UTS namespace."""
     encoded = name.encode()
     _check("sethostname", _libc.sethostname(encoded, ctypes.c_size_t(len(encoded))))
+
+
+def leave_session_keyring() -> None:
+    """Have a new, empty keyring in place of the one of the user's login. Does nothing on kernels without keyrings."""
+    try:
+        syscall(
+            "keyctl", _KEYCTL[platform.machine()], ctypes.c_int(_KEYCTL_JOIN_SESSION_KEYRING), ctypes.c_void_p(None)
+        )
+    except OSError:
+        pass
 
 
 def drop_bounding_set() -> None:
