@@ -102,9 +102,10 @@ class TestWhoItIs:
     async def test_the_limits_are_those_of_aws(self, shared: RunningFunction) -> None:
         limits = await shared.run(
             "import resource as r; answer = [r.getrlimit(l) for l in"
-            " (r.RLIMIT_NOFILE, r.RLIMIT_NPROC, r.RLIMIT_MEMLOCK, r.RLIMIT_STACK, r.RLIMIT_AS)]"
+            " (r.RLIMIT_NOFILE, r.RLIMIT_NPROC, r.RLIMIT_MEMLOCK, r.RLIMIT_STACK, r.RLIMIT_AS, r.RLIMIT_CORE)]"
         )
-        assert limits == [[1024, 1024], [742, 742], [65536, 65536], [8388608, -1], [-1, -1]]
+        core = 1 if Path("/proc/sys/kernel/core_pattern").read_text()[0] in "|@" else 10737418240
+        assert limits == [[1024, 1024], [742, 742], [65536, 65536], [8388608, -1], [-1, -1], [core, core]]
 
 
 class TestOtherProcesses:
