@@ -217,7 +217,10 @@ def processes_of(state: Path) -> list[int]:
 
 def number_inside(pid: int) -> int:
     """The number that a process has in the launcher's namespace: 1 for the launcher, more for zygotes, 0 outside."""
-    status = Path(f"/proc/{pid}/status").read_text()
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:  # it was there for a moment only
+        return 0
     numbers = status.partition("NSpid:")[2].splitlines()[0].split()
     return int(numbers[1]) if len(numbers) > 1 else 0
 
