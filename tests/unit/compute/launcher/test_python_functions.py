@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from cloudlet.compute.runtimes import Runtimes
 from tests.support.sandboxes import PREPARED, RUN_SOURCE, Bench, FunctionError, InitError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+RECORDED = Path(__file__).parents[5] / "shared/oracles/recorded/lambda.json"
 VERSION = "python{}.{}".format(*sys.version_info[:2])
 
 
@@ -171,6 +173,41 @@ class TestSurroundings:
         drawn = await asyncio.gather(*[function.run(source) for function in functions])
         for column in zip(*drawn, strict=True):
             assert len(set(column)) == len(functions)
+
+
+@pytest.mark.skipif(not RECORDED.exists(), reason="the recordings are not beside this repository")
+class TestRecordedOnAws:
+    def recorded(self, name: str, answer: str) -> Any:
+        return json.loads(RECORDED.read_text())[f"TestLambdaBehavior::{name}"]["answers"][answer]["Payload"]
+
+    async def test_paths_and_user(self, bench: Bench) -> None:
+        if os.geteuid() != 0:
+            pytest.skip("only root can show files as root's")
+        expected = self.recorded("test_runtime_introspection_x86", "invoke_runtime_x86_introspection")
+        source = """
+            import getpass, os, pathlib, platform, stat, subprocess
+            paths = {}
+            for name in ("/var/task", "/opt", "/tmp", "/lambda-entrypoint.sh"):
+                path, status = pathlib.Path(name), os.stat(name)
+                key = name.replace("/", "_")
+                paths[key + "_mode"] = stat.filemode(status.st_mode)
+                paths[key + "_uid"], paths[key + "_gid"] = status.st_uid, status.st_gid
+                paths[key + "_owner"] = path.owner()
+            answer = {"paths": paths, "user_login_name": getpass.getuser(), "pwd": subprocess.getoutput("pwd"),
+                      "user_whoami": subprocess.getoutput("whoami"), "platform_system": platform.system()}
+        """
+        answer = await run_once(bench, source)
+        assert answer == {name: expected[name] for name in answer}
+
+    async def test_limits(self, bench: Bench) -> None:
+        expected = self.recorded("test_runtime_ulimits", "invoke_runtime_ulimits")
+        names = list(expected)
+        answer = await run_once(
+            bench, f"import resource; answer = {{n: resource.getrlimit(getattr(resource, n)) for n in {names}}}"
+        )
+        if answer["RLIMIT_CORE"] == [1, 1]:  # this host would be sent the core
+            expected["RLIMIT_CORE"] = [1, 1]
+        assert answer == expected
 
 
 class TestBoto:
