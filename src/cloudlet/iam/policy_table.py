@@ -142,6 +142,13 @@ def version(reader: Reader, policy: ManagedPolicy, number: int) -> PolicyVersion
     return next((version for version in versions(reader, policy) if version.number == number), None)
 
 
+def default_document(reader: Reader, arn: str) -> str | None:
+    """The document that is in force of the managed policy of this ARN, of an account or AWS's."""
+    policy = find(reader, arn)
+    found = None if policy is None else version(reader, policy, policy.default_version)
+    return None if found is None else found.document
+
+
 def add_version(tx: Transaction, policy: ManagedPolicy, version: PolicyVersion) -> None:
     """Keep a document of a policy. Raises UniqueViolation."""
     tx.execute(

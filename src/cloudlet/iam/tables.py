@@ -43,7 +43,54 @@ MIGRATIONS = (
             "CREATE INDEX iam_attachments_of_policy ON iam_attachments (account, policy_arn)",
         ),
     ),
+    Migration(
+        2,
+        (
+            """CREATE TABLE iam_users (
+                account TEXT NOT NULL, user_key TEXT NOT NULL, user_name TEXT NOT NULL, path TEXT NOT NULL,
+                user_id TEXT NOT NULL, boundary_arn TEXT, created DOUBLE PRECISION NOT NULL,
+                password_used DOUBLE PRECISION, PRIMARY KEY (account, user_key))""",
+            """CREATE TABLE iam_login_profiles (
+                account TEXT NOT NULL, user_key TEXT NOT NULL, password_hash TEXT NOT NULL,
+                previous_hashes TEXT NOT NULL, reset_required BIGINT NOT NULL, created DOUBLE PRECISION NOT NULL,
+                changed DOUBLE PRECISION NOT NULL, PRIMARY KEY (account, user_key))""",
+            """CREATE TABLE iam_groups (
+                account TEXT NOT NULL, group_key TEXT NOT NULL, group_name TEXT NOT NULL, path TEXT NOT NULL,
+                group_id TEXT NOT NULL, created DOUBLE PRECISION NOT NULL, PRIMARY KEY (account, group_key))""",
+            """CREATE TABLE iam_group_members (
+                account TEXT NOT NULL, group_key TEXT NOT NULL, user_key TEXT NOT NULL,
+                PRIMARY KEY (account, group_key, user_key))""",
+            "CREATE INDEX iam_group_members_of_user ON iam_group_members (account, user_key)",
+            """CREATE TABLE iam_access_key_uses (
+                access_key_id TEXT PRIMARY KEY, used DOUBLE PRECISION NOT NULL, service TEXT NOT NULL,
+                region TEXT NOT NULL)""",
+            """CREATE TABLE iam_instance_profiles (
+                account TEXT NOT NULL, profile_key TEXT NOT NULL, profile_name TEXT NOT NULL, path TEXT NOT NULL,
+                profile_id TEXT NOT NULL, role_key TEXT, created DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (account, profile_key))""",
+            "CREATE INDEX iam_instance_profiles_of_role ON iam_instance_profiles (account, role_key)",
+            """CREATE TABLE iam_identity_providers (
+                account TEXT NOT NULL, kind TEXT NOT NULL, provider_key TEXT NOT NULL, content TEXT NOT NULL,
+                created DOUBLE PRECISION NOT NULL, PRIMARY KEY (account, kind, provider_key))""",
+            """CREATE TABLE iam_user_credentials (
+                account TEXT NOT NULL, kind TEXT NOT NULL, credential_id TEXT NOT NULL, user_key TEXT NOT NULL,
+                status TEXT NOT NULL, content TEXT NOT NULL, created DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (account, kind, credential_id))""",
+            "CREATE INDEX iam_user_credentials_of_user ON iam_user_credentials (account, user_key)",
+            """CREATE TABLE iam_server_certificates (
+                account TEXT NOT NULL, certificate_key TEXT NOT NULL, certificate_name TEXT NOT NULL,
+                path TEXT NOT NULL, certificate_id TEXT NOT NULL, body TEXT NOT NULL, chain TEXT,
+                private_key TEXT NOT NULL, expires DOUBLE PRECISION NOT NULL, uploaded DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (account, certificate_key))""",
+            """CREATE TABLE iam_account_settings (
+                account TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, changed DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (account, name))""",
+            "CREATE UNIQUE INDEX iam_account_alias ON iam_account_settings (value) WHERE name = 'alias'",
+        ),
+    ),
 )
+CHANNEL = "iam"
+"""The store's channel that says what changed: `<account>/<kind>/<entity key>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +115,11 @@ def secret(reader: Reader, name: str) -> bytes | None:
 def add_secret(tx: Transaction, name: str, value: bytes) -> None:
     """Keep a secret, unless there is one of this name."""
     tx.execute("INSERT INTO iam_secrets (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, value))
+
+
+def changed(tx: Transaction, account: str, kind: str, key: str) -> None:
+    """Let all nodes know that what an entity may do has changed: a user, a role, a group, or a managed policy."""
+    tx.notify(CHANNEL, f"{account}/{kind}/{key}")
 
 
 _KEY_COLUMNS = "access_key_id, account, user_key, secret, status, created"
