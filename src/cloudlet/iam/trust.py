@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cloudlet.arn import Arn
-from cloudlet.iam.evaluate import AccessRequest, Decision, evaluate
-from cloudlet.iam.policy import PolicyError, parse
+from cloudlet.iam.compiled import compiled
+from cloudlet.iam.policy import PolicyError
 from cloudlet.iam.principals import Principal, RequestContext
+from cloudlet.iam.request import AccessRequest
 
 _PRINCIPAL_TYPES = {
     "root": "Account",
@@ -50,13 +51,13 @@ class AssumeRequest:
 def refused_action(trust_policy: str, request: AssumeRequest, context: RequestContext) -> str | None:
     """The first action of `request` that the trust policy does not allow to the caller; None when it allows all."""
     try:
-        document = parse(trust_policy)
+        policy = compiled(trust_policy)
     except PolicyError:
         return request.actions[0]
     keys = _keys(request, context)
     for action in request.actions:
-        access = AccessRequest(context.principal, action, request.role_arn, keys)
-        if evaluate(document, access) is not Decision.ALLOW:
+        verdict = policy.verdict(AccessRequest(context.principal, action, request.role_arn, keys))
+        if verdict is None or verdict.effect == "Deny":
             return action
     return None
 
