@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-
 LITERAL_STAR = "\ue000"
 LITERAL_QUESTION_MARK = "\ue001"
 """What a pattern has in place of `${*}` and `${?}`: the characters themselves, not wildcards."""

@@ -28,7 +28,7 @@ def _decide(
 ) -> str | None:
     named = {name.replace("_", ":"): (value,) for name, value in keys.items()}
     verdict = compiled(policy(*statements)).verdict(AccessRequest(principal, action, resource, named))
-    return verdict and verdict.effect
+    return None if verdict is None else verdict.effect
 
 
 def _statement(effect: str = "Allow", **parts: Any) -> Json:
@@ -216,7 +216,7 @@ def test_wildcards_agree_with_a_naive_matcher(wildcards: str, text: str) -> None
 
 
 def _of_user(resource: str, **keys: str) -> str | None:
-    return _decide(_statement(Resource=resource), resource="arn:aws:s3:::home/alice/x", **keys)
+    return _decide(_statement(Resource=resource), principal=ROOT, resource="arn:aws:s3:::home/alice/x", **keys)
 
 
 def test_policy_variables_stand_for_the_requests_values() -> None:
