@@ -27,7 +27,7 @@ from cloudlet.gateway.edge import Edge
 from cloudlet.gateway.router import Router
 from cloudlet.gateway.server import Closer, HttpServer
 from cloudlet.iam.authenticate import Authenticator, Target
-from cloudlet.iam.authorizer import OwnAccountAuthorizer
+from cloudlet.iam.enforce import PolicyAuthorizer
 from cloudlet.iam.credentials import Credentials
 from cloudlet.iam.principals import Principal
 from cloudlet.ids import Ids
@@ -131,10 +131,13 @@ class Node:
     async def _build(self) -> None:
         """Dispatcher, services and edge."""
         models = ServiceModels(self.ids.uuid)
-        dispatcher = Dispatcher(models, OwnAccountAuthorizer())
+        self._authorizer = PolicyAuthorizer(self.store, self.clock)
+        dispatcher = Dispatcher(models, self._authorizer)
         self.platform = Platform(self.config, self.clock, self.ids, self.store, self.blobs, dispatcher)
         self.services = self._make_services()
         dispatcher.register(self.services)
+        for service in self.services:
+            self._authorizer.know(models.service(service.name).signing_name, service)
         router = Router(models, ServiceIndex(), [service.name for service in self.services])
         control = Control(self.config, self, self._authenticate_operator)
         for service in self.services:
@@ -217,6 +220,7 @@ class Node:
         await self.blobs.reset()
         await self._stored_clock.reset()
         await self._credentials.reset()
+        self._authorizer.forget()
         await self._engine.reset()
         self._function_logs.reset()
         for service in self.services:
