@@ -17,6 +17,7 @@ from cloudlet.services.logs.operations.query_definitions import QueryDefinitionO
 from cloudlet.services.logs.operations.streams import StreamOperations
 from cloudlet.services.logs.operations.tags import TagOperations
 from cloudlet.services.logs.operations.unmade import UnmadeOperations
+from cloudlet.services.logs.tables import Place
 
 
 class LogsService(
@@ -39,7 +40,7 @@ class LogsService(
     async def facts(self, resource: Arn) -> ResourceFacts | None:
         """The tags of a log group, or of whatever else has tags."""
         group, _, _ = str(resource).partition(":log-stream:")
-        place = (resource.account, resource.region)
+        place = Place(resource.account, resource.region)
         return ResourceFacts(tags=await self.platform.store.read(lambda reader: find_tags(reader, place, group)))
 
     async def append(self, entries: Sequence[tuple[str, str, str, str, Sequence[InputEvent]]]) -> None:
