@@ -162,7 +162,7 @@ class Node:
             self.compute.prepare,
             self._function_logs.stored,
         )
-        return [StsService(platform, self._credentials), IamService(platform), logs, functions]
+        return [StsService(platform, self._credentials), IamService(platform, self._credentials.uses), logs, functions]
 
     async def _run(self) -> None:
         """Start what runs beside requests. What is started later ends earlier."""

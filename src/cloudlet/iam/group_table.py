@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from cloudlet.arn import Arn
-from cloudlet.iam.user_table import User
-from cloudlet.iam.user_table import find as find_user
+from cloudlet.iam import entity_table, user_table
+from cloudlet.iam.tables import changed
 from cloudlet.store.base import Reader, Transaction
 
 KIND = "group"
@@ -64,6 +64,7 @@ def add(tx: Transaction, group: Group) -> None:
         f"INSERT INTO iam_groups (group_key, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
         (group.key, group.account, group.name, group.path, group.group_id, group.created),
     )
+    changed(tx, group.account, KIND, group.key)
 
 
 def update(tx: Transaction, group: Group, *, name: str, path: str) -> None:
@@ -76,11 +77,15 @@ def update(tx: Transaction, group: Group, *, name: str, path: str) -> None:
         "UPDATE iam_group_members SET group_key = ? WHERE account = ? AND group_key = ?",
         (name.lower(), group.account, group.key),
     )
+    entity_table.rename(tx, group.account, KIND, group.key, name.lower())
+    for key in (group.key, name.lower()):
+        changed(tx, group.account, KIND, key)
 
 
 def delete(tx: Transaction, group: Group) -> None:
     """Forget a group."""
     tx.execute("DELETE FROM iam_groups WHERE account = ? AND group_key = ?", (group.account, group.key))
+    changed(tx, group.account, KIND, group.key)
 
 
 def using(reader: Reader, account: str, policy_arn: str) -> list[Group]:
@@ -94,17 +99,6 @@ def using(reader: Reader, account: str, policy_arn: str) -> list[Group]:
 
 
 # Members
-
-
-def members(reader: Reader, group: Group, after: str = "", limit: int = 10000) -> list[User]:
-    """Up to `limit` users of a group whose key comes after `after`, in the order of their keys."""
-    rows = reader.query(
-        "SELECT user_key FROM iam_group_members WHERE account = ? AND group_key = ? AND user_key > ? "
-        "ORDER BY user_key LIMIT ?",
-        (group.account, group.key, after, limit),
-    )
-    found = [find_user(reader, group.account, str(key)) for (key,) in rows]
-    return [user for user in found if user is not None]
 
 
 def groups_of(reader: Reader, account: str, user_key: str, after: str = "", limit: int = 1000) -> list[Group]:
@@ -124,12 +118,14 @@ def add_member(tx: Transaction, group: Group, user_key: str) -> None:
         "ON CONFLICT (account, group_key, user_key) DO NOTHING",
         (group.account, group.key, user_key),
     )
+    changed(tx, group.account, user_table.KIND, user_key)
 
 
 def remove_member(tx: Transaction, group: Group, user_key: str) -> bool:
     """Take a user out of a group; False when it was not there."""
-    changed = tx.execute(
+    removed = tx.execute(
         "DELETE FROM iam_group_members WHERE account = ? AND group_key = ? AND user_key = ?",
         (group.account, group.key, user_key),
     )
-    return changed > 0
+    changed(tx, group.account, user_table.KIND, user_key)
+    return removed > 0

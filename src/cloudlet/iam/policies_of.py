@@ -5,7 +5,7 @@ of any of these - `cloudlet.iam.tables.CHANNEL` tells of it - is known to make t
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from cloudlet.iam import entity_table, group_table, policy_table, role_table, user_table
@@ -42,15 +42,27 @@ def identity_policies(reader: Reader, principal: Principal) -> IdentityPolicies:
     if principal.kind == "assumed-role":
         account, name = principal.role_arn.split(":")[4], principal.role_arn.rpartition("/")[2]
         return policies_of_role(reader, account, name, principal.user_id.partition(":")[0])
+    if principal.kind == "federated-user":
+        return _policies_of_federated_user(reader, principal)
     return IdentityPolicies()
 
 
+def _policies_of_federated_user(reader: Reader, principal: Principal) -> IdentityPolicies:
+    """What the user has who made the session: everything, where root did. The session's own policies narrow it."""
+    if not principal.issuer_id:
+        return IdentityPolicies((("root", _EVERYTHING),))
+    name = principal.issuer_arn.rpartition("/")[2]
+    return replace(policies_of_user(reader, principal.account, name, principal.issuer_id), tags={})
+
+
 def policies_of_user(reader: Reader, account: str, name: str, user_id: str = "") -> IdentityPolicies:
-    """The policies of a user; nothing when there is none, or one of another id where `user_id` is given."""
-    user = user_table.find(reader, account, name)
+    """The policies of a user: of this unique id where one is given, else of this name. Nothing when there is none."""
+    # A session goes on when its user gets another name, which its token does not know.
+    user = user_table.find_by_id(reader, account, user_id) if user_id else user_table.find(reader, account, name)
     rests_on = {_payload(account, user_table.KIND, name.lower())}
-    if user is None or (user_id and user.user_id != user_id):
+    if user is None:
         return IdentityPolicies(rests_on=frozenset(rests_on))
+    rests_on.add(_payload(account, user_table.KIND, user.key))
     groups = group_table.groups_of(reader, account, user.key)
     rests_on |= {_payload(account, group_table.KIND, group.key) for group in groups}
     holders = [(user_table.KIND, user.key, user.name), *((group_table.KIND, one.key, one.name) for one in groups)]
@@ -100,3 +112,4 @@ def _payload(account: str, kind: str, key: str) -> str:
 
 
 _NOTHING = '{"Version": "2012-10-17", "Statement": []}'
+_EVERYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'

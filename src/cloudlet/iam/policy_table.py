@@ -8,6 +8,7 @@ from importlib.resources import files
 import orjson
 
 from cloudlet.arn import Arn
+from cloudlet.iam.tables import changed
 from cloudlet.store.base import Reader, Transaction
 
 KIND = "policy"
@@ -108,6 +109,7 @@ def add(tx: Transaction, policy: ManagedPolicy) -> None:
             policy.updated,
         ),
     )
+    changed(tx, policy.account, KIND, policy.key)
 
 
 def update(tx: Transaction, policy: ManagedPolicy) -> None:
@@ -117,12 +119,14 @@ def update(tx: Transaction, policy: ManagedPolicy) -> None:
         "WHERE account = ? AND policy_key = ?",
         (policy.default_version, policy.last_version, policy.updated, policy.account, policy.key),
     )
+    changed(tx, policy.account, KIND, policy.key)
 
 
 def delete(tx: Transaction, policy: ManagedPolicy) -> None:
     """Forget a managed policy and its documents."""
     tx.execute("DELETE FROM iam_policies WHERE account = ? AND policy_key = ?", (policy.account, policy.key))
     tx.execute("DELETE FROM iam_policy_versions WHERE account = ? AND policy_key = ?", (policy.account, policy.key))
+    changed(tx, policy.account, KIND, policy.key)
 
 
 def versions(reader: Reader, policy: ManagedPolicy) -> list[PolicyVersion]:

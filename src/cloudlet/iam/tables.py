@@ -5,8 +5,6 @@ known, so that its own id is its key. Names are unique without regard to case (`
 are given back as they were written.
 """
 
-from dataclasses import dataclass
-
 from cloudlet.store.base import Migration, Reader, Transaction
 
 MIGRATIONS = (
@@ -49,7 +47,8 @@ MIGRATIONS = (
             """CREATE TABLE iam_users (
                 account TEXT NOT NULL, user_key TEXT NOT NULL, user_name TEXT NOT NULL, path TEXT NOT NULL,
                 user_id TEXT NOT NULL, boundary_arn TEXT, created DOUBLE PRECISION NOT NULL,
-                password_used DOUBLE PRECISION, PRIMARY KEY (account, user_key))""",
+                PRIMARY KEY (account, user_key))""",
+            "CREATE UNIQUE INDEX iam_users_by_id ON iam_users (account, user_id)",
             """CREATE TABLE iam_login_profiles (
                 account TEXT NOT NULL, user_key TEXT NOT NULL, password_hash TEXT NOT NULL,
                 previous_hashes TEXT NOT NULL, reset_required BIGINT NOT NULL, created DOUBLE PRECISION NOT NULL,
@@ -61,8 +60,8 @@ MIGRATIONS = (
                 account TEXT NOT NULL, group_key TEXT NOT NULL, user_key TEXT NOT NULL,
                 PRIMARY KEY (account, group_key, user_key))""",
             "CREATE INDEX iam_group_members_of_user ON iam_group_members (account, user_key)",
-            """CREATE TABLE iam_access_key_uses (
-                access_key_id TEXT PRIMARY KEY, used DOUBLE PRECISION NOT NULL, service TEXT NOT NULL,
+            """CREATE TABLE iam_uses (
+                subject TEXT PRIMARY KEY, used DOUBLE PRECISION NOT NULL, service TEXT NOT NULL,
                 region TEXT NOT NULL)""",
             """CREATE TABLE iam_instance_profiles (
                 account TEXT NOT NULL, profile_key TEXT NOT NULL, profile_name TEXT NOT NULL, path TEXT NOT NULL,
@@ -80,7 +79,7 @@ MIGRATIONS = (
             """CREATE TABLE iam_server_certificates (
                 account TEXT NOT NULL, certificate_key TEXT NOT NULL, certificate_name TEXT NOT NULL,
                 path TEXT NOT NULL, certificate_id TEXT NOT NULL, body TEXT NOT NULL, chain TEXT,
-                private_key TEXT NOT NULL, expires DOUBLE PRECISION NOT NULL, uploaded DOUBLE PRECISION NOT NULL,
+                expires DOUBLE PRECISION NOT NULL, uploaded DOUBLE PRECISION NOT NULL,
                 PRIMARY KEY (account, certificate_key))""",
             """CREATE TABLE iam_account_settings (
                 account TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, changed DOUBLE PRECISION NOT NULL,
@@ -91,19 +90,6 @@ MIGRATIONS = (
 )
 CHANNEL = "iam"
 """The store's channel that says what changed: `<account>/<kind>/<entity key>`."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccessKey:
-    """A lasting access key; `user_key` is empty for the account's root."""
-
-    access_key_id: str
-    account: str
-    user_key: str
-    secret: str
-    status: str
-    """Active or Inactive."""
-    created: float
 
 
 def secret(reader: Reader, name: str) -> bytes | None:
@@ -120,30 +106,3 @@ def add_secret(tx: Transaction, name: str, value: bytes) -> None:
 def changed(tx: Transaction, account: str, kind: str, key: str) -> None:
     """Let all nodes know that what an entity may do has changed: a user, a role, a group, or a managed policy."""
     tx.notify(CHANNEL, f"{account}/{kind}/{key}")
-
-
-_KEY_COLUMNS = "access_key_id, account, user_key, secret, status, created"
-
-
-def access_key(reader: Reader, access_key_id: str) -> AccessKey | None:
-    """The access key of this id, of any account."""
-    row = reader.one(f"SELECT {_KEY_COLUMNS} FROM iam_access_keys WHERE access_key_id = ?", (access_key_id,))
-    return None if row is None else AccessKey(*row)
-
-
-def access_keys(reader: Reader, account: str, user_key: str) -> list[AccessKey]:
-    """The access keys of a user, or of root, oldest first."""
-    rows = reader.query(
-        f"SELECT {_KEY_COLUMNS} FROM iam_access_keys WHERE account = ? AND user_key = ? "
-        "ORDER BY created, access_key_id LIMIT 100",
-        (account, user_key),
-    )
-    return [AccessKey(*row) for row in rows]
-
-
-def add_access_key(tx: Transaction, key: AccessKey) -> None:
-    """Keep an access key. Raises UniqueViolation."""
-    tx.execute(
-        f"INSERT INTO iam_access_keys ({_KEY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-        (key.access_key_id, key.account, key.user_key, key.secret, key.status, key.created),
-    )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from cloudlet.arn import Arn
+from cloudlet.iam import access_key_table, entity_table
+from cloudlet.iam.tables import changed
 from cloudlet.store.base import Reader, Transaction
 
 KIND = "user"
@@ -20,8 +22,6 @@ class User:
     boundary_arn: str | None
     created: float
     """Seconds since the epoch, platform time."""
-    password_used: float | None = None
-    """When the user last signed in with a password."""
 
     @property
     def key(self) -> str:
@@ -34,7 +34,7 @@ class User:
         return str(Arn("iam", "", self.account, f"user{self.path}{self.name}"))
 
 
-_COLUMNS = "account, user_name, path, user_id, boundary_arn, created, password_used"
+_COLUMNS = "account, user_name, path, user_id, boundary_arn, created"
 _NAMED_BY_KEY = ("iam_users", "iam_access_keys", "iam_login_profiles", "iam_group_members", "iam_user_credentials")
 """The tables that name a user by `user_key`."""
 
@@ -43,6 +43,22 @@ def find(reader: Reader, account: str, name: str) -> User | None:
     """The user of this name, in any case."""
     row = reader.one(f"SELECT {_COLUMNS} FROM iam_users WHERE account = ? AND user_key = ?", (account, name.lower()))
     return None if row is None else User(*row)
+
+
+def find_by_id(reader: Reader, account: str, user_id: str) -> User | None:
+    """The user of this unique id, whatever its name is now."""
+    row = reader.one(f"SELECT {_COLUMNS} FROM iam_users WHERE account = ? AND user_id = ?", (account, user_id))
+    return None if row is None else User(*row)
+
+
+def in_group(reader: Reader, account: str, group_key: str, after: str = "", limit: int = 10000) -> list[User]:
+    """Up to `limit` users of a group whose key comes after `after`, in the order of their keys."""
+    rows = reader.query(
+        f"SELECT {_COLUMNS} FROM iam_users WHERE account = ? AND user_key > ? AND user_key IN "
+        "(SELECT user_key FROM iam_group_members WHERE account = ? AND group_key = ?) ORDER BY user_key LIMIT ?",
+        (account, after, account, group_key, limit),
+    )
+    return [User(*row) for row in rows]
 
 
 def page(reader: Reader, account: str, path_prefix: str, after: str, limit: int) -> list[User]:
@@ -64,30 +80,24 @@ def count(reader: Reader, account: str) -> int:
 def add(tx: Transaction, user: User) -> None:
     """Keep a new user. Raises UniqueViolation."""
     tx.execute(
-        f"INSERT INTO iam_users (user_key, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            user.key,
-            user.account,
-            user.name,
-            user.path,
-            user.user_id,
-            user.boundary_arn,
-            user.created,
-            user.password_used,
-        ),
+        f"INSERT INTO iam_users (user_key, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (user.key, user.account, user.name, user.path, user.user_id, user.boundary_arn, user.created),
     )
+    changed(tx, user.account, KIND, user.key)
 
 
 def update(tx: Transaction, user: User) -> None:
     """Keep what of a user can change but its name."""
     tx.execute(
-        "UPDATE iam_users SET path = ?, boundary_arn = ?, password_used = ? WHERE account = ? AND user_key = ?",
-        (user.path, user.boundary_arn, user.password_used, user.account, user.key),
+        "UPDATE iam_users SET path = ?, boundary_arn = ? WHERE account = ? AND user_key = ?",
+        (user.path, user.boundary_arn, user.account, user.key),
     )
+    changed(tx, user.account, KIND, user.key)
+    access_key_table.owner_changed(tx, user.account, user.key)
 
 
 def rename(tx: Transaction, user: User, name: str) -> None:
-    """Give a user another name, which no other user has; what hangs on the user in this module's tables goes along."""
+    """Give a user another name, which no other user has; what hangs on the user goes along."""
     for table in _NAMED_BY_KEY:
         tx.execute(
             f"UPDATE {table} SET user_key = ? WHERE account = ? AND user_key = ?",
@@ -96,11 +106,16 @@ def rename(tx: Transaction, user: User, name: str) -> None:
     tx.execute(
         "UPDATE iam_users SET user_name = ? WHERE account = ? AND user_key = ?", (name, user.account, name.lower())
     )
+    entity_table.rename(tx, user.account, KIND, user.key, name.lower())
+    for key in (user.key, name.lower()):
+        changed(tx, user.account, KIND, key)
+    access_key_table.owner_changed(tx, user.account, name.lower())
 
 
 def delete(tx: Transaction, user: User) -> None:
     """Forget a user."""
     tx.execute("DELETE FROM iam_users WHERE account = ? AND user_key = ?", (user.account, user.key))
+    changed(tx, user.account, KIND, user.key)
 
 
 def boundary_counts(reader: Reader, account: str) -> dict[str, int]:
