@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html
 
 import asyncio
 
+from cloudlet.arn import Arn
+from cloudlet.iam.facts import ResourceFacts
 from cloudlet.iam.key_uses import KeyUses
 from cloudlet.iam.tables import MIGRATIONS
 from cloudlet.services.base import Platform
@@ -18,6 +20,7 @@ from cloudlet.services.iam.instance_profile_operations import InstanceProfileOpe
 from cloudlet.services.iam.login_operations import LoginOperations
 from cloudlet.services.iam.policy_operations import PolicyOperations
 from cloudlet.services.iam.provider_operations import ProviderOperations
+from cloudlet.services.iam.resource_tags import resource_tags
 from cloudlet.services.iam.role_operations import RoleOperations
 from cloudlet.services.iam.server_certificate_operations import ServerCertificateOperations
 from cloudlet.services.iam.service_linked_operations import ServiceLinkedOperations
@@ -50,6 +53,10 @@ class IamService(
     def __init__(self, platform: Platform, uses: KeyUses) -> None:
         super().__init__(platform)
         self._uses = uses
+
+    async def facts(self, resource: Arn) -> ResourceFacts | None:
+        """The tags of one of IAM's resources. Trust policies are STS's matter: no call to IAM asks them."""
+        return ResourceFacts(tags=await self.platform.store.read(lambda reader: resource_tags(reader, resource)))
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Write down now and then who was here."""
