@@ -24,6 +24,7 @@ from cloudlet.services.iam.resource_tags import resource_tags
 from cloudlet.services.iam.role_operations import RoleOperations
 from cloudlet.services.iam.server_certificate_operations import ServerCertificateOperations
 from cloudlet.services.iam.service_linked_operations import ServiceLinkedOperations
+from cloudlet.services.iam.simulation_operations import SimulationOperations
 from cloudlet.services.iam.tag_operations import TagOperations
 from cloudlet.services.iam.user_operations import UserOperations
 
@@ -44,6 +45,7 @@ class IamService(
     ProviderOperations,
     ServerCertificateOperations,
     AccountOperations,
+    SimulationOperations,
 ):
     """The IAM service. Its tables belong to `cloudlet.iam`, whose decisions rest on them."""
 
