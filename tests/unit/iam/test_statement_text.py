@@ -47,7 +47,7 @@ def test_what_is_no_document_is_refused(text: str) -> None:
 def test_keys_are_those_of_conditions_and_of_variables() -> None:
     document = """{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*",
         "Resource": ["arn:aws:s3:::home/${aws:username}/${*}", "arn:aws:s3:::team/${aws:PrincipalTag/team, 'none'}"],
-        "Condition": {"StringEquals": {"s3:prefix": ["${aws:userid}", "plain"]}, "Bool": {"AWS:SecureTransport": "true"}}
+        "Condition": {"StringEquals": {"s3:prefix": ["${aws:userid}", "plain"]}, "Bool": {"AWS:SecureTransport": "1"}}
     }}"""
     keys = ["aws:username", "aws:PrincipalTag/team", "s3:prefix", "aws:userid", "AWS:SecureTransport"]
     assert context_keys([document, document.replace("aws:username", "AWS:UserName")]) == keys
