@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from cloudlet.iam.conditions import Test, compile_condition
 from cloudlet.iam.policy import Document, Effect, Statement, parse
+from cloudlet.iam.principals import Principal
 from cloudlet.iam.request import AccessRequest
 from cloudlet.iam.wildcards import glob
 
@@ -182,9 +183,16 @@ def _named(request: AccessRequest, kind: str, name: str) -> Named:
         return Named.NOT
     if name in (principal.arn, principal.user_id):
         return Named.SELF
-    if name and name in (principal.role_arn, principal.user_id.partition(":")[0]):
+    if name and name in _behind(principal):
         return Named.ROLE
     return Named.ACCOUNT if name in (principal.account, f"arn:aws:iam::{principal.account}:root") else Named.NOT
+
+
+def _behind(principal: Principal) -> tuple[str, str]:
+    """The role behind a session of a role, the user behind a federated user's: ARN and unique id."""
+    if principal.kind == "federated-user":
+        return principal.issuer_arn, principal.issuer_id
+    return principal.role_arn, principal.user_id.partition(":")[0] if principal.role_arn else ""
 
 
 def service_name(principal: str) -> str:

@@ -123,4 +123,5 @@ def _principal_keys(principal: Principal) -> Keys:
         keys["aws:multifactorauthpresent"] = ("false",)
         issued = datetime.fromtimestamp(int(principal.token_issued), UTC)
         keys["aws:tokenissuetime"] = (issued.strftime("%Y-%m-%dT%H:%M:%SZ"),)
+    keys |= dict(principal.federation)
     return keys | {f"aws:principaltag/{name.lower()}": (value,) for name, value in principal.session_tags}

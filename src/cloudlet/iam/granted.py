@@ -83,9 +83,12 @@ class GrantedPolicies:
 
 
 def _read(reader: Reader, principal: Principal) -> tuple[IdentityPolicies, list[NamedDocument] | None]:
-    """The policies of the entity, and those of the session; None for a session that narrows nothing."""
+    """The policies of the entity, and those of the session; None for a session that narrows nothing.
+
+    A federated user has what the session's policies allow, so that it has nothing without one.
+    """
     found = identity_policies(reader, principal)
-    if not principal.session_policies and not principal.session_policy_arns:
+    if principal.kind != "federated-user" and not principal.session_policies and not principal.session_policy_arns:
         return found, None
     inline = [("session policy", document) for document in principal.session_policies]
     managed = [(arn, policy_table.default_document(reader, arn) or "") for arn in principal.session_policy_arns]

@@ -32,6 +32,11 @@ class Principal:
     """Who stands behind a chain of sessions; once set it stays."""
     token_issued: float = 0.0
     """When the session began: seconds since the epoch, platform time; 0 for a caller without a session."""
+    issuer_arn: str = ""
+    """The user who made a federated-user session; empty where root did, and for all others."""
+    issuer_id: str = ""
+    federation: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The condition keys that an identity provider vouches for, in lower case, and their values."""
     source_service: str = ""
     """For calls that a service makes for a user: `events.amazonaws.com` and the like."""
 

@@ -27,11 +27,16 @@ class AssumeRequest:
     source_identity: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     transitive_tag_keys: tuple[str, ...] = ()
+    action: str = "sts:AssumeRole"
+    federated: str = ""
+    """The ARN of the identity provider that vouches for the caller."""
+    provider_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The condition keys that this provider vouches for, in lower case."""
 
     @property
     def actions(self) -> tuple[str, ...]:
         """All actions that the trust policy has to allow."""
-        actions = ["sts:AssumeRole"]
+        actions = [self.action]
         if self.tags:
             actions.append("sts:TagSession")
         if self.source_identity:
@@ -47,7 +52,7 @@ def refused_action(trust_policy: str, request: AssumeRequest, context: RequestCo
         return request.actions[0]
     keys = _keys(request, context)
     for action in request.actions:
-        verdict = policy.verdict(AccessRequest(context.principal, action, request.role_arn, keys))
+        verdict = policy.verdict(AccessRequest(context.principal, action, request.role_arn, keys, request.federated))
         if verdict is None or verdict.effect == "Deny":
             return action
     return None
@@ -58,7 +63,7 @@ def _keys(request: AssumeRequest, context: RequestContext) -> dict[str, Sequence
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
     """
-    keys = dict(global_keys(context))
+    keys = {**global_keys(context), **request.provider_keys}
     single = {
         "sts:rolesessionname": request.session_name,
         "sts:externalid": request.external_id,
