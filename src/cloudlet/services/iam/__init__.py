@@ -14,13 +14,13 @@ from cloudlet.services.iam.access_key_operations import AccessKeyOperations
 from cloudlet.services.iam.account_operations import AccountOperations
 from cloudlet.services.iam.attachment_operations import AttachmentOperations
 from cloudlet.services.iam.credential_operations import CredentialOperations
+from cloudlet.services.iam.facts import entity_facts
 from cloudlet.services.iam.group_operations import GroupOperations
 from cloudlet.services.iam.inline_operations import InlinePolicyOperations
 from cloudlet.services.iam.instance_profile_operations import InstanceProfileOperations
 from cloudlet.services.iam.login_operations import LoginOperations
 from cloudlet.services.iam.policy_operations import PolicyOperations
 from cloudlet.services.iam.provider_operations import ProviderOperations
-from cloudlet.services.iam.resource_tags import resource_tags
 from cloudlet.services.iam.role_operations import RoleOperations
 from cloudlet.services.iam.server_certificate_operations import ServerCertificateOperations
 from cloudlet.services.iam.service_linked_operations import ServiceLinkedOperations
@@ -57,8 +57,7 @@ class IamService(
         self._uses = uses
 
     async def facts(self, resource: Arn) -> ResourceFacts | None:
-        """The tags of one of IAM's resources. Trust policies are STS's matter: no call to IAM asks them."""
-        return ResourceFacts(tags=await self.platform.store.read(lambda reader: resource_tags(reader, resource)))
+        return await self.platform.store.read(lambda reader: entity_facts(reader, resource))
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Write down now and then who was here."""
