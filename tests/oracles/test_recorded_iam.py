@@ -3,15 +3,13 @@
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cloudlet.config import Config
+from tests.support.certificates import self_signed
 from tests.support.iam_world import ALLOW_ALL, trust
 from tests.support.nodes import RUNTIMES, Clients, NodeInThread, running
 from tests.support.recordings import Comparison, answer_of, recordings
@@ -234,7 +232,7 @@ def test_a_suffix_is_refused_as_recorded(recorded_iam: Any, service: str) -> Non
 def test_a_server_certificate_is_kept_as_recorded(recorded_iam: Any) -> None:
     name = unique("certificate")
     recording = RECORDED["test_server_certificate"]
-    body, key = certificate()
+    body, key = self_signed()
     recorded_iam.upload_server_certificate(ServerCertificateName=name, CertificateBody=body, PrivateKey=key)
     found = recorded_iam.get_server_certificate(ServerCertificateName=name)
     assert found["ServerCertificate"]["CertificateBody"] == body.strip()
@@ -246,18 +244,6 @@ def test_a_server_certificate_is_kept_as_recorded(recorded_iam: Any) -> None:
         "get_server_certificate_error": answer_of(recorded_iam.get_server_certificate, ServerCertificateName=name),
     }
     check("test_server_certificate", answers, **{"server-certificate-name:1": name})
-
-
-def certificate() -> tuple[str, str]:
-    """A self-signed certificate and its private key."""
-    key = rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "example.com")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=9))
-    signed = builder.sign(key, hashes.SHA256())
-    form = serialization.Encoding.PEM
-    private = key.private_bytes(form, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return signed.public_bytes(form).decode(), private.decode()
 
 
 def test_every_recording_is_replayed() -> None:
