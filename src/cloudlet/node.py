@@ -27,13 +27,14 @@ from cloudlet.gateway.edge import Edge
 from cloudlet.gateway.router import Router
 from cloudlet.gateway.server import Closer, HttpServer
 from cloudlet.iam.authenticate import Authenticator, Target
-from cloudlet.iam.enforce import PolicyAuthorizer
 from cloudlet.iam.credentials import Credentials
+from cloudlet.iam.enforce import PolicyAuthorizer
 from cloudlet.iam.principals import Principal
 from cloudlet.ids import Ids
 from cloudlet.node_compute import NodeCompute
 from cloudlet.node_folder import NodeFolder, NodeRecord
 from cloudlet.services.base import Platform, Service
+from cloudlet.services.cloudtrail import CallQueue, CloudTrailService
 from cloudlet.services.iam import IamService
 from cloudlet.services.lambda_ import FunctionCredentials, FunctionLogs, LambdaService
 from cloudlet.services.logs import LogsService
@@ -132,7 +133,8 @@ class Node:
         """Dispatcher, services and edge."""
         models = ServiceModels(self.ids.uuid)
         self._authorizer = PolicyAuthorizer(self.store, self.clock)
-        dispatcher = Dispatcher(models, self._authorizer)
+        self._calls = CallQueue(self.clock, with_data=self.config.data_events)
+        dispatcher = Dispatcher(models, self._authorizer, self._calls)
         self.platform = Platform(self.config, self.clock, self.ids, self.store, self.blobs, dispatcher)
         self.services = self._make_services()
         dispatcher.register(self.services)
@@ -162,7 +164,9 @@ class Node:
             self.compute.prepare,
             self._function_logs.stored,
         )
-        return [StsService(platform, self._credentials), IamService(platform, self._credentials.uses), logs, functions]
+        audit = CloudTrailService(platform, self._calls)  # the first to start, so that it sees the others stop
+        identity = [StsService(platform, self._credentials), IamService(platform, self._credentials.uses)]
+        return [audit, *identity, logs, functions]
 
     async def _run(self) -> None:
         """Start what runs beside requests. What is started later ends earlier."""
