@@ -37,10 +37,4 @@ def _function_arn(request: NamedRequest, name: str) -> str:
         arn = request.arn(name if parts[0] == "function" and len(parts) > 1 else f"function:{name}")
     qualifier = request.text("Qualifier")
     unqualified = len(arn.split(":")) == _FUNCTION_PARTS
-    names_version = {"function alias", "function version"} & request.action.resource_types.keys()
-    return f"{arn}:{qualifier}" if qualifier and unqualified and (names_version or _takes_qualifier(request)) else arn
-
-
-def _takes_qualifier(request: NamedRequest) -> bool:
-    """Invoking is about the version that is named, although the reference lists functions only."""
-    return request.action.name in ("lambda:InvokeFunction", "lambda:InvokeAsync", "lambda:InvokeFunctionUrl")
+    return f"{arn}:{qualifier}" if qualifier and unqualified else arn
