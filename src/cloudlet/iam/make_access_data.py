@@ -40,6 +40,7 @@ SERVICES = (
     "pipes",
     "rds",
     "rds-data",
+    "s3",
     "scheduler",
     "schemas",
     "secretsmanager",
