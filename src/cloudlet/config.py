@@ -66,6 +66,11 @@ class Config:
         """True while only this machine can reach the node."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
+    @property
+    def is_open(self) -> bool:
+        """True where the keys that everybody knows are good (`test`, account numbers): in dev mode, on loopback."""
+        return self.auth == "dev" and self.is_loopback
+
     @classmethod
     def load(cls, file: Path | None, environ: Mapping[str, str], options: Mapping[str, Any]) -> Self:
         """The settings of `file`, overridden by `environ`, overridden by those `options` that are not None.

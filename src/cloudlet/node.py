@@ -112,7 +112,8 @@ class Node:
         await self._run()
         await self._http.listen(listening, self._edge.public)
         self.port = listening.getsockname()[1]
-        self._folder.write(NodeRecord(self.endpoint, os.getpid(), __version__))
+        record = NodeRecord(self.endpoint, os.getpid(), __version__, self.config.region, self.config.is_open)
+        self._folder.write(record)
         self._parts.callback(self._folder.remove)
         self.is_ready = True
         logger.info("node serves", extra={"endpoint": self.endpoint, "version": __version__})
@@ -173,13 +174,13 @@ class Node:
         for service in self.services:
             await self.store.migrate(service.name, service.migrations)
         self._background = await self._parts.enter_async_context(Background())
-        for service in self.services:
-            await service.start(self._background.tasks)
-            self._parts.push_async_callback(service.stop)
         self._function_logs.start()
         self._parts.push_async_callback(self._function_logs.close)
         self._parts.push_async_callback(self.compute.drain, 0.0)
         await self.compute.start()
+        for service in self.services:
+            await service.start(self._background.tasks)
+            self._parts.push_async_callback(service.stop)
         await self._engine.start(self._background.tasks)
 
     async def _stop(self) -> None:

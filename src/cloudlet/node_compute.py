@@ -5,11 +5,12 @@ import logging
 
 from cloudlet.compute.code_cache import CodeCache
 from cloudlet.compute.counting import Counting
-from cloudlet.compute.host import Host
 from cloudlet.compute.frontend import FrontEnd
 from cloudlet.compute.function import CredentialSource, FunctionVersion, LogSink
+from cloudlet.compute.host import Host
 from cloudlet.compute.launcher.client import SandboxLauncher
-from cloudlet.compute.placement import PlacedWorker, Placement, available_bytes, capacity_bytes
+from cloudlet.compute.machine_memory import available_bytes, capacity_bytes
+from cloudlet.compute.placement import PlacedWorker, Placement
 from cloudlet.compute.runtime_process import ServePlatform
 from cloudlet.compute.runtimes import Runtimes
 from cloudlet.compute.worker import Worker

@@ -22,6 +22,9 @@ class NodeRecord:
     endpoint: str
     pid: int
     version: str
+    region: str
+    is_open: bool
+    """Whether `test`/`test` is good there (`Config.is_open`)."""
 
 
 class NodeFolder:
@@ -49,10 +52,17 @@ class NodeFolder:
         except PermissionError:
             return None
 
+    def running(self) -> NodeRecord | None:
+        """The node that serves now; None when none runs or it does not serve yet."""
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            record = NodeRecord(**json.loads((self.path / NODE_FILE).read_text()))
+            return record if record.pid == self.pid() else None
+        return None
+
     def endpoint(self) -> str | None:
-        """Where the running node serves; None when none runs or it does not serve yet."""
-        record = self._record()
-        return record.endpoint if record is not None and record.pid == self.pid() else None
+        """Where the running node serves; None when none does."""
+        record = self.running()
+        return record.endpoint if record is not None else None
 
     def root_key(self) -> tuple[str, str] | None:
         """The root key pair, where this user may read it."""
@@ -71,11 +81,6 @@ class NodeFolder:
                 return False
             time.sleep(0.02)
         return True
-
-    def _record(self) -> NodeRecord | None:
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            return NodeRecord(**json.loads((self.path / NODE_FILE).read_text()))
-        return None
 
 
 def _is_running(pid: int) -> bool:

@@ -30,7 +30,7 @@ def run(config: Config) -> None:
 
 
 def _settle_memory() -> None:
-    """Take what the start has made out of the collector's sight: it stays, and looking through it costs 20 ms a time."""
+    """Take what the start has made out of the collector's sight: it stays, and each look through it costs 20 ms."""
     gc.collect()
     gc.freeze()
 

@@ -1,6 +1,7 @@
 """The disk is full: callers are told, the node lives, and it goes on when there is room."""
 
 import asyncio
+import contextlib
 import itertools
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -8,15 +9,18 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cloudlet.config import Config
 from cloudlet.store.base import Migration, Reader, Store, StoreFull, Transaction
 from cloudlet.store.blobs import Blobs
 from cloudlet.store.open import BLOBS_FOLDER, open_store
+from tests.support.nodes import Clients, NodeProcess, control, fresh_account
 
 pytestmark = pytest.mark.chaos
 
 MIB = 1024 * 1024
+TRUST = (Path(__file__).parents[2] / "examples" / "trust-policy.json").read_text()
 TABLE = Migration(1, ("CREATE TABLE pair (name BIGINT PRIMARY KEY, content BLOB)",))
 
 
@@ -88,14 +92,59 @@ async def test_a_node_starts_on_a_full_disk(opened: tuple[Store, Blobs], small_d
     store, _ = opened
     acknowledged = await fill(store)
     await store.close()
-    (small_disk / "more").touch()
-    with pytest.raises(OSError, match="No space"):
-        (small_disk / "more").write_bytes(bytes(40 * MIB))
+    take_all_room(small_disk)
     again, _ = await open_store(Config(data=small_disk / "data"))
     assert await again.read(names) == acknowledged
     (small_disk / "ballast").unlink()
     await again.transact(partial(put, name=0, size_bytes=1))
     await again.close()
+
+
+@pytest.fixture
+def node(small_disk: Path) -> Iterator[NodeProcess]:
+    """A node on the small disk, with its log."""
+    started = NodeProcess(small_disk / "data")
+    started.start()
+    yield started
+    if started.is_running:
+        started.kill9()
+
+
+def take_all_room(folder: Path) -> None:
+    """Write until not a byte is free."""
+    with (folder / "more").open("wb", buffering=0) as file:
+        for size_bytes in (MIB, 1024, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size_bytes)) == size_bytes:
+                    pass
+
+
+def test_a_node_on_a_full_disk_answers_and_goes_on(node: NodeProcess, small_disk: Path) -> None:
+    clients = Clients(fresh_account())
+    iam = clients.make(node.endpoint, "iam")
+    created = ["before"]
+    iam.create_role(RoleName="before", AssumeRolePolicyDocument=TRUST)
+    take_all_room(small_disk)
+    refused = None
+    while refused is None:
+        name = f"role-{len(created)}"
+        try:
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST, Description="x" * 1000)
+            created.append(name)
+        except ClientError as error:
+            refused = error.response
+    assert refused["ResponseMetadata"]["HTTPStatusCode"] >= 500
+    assert refused["ResponseMetadata"]["RequestId"]
+    assert control(node.endpoint, "health")
+    assert iam.get_role(RoleName="before"), "reads go on"
+
+    (small_disk / "ballast").unlink()
+    iam.create_role(RoleName="after", AssumeRolePolicyDocument=TRUST)
+    node.kill9()
+    node.restart()
+    pages = iam.get_paginator("list_roles").paginate()
+    assert {role["RoleName"] for page in pages for role in page["Roles"]} == {*created, "after"}
+    clients.close()
 
 
 async def test_a_blob_that_does_not_fit_leaves_nothing_behind(opened: tuple[Store, Blobs], small_disk: Path) -> None:

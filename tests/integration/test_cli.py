@@ -125,6 +125,14 @@ def test_credentials_make_the_aws_cli_work(running: NodeProcess) -> None:
         assert json.loads(done.stdout)["Account"] == "000000000000"
 
 
+def test_credentials_are_those_that_the_running_node_takes(tmp_path: Path) -> None:
+    node = NodeProcess(tmp_path / "data", "", "--auth", "enforced")
+    node.start()
+    lines = cloudlet("credentials", "--export", "--data", str(node.data)).stdout
+    assert "AWS_ACCESS_KEY_ID=AKIA" in lines
+    node.kill9()
+
+
 def test_the_clock_moves(running: NodeProcess) -> None:
     data = ("--data", str(running.data))
     before = cloudlet("clock", *data).stdout
@@ -142,6 +150,14 @@ def test_runtimes_are_listed() -> None:
     done = cloudlet("runtimes", "list")
     assert done.returncode == 0
     assert "provided.al2023" in done.stdout
+
+
+def test_the_doctor_looks_at_node_and_machine(running: NodeProcess) -> None:
+    done = cloudlet("doctor", "--data", str(running.data))
+    assert f"runs at {running.endpoint}" in done.stdout
+    assert "A sandbox" in done.stdout
+    findings = json.loads(cloudlet("doctor", "--json", "--data", str(running.data)).stdout)
+    assert done.returncode == any(finding["state"] == "missing" for finding in findings)
 
 
 @pytest.mark.parametrize("command", ["status", "clock", "down"])

@@ -202,6 +202,23 @@ async def test_leaving_with_status_0_is_as_recorded(engine: Engine) -> None:
         assert_is_recorded(await engine.run(function), recorded(name, "invocation_error"))
 
 
+async def test_a_wrapper_that_is_not_there_is_as_recorded(engine: Engine) -> None:
+    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/not_there"}
+    function = engine.function("def handler(event, context): return 1", environment=wrapper)
+    assert_is_recorded(
+        await engine.run(function), recorded("test_lambda_runtime_wrapper_not_found", "invocation_error")
+    )
+
+
+async def test_a_wrapper_changes_what_the_runtime_starts_with(engine: Engine) -> None:
+    files = {
+        "app.py": "import os\ndef handler(event, context): return os.environ['WRAPPED']",
+        "wrapper": '#!/bin/sh\nWRAPPED=yes exec "$@"\n',
+    }
+    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrapper"}
+    assert (await engine.run(engine.function(files, environment=wrapper))).payload == b'"yes"'
+
+
 @pytest.mark.parametrize(
     ("line", "text"),
     [
@@ -335,9 +352,15 @@ async def test_a_custom_runtime_that_cannot_start_is_told_as_on_aws(engine: Engi
 
 
 async def test_a_burst_runs_at_the_same_time(engine: Engine) -> None:
-    function = engine.function("import time\ndef handler(event, context): time.sleep(0.5)", timeout_s=30)
-    results = await asyncio.gather(*(engine.run(function) for _ in range(20)))
-    assert all(result.payload == b"null" and result.init_ms is not None for result in results)
+    source = "import time\ndef handler(event, context):\n    print('begun', event, flush=True)\n    time.sleep(1000)"
+    function = engine.function(source, timeout_s=900)
+    calls = [asyncio.create_task(engine.run(function, b"%d" % number)) for number in range(20)]
+    for number in range(20):
+        await engine.logs.wait_for(f"begun {number}\n")
+    assert not any(call.done() for call in calls)
+    for sandbox in list(engine.launcher._sandboxes.values()):  # type: ignore[attr-defined]
+        sandbox.kill()
+    assert {error_of(result)["errorType"] for result in await asyncio.gather(*calls)} == {"Runtime.ExitError"}
 
 
 async def test_a_changed_function_is_run_in_new_environments_only(engine: Engine) -> None:
@@ -378,3 +401,60 @@ async def test_credentials_and_variables_are_the_functions_own(engine: Engine) -
     first, second = [orjson.loads((await engine.run(each)).payload) for each in (function, other)]
     assert (first[1], second[1]) == ("yes", None)
     assert first[0] != second[0]
+
+
+async def test_nothing_is_left_of_environments_that_ended(engine: Engine) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    async def round_of_all_ends() -> None:
+        fine = engine.function("def handler(event, context): return 1")
+        crashing = engine.function("import os\ndef handler(event, context): os._exit(1)")
+        hanging = engine.function("import time\ndef handler(event, context): time.sleep(60)", timeout_s=1)
+        broken = engine.function("import nothing_here")
+        functions = [fine, crashing, hanging, broken] * 3
+        await asyncio.gather(*(engine.run(function) for function in functions))
+        for function in functions:
+            engine.front_end.retire(function.function_arn)
+        if sandboxes:
+            await asyncio.wait([sandbox.exited for sandbox in sandboxes.values()])
+
+    for pool in list(engine.manager._pools.values()):
+        engine.front_end.retire(pool.function.function_arn)
+    sandboxes = engine.launcher._sandboxes  # type: ignore[attr-defined]
+    await round_of_all_ends()
+    before = descriptors()
+    for _ in range(2):
+        await round_of_all_ends()
+    assert descriptors() <= before
+    assert engine.manager.environments == 0
+    assert not engine.manager._charges
+
+
+async def test_a_launcher_that_dies_takes_its_sandboxes_and_is_started_again(engine: Engine) -> None:
+    function = engine.function(
+        """
+        import time
+        def handler(event, context):
+            print("begun", flush=True)
+            time.sleep(event.get("sleep", 0))
+            return "fine"
+        """,
+        timeout_s=30,
+    )
+    await engine.run(function)
+    engine.logs.events.clear()
+    call = asyncio.create_task(engine.run(function, b'{"sleep":20}'))
+    await engine.logs.wait_for("begun")
+    process = engine.launcher._process  # type: ignore[attr-defined]
+    process.kill()
+    assert error_of(await call)["errorMessage"].endswith("Runtime exited with error: signal: killed")
+    assert (await engine.run(function)).payload == b'"fine"'
+
+
+async def test_one_caller_after_the_other_meets_one_environment(engine: Engine) -> None:
+    function = engine.function(
+        "count = 0\ndef handler(event, context):\n    global count\n    count += 1\n    return count"
+    )
+    counts = [int((await engine.run(function)).payload) for _ in range(50)]
+    assert counts == list(range(1, 51))

@@ -102,9 +102,10 @@ class TestWhoItIs:
     async def test_the_limits_are_those_of_aws(self, shared: RunningFunction) -> None:
         limits = await shared.run(
             "import resource as r; answer = [r.getrlimit(l) for l in"
-            " (r.RLIMIT_NOFILE, r.RLIMIT_NPROC, r.RLIMIT_MEMLOCK, r.RLIMIT_STACK, r.RLIMIT_AS)]"
+            " (r.RLIMIT_NOFILE, r.RLIMIT_NPROC, r.RLIMIT_MEMLOCK, r.RLIMIT_STACK, r.RLIMIT_AS, r.RLIMIT_CORE)]"
         )
-        assert limits == [[1024, 1024], [742, 742], [65536, 65536], [8388608, -1], [-1, -1]]
+        core = 1 if Path("/proc/sys/kernel/core_pattern").read_text()[0] in "|@" else 10737418240
+        assert limits == [[1024, 1024], [742, 742], [65536, 65536], [8388608, -1], [-1, -1], [core, core]]
 
 
 class TestOtherProcesses:
@@ -332,6 +333,32 @@ class TestDescriptorsAndEnvironment:
         assert inside["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
         leaked = await function.run("answer = 'SECRET' in open('/proc/self/environ').read()")
         assert leaked is False
+        await function.close()
+
+    async def test_its_memory_holds_nothing_of_earlier_functions(self, bench: Bench) -> None:
+        """A sandbox begins as a copy of its zygote: that must never have seen another function's variables."""
+        secret = secrets.token_hex(16)
+        for _ in range(3):
+            other = await bench.start(environment={"THEIR_SECRET": secret})
+            await other.close()
+        function = await bench.start()
+        found = await function.run(
+            f"""
+            import re
+            first, second = {secret[:16].encode()!r}, {secret[16:].encode()!r}  # never joined in this process
+            answer = []
+            with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", buffering=0) as memory:
+                for line in maps:
+                    start, end = (int(place, 16) for place in line.split()[0].split("-"))
+                    if "r" not in line.split()[1] or "[v" in line:
+                        continue
+                    memory.seek(start)
+                    block = memory.read(end - start)
+                    if any(block.startswith(second, found.end()) for found in re.finditer(first, block)):
+                        answer.append(line)
+            """
+        )
+        assert found == []
         await function.close()
 
 

@@ -683,3 +683,37 @@ def test_uncaught_exception_invoke(replay: Make, runtime: str) -> None:
         "create_function_result", run.create(code=code, Runtime=runtime, Handler="handler.handler", MemorySize=1024)
     )
     run.check("error_result", run.invoke(payload={"error_msg": "some_error_msg"}))
+
+
+@pytest.mark.parametrize("runtime", ["python3.9", "python3.12", "python3.14"])
+def test_runtime_wrapper_create(replay: Make, runtime: str) -> None:
+    run = replay(f"TestLambdaRuntimesCommon::test_runtime_wrapper_invoke[{runtime}]")
+    variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/environment_wrapper"}
+    made = run.create(Runtime=runtime, Handler="handler.handler", MemorySize=1024, Environment={"Variables": variables})
+    run.check("create_function_result", made)
+
+
+def test_request_id_async_invoke(replay: Make) -> None:
+    run = replay("TestRequestIdHandling::test_request_id_async_invoke_with_retry")
+    run.leave_out("end_messages")  # made with a number of retries that cannot be set yet
+    run.create_simply()
+    run.check("invoke_result", run.invoke(payload={}, InvocationType="Event"))
+
+
+VARIANT = """
+import os
+
+def handler(event, context):
+    return {
+        "function_version": context.function_version,
+        "request_id": context.aws_request_id,
+        "function_variant": os.environ["FUNCTION_VARIANT"],
+        "request_prefix": event["request_prefix"],
+    }
+"""
+
+
+def test_function_update_during_invoke(replay: Make) -> None:
+    run = replay("TestLambdaVersions::test_function_update_during_invoke")
+    run.create_simply(code=VARIANT, Environment={"Variables": {"FUNCTION_VARIANT": "variant-1"}})
+    run.check("invoke_response_before", run.invoke(payload={"request_prefix": "1-sleep"}))

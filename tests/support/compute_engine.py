@@ -13,7 +13,8 @@ from cloudlet.compute.counting import Counting
 from cloudlet.compute.frontend import FrontEnd
 from cloudlet.compute.function import FunctionVersion, InvocationResult
 from cloudlet.compute.host import Host
-from cloudlet.compute.placement import PlacedWorker, Placement, available_bytes, capacity_bytes
+from cloudlet.compute.machine_memory import available_bytes, capacity_bytes
+from cloudlet.compute.placement import PlacedWorker, Placement
 from cloudlet.compute.sandbox import Launcher
 from cloudlet.compute.worker import Worker
 from cloudlet.compute.worker_manager import EnvironmentMaker, WorkerManager

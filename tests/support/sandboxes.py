@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cloudlet.compute import launcher
 from cloudlet.compute.launcher.client import SandboxLauncher
 from cloudlet.compute.launcher.sandbox import LaunchedSandbox
 from cloudlet.compute.runtimes import LIBRARY_PATH, Interpreter, Runtimes, discovery
@@ -21,6 +22,8 @@ from cloudlet.compute.sandbox import SandboxSpec
 REPOSITORY = Path(__file__).parents[2]
 PREPARED = REPOSITORY / ".state" / "runtimes"
 """Kept between test runs: preparing a runtime needs the package index and some seconds."""
+EVERYBODYS_PREPARED = Path(tempfile.gettempdir()) / "cloudlet-tests-runtimes"
+"""The same for tests as `nobody`: a checkout may be where other users cannot enter."""
 NOBODY = 65534
 
 VARIABLES = {
@@ -149,11 +152,16 @@ class OrdinaryLauncher(SandboxLauncher):
     def __init__(self, runtimes: Runtimes, state: Path, python: Path) -> None:
         super().__init__(runtimes, state)
         self._python = python
+        self._program = state.with_name("program")
+        """A copy of the launcher's program: `nobody` may be unable to enter the checkout."""
+        agent = Path(launcher.__file__).with_name("agent")
+        shutil.copytree(agent, self._program / "agent", ignore=shutil.ignore_patterns("__pycache__"))
 
     def command(self, connection: int) -> list[str]:
         _own_python, *arguments = super().command(connection)
         user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        return [*user, str(self._python), *arguments]
+        here = str(Path(launcher.__file__).parent)
+        return [*user, str(self._python), *(argument.replace(here, str(self._program)) for argument in arguments)]
 
 
 class Bench:
@@ -228,7 +236,7 @@ def ordinary_launcher(state: Path) -> tuple[SandboxLauncher, str] | None:
         return None
     state.mkdir(parents=True, exist_ok=True)
     os.chown(state, NOBODY, NOBODY)
-    runtimes = Runtimes(PREPARED.with_name("runtimes-nobody"), interpreters={interpreter.name: interpreter})
+    runtimes = Runtimes(EVERYBODYS_PREPARED, interpreters={interpreter.name: interpreter})
     return OrdinaryLauncher(runtimes, state, interpreter.executable), interpreter.name
 
 

@@ -62,5 +62,7 @@ def test_unknown_names_in_the_file_are_refused(tmp_path: Path) -> None:
     ("host", "expected"),
     [("127.0.0.1", True), ("localhost", True), ("::1", True), ("127.9.9.9", True), ("0.0.0.0", False), ("::", False)],
 )
-def test_loopback(host: str, expected: bool) -> None:
+def test_a_node_is_open_on_loopback_and_in_dev_mode_only(host: str, expected: bool) -> None:
     assert Config(host=host).is_loopback is expected
+    assert Config(host=host).is_open is expected
+    assert not Config(host=host, auth="enforced").is_open

@@ -4,7 +4,7 @@ from pathlib import Path
 from cloudlet.node_folder import NodeFolder, NodeRecord
 from cloudlet.store.folder import FolderLock
 
-RECORD = NodeRecord("http://127.0.0.1:4566", os.getpid(), "1")
+RECORD = NodeRecord("http://127.0.0.1:4566", os.getpid(), "1", "us-east-1", True)
 
 
 def test_a_running_node_is_found(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_what_a_dead_node_left_is_not_believed(tmp_path: Path) -> None:
     folder.write(RECORD)
     assert (folder.endpoint(), folder.pid()) == (None, None)
     with FolderLock(tmp_path):
-        folder.write(NodeRecord("http://127.0.0.1:1", os.getpid() + 1, "1"))
+        folder.write(NodeRecord("http://127.0.0.1:1", os.getpid() + 1, "1", "us-east-1", True))
         assert folder.endpoint() is None
         (tmp_path / "node.json").write_text("{")
         assert folder.endpoint() is None

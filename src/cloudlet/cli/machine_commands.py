@@ -1,15 +1,17 @@
 """Commands about this machine: its runtimes, and what it can do."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cloudlet.cli import settings
-from cloudlet.cli.output import CommandError, say, table
+from cloudlet.cli.output import CommandError, say, styled, table
 from cloudlet.cli.settings import ConfigOption, DataOption
 from cloudlet.config import Config
 
 if TYPE_CHECKING:
+    from cloudlet.compute.doctor import Finding
     from cloudlet.compute.runtimes import Runtimes
 
 runtimes_app = typer.Typer(help="The runtimes of this machine.", no_args_is_help=True)
@@ -61,5 +63,35 @@ def prepare(
         raise CommandError(str(error)) from error
 
 
-def doctor() -> None:
-    """Show what this machine can do and what it lacks."""
+def doctor(
+    data: DataOption = None,
+    config: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show what this machine can do and what it lacks.
+
+    The exit code is 1 when something is missing that functions need.
+    """
+    from dataclasses import asdict
+
+    from cloudlet.cli import node_findings
+    from cloudlet.compute import doctor as examination
+
+    loaded = settings.load(config, data=data)
+    findings = [*node_findings.examine(loaded), *examination.examine(_runtimes(loaded))]
+    if as_json:
+        import json
+
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _show(findings)
+    if any(finding.state == "missing" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _show(findings: "Sequence[Finding]") -> None:
+    colours = {"ok": "32", "limited": "33", "missing": "31"}
+    for finding in findings:
+        print(f"{styled(f'{finding.state:<8}', colours[finding.state])} {finding.name}: {finding.detail}")
+        if finding.remedy:
+            print(f"{'':<9}{styled('to mend it:', '2')} {finding.remedy}")

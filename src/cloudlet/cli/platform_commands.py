@@ -27,19 +27,19 @@ def credentials(
     """Show how to point the AWS CLI and SDKs at the node."""
     loaded = settings.load(config, data=data)
     folder = NodeFolder(loaded.data)
-    open_node = loaded.auth == "dev" and loaded.is_loopback
-    keys = folder.root_key() if root or not open_node else ("test", "test")
+    node = folder.running()
+    is_open = node.is_open if node else loaded.is_open
+    keys = ("test", "test") if is_open and not root else folder.root_key()
     if keys is None:
         raise CommandError(
             f"There is no root key in {loaded.data} that you may read.",
             "The node makes it at its first start: cloudlet up",
         )
-    endpoint = folder.endpoint() or f"http://{loaded.host}:{loaded.port}"
     variables = {
-        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL": node.endpoint if node else f"http://{loaded.host}:{loaded.port}",
         "AWS_ACCESS_KEY_ID": keys[0],
         "AWS_SECRET_ACCESS_KEY": keys[1],
-        "AWS_DEFAULT_REGION": loaded.region,
+        "AWS_DEFAULT_REGION": node.region if node else loaded.region,
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     if export:

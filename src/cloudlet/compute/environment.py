@@ -28,9 +28,8 @@ PREPARED_INIT_LIMIT_S: Final = 130.0
 """With provisioned concurrency or SnapStart, or the function's timeout when that is longer."""
 CREDENTIALS_MARGIN_S: Final = 60.0
 """Credentials outlive the last invocation that may begin with them by this much."""
-MEMORY_SAMPLE_S: Final = 0.1
-SHORT_MS: Final = 1.0
-"""In less than this nobody uses memory worth a look between two samples."""
+MEMORY_SAMPLE_S: Final = 0.02
+"""Memory is looked at after each invocation, but not more often than this: in less time nobody fills much of it."""
 
 
 class EnvironmentOwner(Protocol):
@@ -38,6 +37,9 @@ class EnvironmentOwner(Protocol):
 
     def environment_launched(self, environment: "Environment") -> None:
         """Its sandbox has been made, or could not be: the launcher is free for others."""
+
+    def environment_answered(self, environment: "Environment") -> None:
+        """Its invocation is over, and it will wait for the next in a moment."""
 
     def environment_idle(self, environment: "Environment") -> None:
         """It waits for an invocation."""
@@ -253,14 +255,14 @@ class Environment:
         self._active = None
         duration_ms = (self._clock.monotonic() - active.started) * 1000
         log.drain()
-        used_mb = self._used_mb(duration_ms, failure)
+        used_mb = self._used_mb(failure)
         if failure is not None and failure.status == "timeout":
             duration_ms = function.timeout_s * 1000.0
         init_ms, self._init_ms = self._init_ms, None
         billed = reports.billed_ms(duration_ms, init_ms)
-        log.platform(f"END RequestId: {request_id}\n")
         log.platform(
-            reports.report_line(request_id, duration_ms, billed, function.memory_mb, used_mb, init_ms, failure)
+            f"END RequestId: {request_id}\n",
+            reports.report_line(request_id, duration_ms, billed, function.memory_mb, used_mb, init_ms, failure),
         )
         tail = b""
         if active.invocation.tail_log:
@@ -269,11 +271,11 @@ class Environment:
         log.flush()
         return InvocationResult(payload, function_error, tail, duration_ms, billed, init_ms, used_mb)
 
-    def _used_mb(self, duration_ms: float, failure: Failure | None) -> int:
+    def _used_mb(self, failure: Failure | None) -> int:
         if failure is not None:
             if failure.error_type == reports.OUT_OF_MEMORY:
                 return self.function.memory_mb
-        elif duration_ms > SHORT_MS or self._clock.monotonic() - self._sampled > MEMORY_SAMPLE_S:
+        elif self._init_ms is not None or self._clock.monotonic() - self._sampled > MEMORY_SAMPLE_S:
             self._sample_memory()
         return min(self.function.memory_mb, math.ceil(self.peak_bytes / MIB))
 
@@ -287,13 +289,14 @@ class Environment:
     def runtime_ready(self) -> None:
         if self._ready is not None:
             self._settle_init(None)
-        elif self.state is State.BUSY and self._active is None:
+        elif self.state is State.BUSY and self._active is None and self._verdict is None:
             self.state = State.READY
             self._owner.environment_idle(self)
 
     def runtime_answered(self, payload: bytes, is_error: bool) -> None:
         active = self._active
         if active is not None and self._verdict is None:
+            self._owner.environment_answered(self)
             active.resolve(self._finish(active, payload, reports.UNHANDLED if is_error else "", None))
 
     def runtime_answer_too_large(self) -> None:

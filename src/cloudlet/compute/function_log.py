@@ -84,12 +84,14 @@ class FunctionLog:
         """The last 4 KB since `keep_tail`."""
         return self._tail.text() if self._tail is not None else b""
 
-    def platform(self, message: str, in_tail: bool = True) -> None:
-        """A line of the platform itself."""
-        self._events.append(LogEvent(int(self._clock.now() * 1000), message))
-        self._size += len(message)
-        if in_tail and self._tail is not None:
-            self._tail.add(message)
+    def platform(self, *messages: str, in_tail: bool = True) -> None:
+        """Lines of the platform itself."""
+        now_ms = int(self._clock.now() * 1000)
+        for message in messages:
+            self._events.append(LogEvent(now_ms, message))
+            self._size += len(message)
+            if in_tail and self._tail is not None:
+                self._tail.add(message)
 
     def flush(self) -> None:
         """Hand over what there is."""

@@ -21,11 +21,10 @@ equally full, the one with fewer sandboxes of the same function (their loads pea
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from cloudlet.compute.function import ComputeError, FunctionVersion
-from cloudlet.config import MIB, Config
+from cloudlet.config import MIB
 
 FIRST_GUESS_MB: Final = 64
 LEAST_MB: Final = 4
@@ -148,20 +147,3 @@ class Placement(Generic[MakerT]):
 
     def _rank(self, worker: PlacedWorker[MakerT], arn: str) -> tuple[float, int]:
         return worker.charged_bytes / worker.capacity_bytes, -worker.sandboxes.get(arn, 0)
-
-
-def capacity_bytes(config: Config) -> int:
-    """What this machine's worker may give to sandboxes."""
-    return config.sandbox_memory_mb * MIB or _meminfo("MemTotal") * 3 // 4
-
-
-def available_bytes() -> int:
-    """What this machine could still give to programs without swapping."""
-    return _meminfo("MemAvailable")
-
-
-def _meminfo(name: str) -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"/proc/meminfo has no {name}")

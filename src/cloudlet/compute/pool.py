@@ -1,5 +1,6 @@
 """The environments of one function version, and the invocations that wait for one."""
 
+import asyncio
 from collections import deque
 from typing import Protocol
 
@@ -36,7 +37,17 @@ class ManagedEnvironment(Protocol):
 class Pool:
     """The environments of one function version, and who waits for one."""
 
-    __slots__ = ("environments", "function", "idle", "is_retired", "prewarming", "starting", "waiting")
+    __slots__ = (
+        "environments",
+        "finishing",
+        "function",
+        "grace",
+        "idle",
+        "is_retired",
+        "prewarming",
+        "starting",
+        "waiting",
+    )
 
     def __init__(self, function: FunctionVersion) -> None:
         self.function = function
@@ -44,6 +55,10 @@ class Pool:
         """Those that have started: idle and busy."""
         self.idle: list[ManagedEnvironment] = []
         """The most recently used last."""
+        self.finishing: set[ManagedEnvironment] = set()
+        """Those that have answered and will ask for the next invocation in a moment."""
+        self.grace: asyncio.TimerHandle | None = None
+        """While it runs, who waits is left to those that finish."""
         self.waiting: deque[ActiveInvocation] = deque()
         self.starting = 0
         self.prewarming = 0
@@ -53,7 +68,7 @@ class Pool:
     @property
     def wanted(self) -> int:
         """How many more environments should start; below 0, how many of those that start are not needed any more."""
-        return len(self.waiting) + self.prewarming - self.starting
+        return len(self.waiting) + self.prewarming - self.starting - len(self.finishing)
 
     @property
     def is_empty(self) -> bool:

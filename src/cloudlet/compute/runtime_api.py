@@ -31,6 +31,7 @@ MAX_HEADER_BYTES: Final = 2 * 1024 * 1024
 """Of one request. The official clients send up to 1 MB of error cause in a header."""
 
 _NEXT: Final = b"/2018-06-01/runtime/invocation/next"
+_NEXT_REQUEST: Final = b"GET " + _NEXT + b" HTTP/1.1\r\n"
 _INIT_ERROR: Final = b"/2018-06-01/runtime/init/error"
 _INVOCATION: Final = b"/2018-06-01/runtime/invocation/"
 _PING: Final = b"/2018-06-01/ping"
@@ -230,8 +231,10 @@ class _Connection(asyncio.Protocol):
         "_error_body",
         "_error_type",
         "_header_bytes",
+        "_is_between",
         "_is_expecting",
         "_is_in_head",
+        "_is_last",
         "_is_too_large",
         "_mode",
         "_parser",
@@ -244,6 +247,9 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self.on_message_begin()
+        self._is_between = True
+        self._is_last = False
+        """True once the runtime has said that it will not use this connection again."""
 
     # -- asyncio.Protocol
 
@@ -256,6 +262,10 @@ class _Connection(asyncio.Protocol):
         self._api.disconnected(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_between and data.startswith(_NEXT_REQUEST) and _is_plain(data):
+            # Every second request is this one, whole and in one piece: the parser would say the same of it.
+            self._api.next(self)
+            return
         try:
             if self._is_in_head:
                 self._count(len(data))
@@ -269,7 +279,7 @@ class _Connection(asyncio.Protocol):
         """Send an answer, unless the runtime has hung up."""
         if self._transport is not None:
             self._transport.write(message)
-            if not self._parser.should_keep_alive():
+            if self._is_last:
                 self._transport.close()
 
     def abort(self) -> None:
@@ -288,6 +298,7 @@ class _Connection(asyncio.Protocol):
         self._mode = b""
         self._header_bytes = 0
         self._is_in_head = True
+        self._is_between = False
         self._is_expecting = False
         self._is_too_large = False
 
@@ -333,6 +344,8 @@ class _Connection(asyncio.Protocol):
             self._body = b""
 
     def on_message_complete(self) -> None:
+        self._is_between = True
+        self._is_last = not self._parser.should_keep_alive()
         url = self._url
         if url == _NEXT:
             if self._parser.get_method() == b"GET":
@@ -376,6 +389,14 @@ class _Connection(asyncio.Protocol):
         self._header_bytes += size
         if self._header_bytes > MAX_HEADER_BYTES:
             raise httptools.HttpParserError("headers too large")
+
+
+def _is_plain(request: bytes) -> bool:
+    """True when `request` is one whole request without a body, and says nothing about its connection."""
+    if request.find(b"\r\n\r\n") != len(request) - 4:
+        return False
+    lower = request.lower()
+    return b"connection:" not in lower and b"content-" not in lower and b"transfer-" not in lower
 
 
 def _without_cause(payload: bytes) -> bytes:

@@ -29,6 +29,12 @@ from cloudlet.compute.pool import ManagedEnvironment, Pool, PoolKey, pool_key
 LAUNCHES_AT_ONCE: Final = 16
 """More would only make each of them slower."""
 PRESSURE_CHECK_S: Final = 1.0
+GRACE_S: Final = 0.02
+"""An environment that has answered is given this time to come back, before another is started in its place.
+
+A runtime asks for its next invocation some 100 microseconds after its answer; a caller who invokes again at once is
+faster, and must still meet the same environment.
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +135,8 @@ class WorkerManager:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for pool in list(self._pools.values()):
+            if pool.grace is not None:
+                pool.grace.cancel()
             while pool.waiting:
                 pool.waiting.popleft().fail(SandboxFailure("The node is stopping."))
             for environment in list(pool.environments):
@@ -154,9 +162,14 @@ class WorkerManager:
             self._launching.discard(environment)
             self._gate.leave()
 
+    def environment_answered(self, environment: ManagedEnvironment) -> None:
+        """Its invocation is over, and it will wait for the next in a moment."""
+        self._pool_of[environment].finishing.add(environment)
+
     def environment_idle(self, environment: ManagedEnvironment) -> None:
-        """Its invocation is over; who is next?"""
+        """It waits for an invocation; who is next?"""
         pool = self._pool_of[environment]
+        pool.finishing.discard(environment)
         charge = self._charges[environment]
         if environment.peak_bytes > charge.bytes:
             charge.settle(environment.peak_bytes)
@@ -191,7 +204,15 @@ class WorkerManager:
             pool.starting += 1
             self._starting += 1
             self._spawn(self._bring_up(pool), f"start {pool.function.name}")
+        if pool.finishing and pool.grace is None and len(pool.waiting) > pool.starting:
+            pool.grace = asyncio.get_running_loop().call_later(GRACE_S, self._grace_over, pool)
         self._drop_if_empty(pool)
+
+    def _grace_over(self, pool: Pool) -> None:
+        """Wait no longer for those that had answered."""
+        pool.grace = None
+        pool.finishing.clear()
+        self._want(pool)
 
     async def _bring_up(self, pool: Pool) -> None:
         """Start one environment for `pool`, and give it to who waits longest."""
@@ -266,12 +287,12 @@ class WorkerManager:
         pool.environments.add(environment)
         if not pool.waiting:
             pool.prewarming = max(0, pool.prewarming - 1)
-        self._offer(pool, environment)
+        self._offer(pool, environment, is_new=True)
 
     # -- giving, keeping and ending
 
-    def _offer(self, pool: Pool, environment: ManagedEnvironment) -> None:
-        """Give an environment to who waits longest, or keep it for later."""
+    def _offer(self, pool: Pool, environment: ManagedEnvironment, is_new: bool = False) -> None:
+        """Give an environment to who waits longest, or keep it for later: a new one is the least recently used."""
         if pool.waiting:
             environment.begin(pool.waiting.popleft())
         elif pool.is_retired or environment.state is not State.READY:
@@ -279,10 +300,12 @@ class WorkerManager:
             self._drop_if_empty(pool)
         else:
             environment.idle_since = self._clock.now()
-            pool.idle.append(environment)
+            pool.idle.insert(0 if is_new else len(pool.idle), environment)
             self._idle[environment] = None
             if not self._some_idle.is_set():
                 self._some_idle.set()
+            if self._for_room:
+                self._wake_for_room()
 
     def _end_idle(self, environment: ManagedEnvironment) -> None:
         """End an environment that waits for an invocation."""
@@ -297,6 +320,7 @@ class WorkerManager:
         pool = self._pool_of.pop(environment, None)
         if pool is not None:
             pool.environments.discard(environment)
+            pool.finishing.discard(environment)
         charge = self._charges.pop(environment, None)
         if charge is not None:
             charge.release()

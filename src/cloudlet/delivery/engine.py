@@ -2,8 +2,8 @@
 
 A piece of work is written by `enqueue` in the transaction that accepts it, and forgotten in the one that says that it
 is done. Between the two an engine takes a lease on it, gives it to its kind's handler, and puts it off when the handler
-says so. When the node is killed, the lease ends - at once where the store is this node's alone, after `LEASE_S` where
-others share it - and the work is taken up again: at least once.
+says so. When the node is killed, its leases end - when it is started again, or after `LEASE_S` on the nodes that share
+its store - and the work is taken up again: at least once.
 
 ```
 enqueue(tx) --> row --notification--> schedule --claim--> handler.deliver --> Done: forgotten
@@ -68,13 +68,14 @@ class Engine:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._owner = ids.hex(16)
+        self._owner = store.node
+        self._life = ids.hex(16)
         self._numbers = itertools.count()
         self._kinds: dict[str, Kind] = {}
         self._schedule = Schedule()
         self._writer = Writer(store, clock, self._owner)
         self._attempts = Attempts(store, clock, ids, self._owner)
-        self._in_flight: dict[str, Claimed] = {}
+        self._in_flight: set[Claimed] = set()
         self._workers: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
@@ -125,7 +126,7 @@ class Engine:
         now = now_ms(self._clock)
         due_ms = now + int(delay_s * 1000)
         delivery = Delivery(
-            id=f"{now:012x}{next(self._numbers) & 0xFFFFFFFF:08x}{self._owner}",
+            id=f"{now:012x}{next(self._numbers) & 0xFFFFFFFF:08x}{self._life}",
             kind=kind,
             account=account,
             region=region,
@@ -147,8 +148,7 @@ class Engine:
         self._tasks = tasks
         self._timer = Timer(self._clock, self._wake_up, tasks)
         self._end_listening = self._store.listen(CHANNEL, self._heard)
-        if not self._store.shared:
-            await self._store.transact(tables.release_all)
+        await self._store.transact(partial(tables.release, owner=self._owner))  # an earlier life's
         await self._look()
         self._loops = [tasks.create_task(self._claim_forever()), tasks.create_task(self._writer.run())]
         if self._store.shared:
@@ -162,13 +162,15 @@ class Engine:
         self._end_listening()
         self._wake_up()
         claiming, *others = self._loops
-        await asyncio.wait([claiming], timeout=HAND_BACK_S)
-        if self._workers:
-            _, late = await asyncio.wait(self._workers, timeout=timeout_s)
-            await _cancel(late)
-        await self._hand_back()
-        self._timer.stop()
-        await _cancel([claiming, *others])
+        try:
+            await asyncio.wait([claiming], timeout=HAND_BACK_S)
+            if self._workers:
+                await asyncio.wait(self._workers, timeout=timeout_s)
+        finally:  # also when the stopping is cut short
+            await _cancel(self._workers)
+            await self._hand_back()
+            self._timer.stop()
+            await _cancel([claiming, *others])
 
     async def reset(self) -> None:
         """Break off what is under way; the store has just been emptied."""
@@ -187,7 +189,7 @@ class Engine:
         counts = await self._store.read(
             lambda reader: {kind: tables.count(reader, kind, MAX_COUNTED) for kind in self._kinds}
         )
-        running = Counter(claimed.delivery.kind for claimed in self._in_flight.values())
+        running = Counter(claimed.delivery.kind for claimed in self._in_flight)
         return [
             KindStatus(kind, max(0, total - running[kind]), running[kind], dead)
             for kind, (total, dead) in counts.items()
@@ -240,7 +242,7 @@ class Engine:
         for request, (rows, next_due_ms) in zip(requests, answers, strict=True):
             self._schedule.claimed(request, len(rows), next_due_ms)
             for row in rows:
-                self._in_flight[row.delivery.id] = row
+                self._in_flight.add(row)
                 worker = self._tasks.create_task(self._work(row))
                 self._workers.add(worker)
                 worker.add_done_callback(self._workers.discard)
@@ -264,10 +266,10 @@ class Engine:
             change = await self._attempts.make(claimed, self._kinds[delivery.kind])
         finally:
             try:
-                if change is not None and delivery.id in self._in_flight:
+                if change is not None and claimed in self._in_flight:
                     await self._writer.write(change)
             finally:
-                self._in_flight.pop(delivery.id, None)
+                self._in_flight.discard(claimed)
                 if change is not None and change.due_ms is not None:
                     self._schedule.expect(delivery.kind, delivery.target, change.due_ms)
                 self._schedule.finished(delivery.kind, delivery.target)
@@ -275,7 +277,7 @@ class Engine:
 
     async def _hand_back(self) -> None:
         """Hand back what was claimed and not begun."""
-        rows = [self._writer.write(handed_back(row, now_ms(self._clock))) for row in self._in_flight.values()]
+        rows = [self._writer.write(handed_back(row, now_ms(self._clock))) for row in self._in_flight]
         with contextlib.suppress(TimeoutError, asyncio.CancelledError):
             async with asyncio.timeout(HAND_BACK_S):
                 await asyncio.gather(*rows)
@@ -287,7 +289,7 @@ class Engine:
             await _logged(self._renew())
 
     async def _renew(self) -> None:
-        rows = tuple(self._in_flight.values())
+        rows = tuple(self._in_flight)
         wall_ms = int(self._clock.wall() * 1000)
 
         def renew(tx: Transaction) -> int:

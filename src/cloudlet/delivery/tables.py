@@ -41,9 +41,9 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Claimed:
-    """A piece of work that this engine has a lease on, and where its row is."""
+    """A piece of work that this engine has a lease on, and where its row is. Each claim is one of its own."""
 
     delivery: Delivery
     due_ms: int
@@ -176,9 +176,9 @@ def renew(tx: Transaction, rows: Iterable[Claimed], owner: str, lease_until_ms: 
     )
 
 
-def release_all(tx: Transaction) -> int:
-    """End all leases: for a store that no other engine uses. Attempts that were under way stay counted."""
-    return tx.execute("UPDATE delivery SET owner = '', lease_until_ms = 0 WHERE owner <> ''")
+def release(tx: Transaction, owner: str) -> int:
+    """End the leases of an engine that is gone. Attempts that were under way stay counted."""
+    return tx.execute("UPDATE delivery SET owner = '', lease_until_ms = 0 WHERE owner <> '' AND owner = ?", (owner,))
 
 
 def release_expired(tx: Transaction, wall_ms: int) -> int:

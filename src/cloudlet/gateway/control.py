@@ -145,7 +145,7 @@ class Control:
 
     async def _require_operator(self, request: HttpRequest) -> None:
         """Raise ControlError unless the node is open or the caller signs with the root key."""
-        if self._config.auth == "dev" and self._config.is_loopback:
+        if self._config.is_open:
             self._require_own_host(request)
             return
         principal = await self._authenticate(request)

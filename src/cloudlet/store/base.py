@@ -1,8 +1,8 @@
 """The store's contract. Both backends keep it; one suite of tests holds them to it.
 
 State that must last is changed in one way: `await store.transact(fn)`. `fn(tx)` is a plain function: no awaits, no
-effects but through `tx`, and it may be run again. When `transact` returns, its changes are on disk; when it raises,
-there are none.
+effects but through `tx`, and it may be run again, in any thread. When `transact` returns, its changes are on disk;
+when it raises, there are none.
 
 Order: a transaction that began after another one's `transact` had returned comes after it. Of transactions that are
 under way at the same time either may be the first; each sees the whole of the other or nothing of it.
@@ -88,6 +88,8 @@ class Store(Protocol):
 
     shared: bool
     """True when other nodes may use the same data at the same time."""
+    node: str
+    """This node's name among them, which it keeps when it is started again on its data folder."""
 
     async def migrate(self, component: str, migrations: Sequence[Migration]) -> None:
         """Apply the steps of `component` (a service's or package's name) that this store has not seen, in order.

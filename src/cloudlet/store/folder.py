@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,6 +10,12 @@ from typing import Self
 from cloudlet.store.base import StoreLocked
 
 LOCK_FILE = "lock"
+NAME_FILE = "node-name"
+
+
+def new_name() -> str:
+    """A name for a node that no other has."""
+    return secrets.token_hex(8)
 
 
 class FolderLock:
@@ -17,6 +24,7 @@ class FolderLock:
     def __init__(self, folder: Path) -> None:
         """Make `folder` (mode 0700) where it is missing and lock it. Raises StoreLocked, which names who holds it."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
         self._descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -26,6 +34,16 @@ class FolderLock:
             raise StoreLocked(f"{folder} is in use by another node (process {holder})") from None
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def name(self) -> str:
+        """The name of the node that has this folder, made at its first start. Two nodes at once never have the same."""
+        file = self._folder / NAME_FILE
+        if not file.exists() or not file.read_text().strip():
+            temporary = file.with_suffix(".new")
+            temporary.write_text(new_name() + "\n")
+            temporary.chmod(0o600)
+            temporary.rename(file)
+        return file.read_text().strip()
 
     def release(self) -> None:
         """Let others have the folder."""

@@ -6,13 +6,12 @@ that conflict are run again. Reads take REPEATABLE READ: one state of the databa
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 from cloudlet.store import migrations as steps
 from cloudlet.store.base import Migration, Reader, StoreError, StoreUnavailable, Transaction
-from cloudlet.store.folder import FolderLock
+from cloudlet.store.folder import FolderLock, new_name
 from cloudlet.store.listeners import Listeners
 from cloudlet.store.postgres_connection import PostgresReader, PostgresTransaction, schema
 from cloudlet.store.postgres_notify import Notifier
@@ -31,11 +30,12 @@ class PostgresStore:
 
     shared = True
 
-    def __init__(self, url: str, loop: asyncio.AbstractEventLoop, lock: FolderLock | None) -> None:
+    def __init__(self, url: str, node: str, loop: asyncio.AbstractEventLoop, lock: FolderLock | None) -> None:
+        self.node = node
         self._loop = loop
         self._lock = lock
         self._listeners = Listeners()
-        self._notifier = Notifier(url, secrets.token_hex(8), self._listeners)
+        self._notifier = Notifier(url, node, self._listeners)
         self._pool = Pool(url, loop)
         self._room = asyncio.Semaphore(MAX_WAITING)
         self._running = 0
@@ -47,9 +47,12 @@ class PostgresStore:
     async def open(cls, url: str, lock: FolderLock | None = None) -> Self:
         """Connect to the database at `url` (`postgresql://...`). `lock` is released when the store is closed.
 
+        The node has the name that the locked folder has, or a new one.
+
         Raises StoreUnavailable when the database cannot be reached, StoreError when it cannot be used.
         """
-        store = cls(url, asyncio.get_running_loop(), lock)
+        node = lock.name() if lock is not None else new_name()
+        store = cls(url, node, asyncio.get_running_loop(), lock)
         try:
             await store._run(BEGIN_SCHEMA, _prepare)
         except BaseException:

@@ -20,6 +20,7 @@ import asyncio
 import logging
 import os
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -76,6 +77,7 @@ class SqliteStore:
     """The store of one node, in one file. Made by `open`, in the event loop that will use it."""
 
     shared = False
+    node = "only"
 
     def __init__(self, file: Path, lock: FolderLock, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -112,7 +114,11 @@ class SqliteStore:
         except BaseException:
             lock.release()
             raise
-        await store.transact(lambda tx: tx.execute(schema(steps.CREATE_TABLE)))
+        try:
+            await store.transact(lambda tx: tx.execute(schema(steps.CREATE_TABLE)))
+        except BaseException:
+            await store.close()
+            raise
         return store
 
     async def migrate(self, component: str, migrations: Sequence[Migration]) -> None:
@@ -192,8 +198,8 @@ class SqliteStore:
         self._busy_until = None
         batch: list[_Call] = []
         failure: StoreError | None = None
-        end = self._loop.time() + MAX_BATCH_S
-        while self._queue and failure is None and len(batch) < MAX_BATCH and self._loop.time() < end:
+        end = time.perf_counter() + MAX_BATCH_S  # uvloop's own time stands still while a callback runs
+        while self._queue and failure is None and len(batch) < MAX_BATCH and time.perf_counter() < end:
             call = self._queue.popleft()
             if not call.future.done():
                 batch.append(call)

@@ -1,5 +1,6 @@
 """One SQLite connection: how it is opened, how its errors are named, and the `Transaction` that runs on it."""
 
+import functools
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -68,6 +69,11 @@ def schema(statement: str) -> str:
     return f"{statement}{',' if ends_with_option else ''} STRICT"
 
 
+@functools.lru_cache(maxsize=4096)
+def _only_reads(sql: str) -> bool:
+    return sql.lstrip()[:6].upper() == "SELECT"
+
+
 class SqliteReader:
     """Statements on a connection; keeps the first error that forbids going on."""
 
@@ -111,7 +117,6 @@ class SqliteTransaction(SqliteReader):
         super().__init__(connection)
         self.notifications: dict[tuple[str, str], None] = {}
         self._own_notifications: dict[tuple[str, str], None] = {}
-        self._is_read: dict[str, bool] = {}
         self._changed_before = False
         self._has_savepoint = False
         self.changed = False
@@ -171,10 +176,7 @@ class SqliteTransaction(SqliteReader):
 
     def _prepare(self, sql: str, parameters: Sequence[Parameter]) -> None:
         super()._prepare(sql, parameters)
-        is_read = self._is_read.get(sql)
-        if is_read is None:
-            is_read = self._is_read[sql] = sql.lstrip()[:6].upper() == "SELECT"
-        if is_read:
+        if _only_reads(sql):
             return
         if self._changed_before and not self._has_savepoint:
             self._cursor.execute("SAVEPOINT f")

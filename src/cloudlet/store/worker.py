@@ -25,14 +25,6 @@ class Worker:
         """Run `job` in the thread, then `done(error)` in the event loop."""
         self._jobs.put((job, done))
 
-    async def run(self, job: Job) -> None:
-        """Run `job` in the thread and wait for it, even when cancelled. Raises what it raises."""
-        future: asyncio.Future[BaseException | None] = self._loop.create_future()
-        self.submit(job, lambda error: None if future.done() else future.set_result(error))
-        error = await asyncio.shield(future)
-        if error is not None:
-            raise error
-
     def stop(self) -> None:
         """End the thread once its jobs are done."""
         self._jobs.put(None)

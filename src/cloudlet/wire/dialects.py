@@ -68,7 +68,8 @@ VALIDATION: dict[str, ValidationDialect] = {
         },
     ),
     "lambda": ValidationDialect(
-        unchecked=frozenset({"Runtime"}), not_null=frozenset({"LayerList", "AdditionalVersionWeights"})
+        unchecked=frozenset({"Runtime"}),
+        not_null=frozenset({"ArchitecturesList", "LayerList", "AdditionalVersionWeights"}),
     ),
     "logs": ValidationDialect(code="InvalidParameterException"),
     "sqs": ValidationDialect(

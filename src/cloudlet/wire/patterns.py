@@ -3,11 +3,18 @@
 The two differ in character classes (Unicode properties such as `\\p{L}`, unions, intersections, surrogate pairs), in
 what `.` and `$` mean, and in a few escapes. AWS's servers want the whole text to match; a pattern that is anchored at
 one end only was written for Smithy's searching (https://smithy.io/2.0/spec/constraint-traits.html#pattern-trait).
+
+Some patterns take a time that grows exponentially with a text that does not match, so that one short request would stop
+a node. `slow-patterns.json` has for each of them one that means the same and is fast, or null where there is none: such
+a pattern lets every text pass. They were found by trying all patterns on texts of many repeated characters.
 """
 
 import re
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
+
+import orjson
 
 from cloudlet.wire import charsets
 from cloudlet.wire.charsets import Ranges
@@ -39,11 +46,22 @@ def matcher(pattern: str) -> Matcher:
 
 
 def matcher_or_any(pattern: str) -> Matcher:
-    """As `matcher`; a pattern without a counterpart lets every text pass."""
+    """As `matcher`; a pattern that has no counterpart or is too slow lets every text pass."""
+    fast = slow_patterns().get(pattern, pattern)
     try:
-        return matcher(pattern)
+        return matcher(fast) if fast is not None else _any
     except re.error:
-        return lambda _: True
+        return _any
+
+
+def _any(_: str) -> bool:
+    return True
+
+
+@cache
+def slow_patterns() -> dict[str, str | None]:
+    """The patterns that are not used as they are, with what is used instead."""
+    return dict(orjson.loads(Path(__file__).with_name("slow-patterns.json").read_bytes()))
 
 
 def translate(pattern: str) -> str:

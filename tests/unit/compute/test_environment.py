@@ -535,10 +535,7 @@ async def test_a_launcher_that_hangs_is_the_platforms_error(
 # -- memory, credentials, freezing
 
 
-async def test_the_most_memory_is_reported_and_never_more_than_there_is(
-    world: ComputeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(environment, "SHORT_MS", -1.0)
+async def test_the_most_memory_is_reported_and_never_more_than_there_is(world: ComputeWorld) -> None:
     call = world.invoke(function_version())
     sandbox = await world.sandbox()
     runtime = await sandbox.connect()
@@ -589,3 +586,15 @@ async def test_the_package_is_released_with_its_environment(world: ComputeWorld)
     while world.manager.environments:
         await asyncio.sleep(0)
     assert world.code.users == {"a" * 64: 0, "layer": 0}
+
+
+async def test_memory_is_not_looked_at_after_each_of_many_short_invocations() -> None:
+    clock = ManualClock()
+    async with ComputeWorld(clock) as world:
+        call = world.invoke(function_version())
+        sandbox = await world.serving()
+        assert (await call).memory_peak_mb == 36
+        sandbox.peak_bytes = 50 * MIB
+        assert (await world.front_end.invoke(function_version(), invocation())).memory_peak_mb == 36
+        clock.advance(0.03)
+        assert (await world.front_end.invoke(function_version(), invocation())).memory_peak_mb == 50

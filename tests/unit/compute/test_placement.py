@@ -11,11 +11,9 @@ from cloudlet.compute.placement import (
     NoRoom,
     PlacedWorker,
     Placement,
-    available_bytes,
-    capacity_bytes,
 )
-from cloudlet.config import MIB, Config
-from tests.support.compute_world import GIB, function_version
+from cloudlet.config import MIB
+from tests.support.compute_world import function_version
 
 
 def placement(*capacities_mb: int, available_mb: int = 100_000) -> Placement[str]:
@@ -119,9 +117,3 @@ def test_a_workers_charge_is_the_sum_of_its_sandboxes(steps: list[tuple[str, int
             charges.pop(number % len(charges)).release()
     assert places.workers[0].charged_bytes == sum(charge.bytes for charge in charges)
     assert sum(places.workers[0].sandboxes.values()) == len(charges)
-
-
-def test_a_worker_may_use_three_quarters_of_the_machine() -> None:
-    machine = capacity_bytes(Config())
-    assert machine * 4 // 3 > available_bytes() > 0
-    assert capacity_bytes(Config(sandbox_memory_mb=2048)) == 2 * GIB

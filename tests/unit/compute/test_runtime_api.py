@@ -161,6 +161,41 @@ async def test_a_connection_for_each_call_is_fine(served: Served) -> None:
     assert ("answered", b"1", False) in served.heard.events
 
 
+NEXT = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: api\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        f"{NEXT}\r\n",
+        f"{NEXT}Connection: close\r\n\r\n",
+        f"{NEXT}CONNECTION: close\r\n\r\n",
+        f"{NEXT}Content-Length: 2\r\n\r\n{{}}",
+        f"{NEXT}Content-Length: 4\r\n\r\n\r\n\r\n",
+        f"{NEXT}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /2018-06-01/runtime/invocation/next HTTP/1.0\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_every_way_to_ask_for_the_next_is_understood(served: Served, request_text: str, is_whole: bool) -> None:
+    for part in [request_text] if is_whole else request_text:
+        served.runtime.send(part.encode())
+        await asyncio.sleep(0)
+    await served.heard.wait_for("ready")
+    served.api.deliver(REQUEST, invocation_event(REQUEST, b"{}", 0, ARN))
+    status, headers, _ = await served.runtime.answer()
+    assert (status, headers["lambda-runtime-aws-request-id"]) == (200, REQUEST)
+    is_last = "close" in request_text or "1.0" in request_text
+    if is_last:
+        await served.heard.wait_for("disconnected")
+    runtime = await served.sandbox.connect() if is_last else served.runtime
+    assert await runtime.respond(REQUEST, b"1") == 202
+    assert [event for event in served.heard.events if event[0] != "disconnected"] == [
+        ("ready",),
+        ("answered", b"1", False),
+    ]
+
+
 async def test_an_invocation_waits_for_a_runtime_that_has_lost_its_connection(served: Served) -> None:
     served.runtime.poll()
     await served.heard.wait_for("ready")

@@ -60,10 +60,19 @@ class FakeEnvironment:
 
     def finish(self) -> None:
         """Its invocation is over, and it asks for more."""
+        self.answer()
+        self.come_back()
+
+    def answer(self) -> None:
+        """Its invocation is over."""
         done, self.running = self.running, None
         assert done is not None
-        self.state = State.READY
+        self.owner.environment_answered(self)
         done.resolve(InvocationResult(b"done"))
+
+    def come_back(self) -> None:
+        """It asks for more."""
+        self.state = State.READY
         self.owner.environment_idle(self)
 
     def die(self) -> None:
@@ -178,6 +187,66 @@ async def test_what_becomes_free_first_serves_who_waits_longest(world: World) ->
     spares = await world.started(2)
     assert [spare.running for spare in spares] == [None, None]
     assert world.manager.idle == 2
+
+
+async def test_a_caller_faster_than_the_runtime_meets_the_same_environment(world: World) -> None:
+    world.submit()
+    (environment,) = await world.started()
+    for _ in range(3):
+        environment.answer()
+        again = world.submit()
+        await settle()
+        environment.come_back()
+        assert environment.running is again
+    assert len(world.maker.made) == 1
+
+
+async def test_a_second_caller_does_not_wait_for_one_that_comes_back(world: World) -> None:
+    world.submit()
+    (environment,) = await world.started()
+    environment.answer()
+    world.submit()
+    second = world.submit()
+    (_,) = await world.started()
+    assert environment.running is None
+    environment.come_back()
+    assert environment.running is second
+
+
+async def test_a_runtime_that_does_not_come_back_is_not_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_manager, "GRACE_S", 0.001)
+    world.submit()
+    (environment,) = await world.started()
+    environment.answer()
+    waiting = world.submit()
+    while len(world.maker.made) == 1:
+        await asyncio.sleep(0)
+    (other,) = await world.started()
+    assert other.running is waiting
+    environment.come_back()
+    assert world.manager.idle == 1
+
+
+async def test_a_runtime_that_dies_instead_of_coming_back_is_replaced(world: World) -> None:
+    world.submit()
+    (environment,) = await world.started()
+    environment.answer()
+    waiting = world.submit()
+    environment.die()
+    (other,) = await world.started()
+    assert other.running is waiting
+
+
+async def test_an_environment_that_was_used_is_taken_before_a_new_one(world: World) -> None:
+    world.submit()
+    (used,) = await world.started()
+    used.finish()
+    world.manager.prewarm(function_version(), 1)
+    (new,) = await world.started()
+    world.submit()
+    assert (used.served, new.served) == (2, 0)
 
 
 async def test_what_nobody_needs_any_more_is_not_launched(world: World) -> None:
@@ -520,10 +589,42 @@ class ManagerMachine(RuleBasedStateMachine):
 
         self.run(work())
 
-    @precondition(lambda self: self.of(State.BUSY))
+    def busy(self) -> list[FakeEnvironment]:
+        return [each for each in self.of(State.BUSY) if each.running is not None]
+
+    def away(self) -> list[FakeEnvironment]:
+        return [each for each in self.of(State.BUSY) if each.running is None]
+
+    @precondition(lambda self: self.busy())
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        async def work() -> None:
+            data.draw(st.sampled_from(self.busy())).answer()
+
+        self.run(work())
+
+    @precondition(lambda self: self.away())
+    @rule(data=st.data(), how=st.sampled_from(["come back", "come back", "die", "grace"]))
+    def come_back(self, data: st.DataObject, how: str) -> None:
+        environment = data.draw(st.sampled_from(self.away()))
+
+        async def work() -> None:
+            if how == "come back":
+                environment.come_back()
+            elif how == "die":
+                environment.die()
+            else:
+                pool = self.world.manager._pool_of[environment]
+                if pool.grace is not None:
+                    pool.grace.cancel()
+                    self.world.manager._grace_over(pool)
+
+        self.run(work())
+
+    @precondition(lambda self: self.busy())
     @rule(data=st.data(), how=st.sampled_from(["finish", "finish", "expire", "die"]))
     def end(self, data: st.DataObject, how: str) -> None:
-        environment = data.draw(st.sampled_from(self.of(State.BUSY)))
+        environment = data.draw(st.sampled_from(self.busy()))
 
         async def work() -> None:
             if how == "expire":
@@ -573,6 +674,8 @@ class ManagerMachine(RuleBasedStateMachine):
         for pool in self.world.manager._pools.values():
             assert not (pool.waiting and pool.idle)
             assert pool.wanted <= 0
+            assert pool.grace is not None or len(pool.waiting) <= pool.starting
+            assert pool.finishing <= pool.environments
 
     @invariant()
     def every_environment_is_where_its_state_says(self) -> None:
@@ -601,8 +704,10 @@ class ManagerMachine(RuleBasedStateMachine):
                 break
             for each in self.of(State.STARTING):
                 self.run(self._do(each.ready))
-            for each in self.of(State.BUSY):
-                self.run(self._do(each.finish))
+            for each in self.busy():
+                self.run(self._do(each.answer))
+            for each in self.away():
+                self.run(self._do(each.come_back))
         assert all(call.is_over for _, call in self.calls)
         self.run(self.world.manager.close())
         assert self.world.placement.workers[0].charged_bytes == 0

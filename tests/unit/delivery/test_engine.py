@@ -14,7 +14,7 @@ from cloudlet.delivery.delivery import (
     Retry,
 )
 from cloudlet.delivery.engine import LEASE_S, RENEW_S, Engine
-from cloudlet.store.base import Migration, Store, StoreUnavailable, Transaction
+from cloudlet.store.base import Migration, Reader, Store, StoreUnavailable, Transaction
 from tests.support.clock import ManualClock
 from tests.unit.delivery.conftest import Crash, Running, ScriptedHandler
 
@@ -35,6 +35,12 @@ async def pass_time(clock: ManualClock, engine: Engine, duration_s: float) -> No
         await engine.idle()
     clock.advance(end - clock.now())
     await engine.idle()
+
+
+def lease_until_ms(reader: Reader) -> int:
+    """When the lease on the only row ends."""
+    ((until_ms,),) = reader.query("SELECT lease_until_ms FROM delivery")
+    return int(until_ms)
 
 
 def crash() -> None:
@@ -105,6 +111,15 @@ async def test_retry_comes_after_the_time_that_the_handler_says(
         assert [delivery.attempt for delivery in handler.delivered] == [1, 2]
         await pass_time(clock, engine, 1)
         assert [delivery.attempt for delivery in handler.delivered] == [1, 2, 3]
+        assert await waiting(engine) == 0
+
+
+async def test_a_retry_at_once_may_be_claimed_before_the_first_attempt_has_gone(store: Store, running: Running) -> None:
+    handler = ScriptedHandler(Retry(after_s=0), Retry(after_s=0), Done())
+    async with running(store, handler, concurrency=4) as engine:
+        await asyncio.gather(*(accept(engine, store, max_attempts=100) for _ in range(10)))
+        await engine.idle()
+        assert len(handler.delivered) == 12
         assert await waiting(engine) == 0
 
 
@@ -235,9 +250,7 @@ async def test_a_target_that_is_slow_leaves_room_for_the_others(store: Store, ru
         assert len(handler.delivered) == 100
 
 
-async def test_what_was_in_flight_at_a_crash_is_taken_up_at_the_next_start(
-    store: Store, running: Running, clock: ManualClock
-) -> None:
+async def test_what_was_in_flight_at_a_crash_is_taken_up_at_the_next_start(store: Store, running: Running) -> None:
     handler = ScriptedHandler()
     handler.gate = asyncio.Event()
     async with running(store, handler) as engine:
@@ -247,13 +260,56 @@ async def test_what_was_in_flight_at_a_crash_is_taken_up_at_the_next_start(
         crash()
     handler.gate = None
     async with running(store, handler) as engine:
-        await pass_time(clock, engine, LEASE_S + RENEW_S)
-        while len(handler.delivered) < 2:
-            await asyncio.sleep(0)
+        await engine.idle()
         assert [(delivery.payload, delivery.attempt) for delivery in handler.delivered] == [
             (b"taken up", 1),
             (b"taken up", 2),
         ]
+
+
+async def test_what_was_in_flight_at_a_crash_is_taken_up_by_another_node(
+    open_again: Callable[[str], Awaitable[Store]], running: Running, clock: ManualClock
+) -> None:
+    one = await open_again("one")
+    if not one.shared:
+        pytest.skip("this store is one node's")
+    two = await open_again("two")
+    handler = ScriptedHandler()
+    handler.gate = asyncio.Event()
+    async with running(one, handler) as engine:
+        await accept(engine, one)
+        while not handler.delivered:
+            await asyncio.sleep(0)
+        crash()
+    handler.gate = None
+    async with running(two, handler) as engine:
+        await pass_time(clock, engine, LEASE_S - 1)
+        assert len(handler.delivered) == 1
+        await pass_time(clock, engine, 1 + RENEW_S)
+        while len(handler.delivered) < 2:
+            await asyncio.sleep(0)
+
+
+async def test_a_lease_is_kept_as_long_as_the_work_takes(
+    open_again: Callable[[str], Awaitable[Store]], running: Running, clock: ManualClock
+) -> None:
+    one = await open_again("one")
+    if not one.shared:
+        pytest.skip("this store is one node's")
+    two = await open_again("two")
+    handler = ScriptedHandler()
+    handler.gate = asyncio.Event()
+    async with running(one, handler) as engine, running(two, handler):
+        await accept(engine, one)
+        while not handler.delivered:
+            await asyncio.sleep(0)
+        for _ in range(10):
+            clock.advance(RENEW_S)
+            renewed_ms = int((clock.wall() + LEASE_S) * 1000)
+            while await two.read(lease_until_ms) < renewed_ms:
+                await asyncio.sleep(0)
+        assert len(handler.delivered) == 1
+        handler.gate.set()
 
 
 async def test_stop_hands_back_what_is_not_done(store: Store, running: Running) -> None:

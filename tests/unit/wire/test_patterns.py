@@ -1,6 +1,8 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloudlet.wire import loader, patterns
 
@@ -11,15 +13,19 @@ NO_COUNTERPART = {
 """Patterns of the models that let every text pass here."""
 
 
-def test_every_pattern_of_every_model_compiles() -> None:
-    found = {
+@pytest.fixture(scope="module")
+def every_pattern() -> set[str]:
+    return {
         shape["pattern"]
         for name in loader.service_names()
         for shape in loader.load(name)["shapes"].values()
         if "pattern" in shape
     }
+
+
+def test_every_pattern_of_every_model_compiles(every_pattern: set[str]) -> None:
     failed = set()
-    for pattern in found:
+    for pattern in every_pattern:
         try:
             patterns.matcher(pattern)
         except re.error:
@@ -73,3 +79,25 @@ def test_a_java_pattern_means_the_same_here(pattern: str, good: str, bad: str) -
 def test_a_malformed_pattern_is_an_error_of_re(pattern: str) -> None:
     with pytest.raises(re.error):
         patterns.matcher(pattern)
+
+
+def test_the_slow_patterns_are_patterns_of_the_models(every_pattern: set[str]) -> None:
+    assert patterns.slow_patterns().keys() <= every_pattern
+
+
+@pytest.mark.parametrize("pattern", patterns.slow_patterns())
+def test_a_slow_pattern_is_not_slow_any_more(pattern: str) -> None:
+    """With the pattern itself this would not end."""
+    match = patterns.matcher_or_any(pattern)
+    for repeated in ("a", "a-", "a.", "a/", " ", "0", "-", "A"):
+        match(repeated * 60 + "!")
+        match(f"arn:aws:iam::123456789012:role/{repeated * 60}\n")
+
+
+@pytest.mark.parametrize(
+    ("slow", "fast"),
+    [pair for pair in patterns.slow_patterns().items() if pair[1] is not None and "bedrock" not in pair[0]],
+)
+@given(text=st.text("aZ0 \t-._/*:!{%}$é\n", max_size=7))
+def test_the_fast_pattern_means_the_same(slow: str, fast: str, text: str) -> None:
+    assert bool(patterns.matcher(fast)(text)) == bool(patterns.matcher(slow)(text))

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cloudlet.compute.function import SandboxFailure
 from cloudlet.compute.launcher.agent import messages
@@ -19,6 +21,7 @@ from cloudlet.config import Isolation
 
 __all__ = ["SandboxLauncher"]
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 _REFUSED = (
@@ -29,6 +32,13 @@ _START_TIMEOUT_S = 30.0
 _END_TIMEOUT_S = 10.0
 _UNANSWERED_LAUNCHES = 32
 """Requests that the launcher is sent ahead; more wait in the node."""
+
+
+class LauncherEnded(SandboxFailure):
+    """The launcher has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("The launcher has ended.")
 
 
 class SandboxLauncher:
@@ -53,11 +63,15 @@ class SandboxLauncher:
 
     async def start(self) -> None:
         """Start the launcher's process. Raises SandboxFailure when this machine cannot isolate as configured."""
+        if self._started is not None and self._started.done() and self._connection is not None:
+            return
         async with self._starting:
             if self._connection is not None:
                 return
             if self._is_closed:
                 raise SandboxFailure("The launcher is closed.")
+            if self._process is not None:  # it has died
+                await asyncio.to_thread(_end, self._process)
             self._state.mkdir(parents=True, exist_ok=True)
             started = self._spawn()
             try:
@@ -100,11 +114,15 @@ class SandboxLauncher:
 
     async def _start_zygote(self, runtime: Runtime) -> None:
         description = runtime.for_launcher()
-        future = self._preparing.get(description["name"])
+        name = description["name"]
+        future = self._preparing.get(name)
         if future is None:
-            future = asyncio.get_running_loop().create_future()
-            self._preparing[description["name"]] = future
-            await self._send({"t": "prepare", "runtime": description})
+
+            def expect() -> asyncio.Future[None]:
+                self._preparing[name] = asyncio.get_running_loop().create_future()
+                return self._preparing[name]
+
+            future = await self._request({"t": "prepare", "runtime": description}, expect)
         await asyncio.shield(future)
 
     async def launch(self, spec: SandboxSpec) -> LaunchedSandbox:
@@ -122,15 +140,36 @@ class SandboxLauncher:
             "memory_mb": spec.memory_mb,
             "ephemeral_storage_mb": spec.ephemeral_storage_mb,
         }
-        future: asyncio.Future[LaunchedSandbox] = asyncio.get_running_loop().create_future()
-        async with self._room:
+
+        def expect() -> asyncio.Future[LaunchedSandbox]:
+            future: asyncio.Future[LaunchedSandbox] = asyncio.get_running_loop().create_future()
             self._launches[spec.sandbox_id] = (spec, future)
+            return future
+
+        async with self._room:
+            future = await self._request(request, expect)
             try:
-                await self._send(request)
                 return await asyncio.shield(future)
             except asyncio.CancelledError:
                 future.add_done_callback(_close_unwanted)
                 raise
+
+    async def _request(self, message: dict[str, Any], expect: Callable[[], asyncio.Future[T]]) -> asyncio.Future[T]:
+        """Send a request; `expect` makes the future that its answer resolves.
+
+        Should the launcher turn out to have died before it got the request, another is started and asked.
+        """
+        future = expect()
+        try:
+            await self._send(message)
+        except LauncherEnded:
+            await self.start()
+            future = expect()
+            await self._send(message)
+        except asyncio.CancelledError:
+            future.add_done_callback(_close_unwanted)
+            raise
+        return future
 
     async def _send(self, message: dict[str, Any]) -> None:
         try:
@@ -141,12 +180,12 @@ class SandboxLauncher:
         async with self._sending:
             connection = self._connection
             if connection is None:
-                raise SandboxFailure("The launcher has ended.")
+                raise LauncherEnded
             try:
                 await asyncio.get_running_loop().sock_sendall(connection, packet)
             except OSError as error:
                 self._lose()
-                raise SandboxFailure("The launcher has ended.") from error
+                raise LauncherEnded from error
 
     def _receive(self) -> None:
         connection = self._connection
@@ -165,15 +204,14 @@ class SandboxLauncher:
     def _handle(self, message: dict[str, Any], descriptors: list[int]) -> None:
         kind = message["t"]
         if kind == "launched":
-            spec, future = self._launches.pop(message["id"])
-            sandbox = LaunchedSandbox(spec, message, descriptors)
-            self._sandboxes[spec.sandbox_id] = sandbox
-            future.set_result(sandbox)
+            self._take(message, descriptors)
         elif kind == "failed":
             _spec, future = self._launches.pop(message["id"])
             future.set_exception(SandboxFailure(f"The sandbox could not be made: {message['error']}"))
         elif kind == "exited":
-            self._sandboxes.pop(message["id"]).ended(message)
+            sandbox = self._sandboxes.pop(message["id"], None)
+            if sandbox is not None:
+                sandbox.ended(message)
         elif kind == "prepared":
             self._zygote_is(message["runtime"], None)
         elif kind == "unprepared":
@@ -185,6 +223,24 @@ class SandboxLauncher:
                 self._started.set_result(None)
             else:
                 self._started.set_exception(SandboxFailure(_REFUSED.format(message["error"])))
+
+    def _take(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        spec, future = self._launches.pop(message["id"])
+        if len(descriptors) != message["descriptors"]:
+            for fd in descriptors:
+                os.close(fd)
+            self._tell({"t": "kill", "id": spec.sandbox_id})
+            future.set_exception(SandboxFailure("The node has too many open files for another sandbox (ulimit -n)."))
+            return
+        sandbox = LaunchedSandbox(spec, message, descriptors)
+        self._sandboxes[spec.sandbox_id] = sandbox
+        future.set_result(sandbox)
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        """Send something short that nothing depends on."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.send(messages.encode(message))
 
     def _zygote_is(self, runtime: str, error: SandboxFailure | None) -> None:
         future = self._preparing.get(runtime)
@@ -204,7 +260,7 @@ class SandboxLauncher:
             return
         asyncio.get_running_loop().remove_reader(connection.fileno())
         connection.close()
-        failure = SandboxFailure("The launcher has ended.")
+        failure = LauncherEnded()
         waiting = [future for _spec, future in self._launches.values()]
         for future in (self._started, *waiting, *self._preparing.values()):
             if future is not None and not future.done():
@@ -239,7 +295,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _close_unwanted(future: "asyncio.Future[LaunchedSandbox]") -> None:
+def _close_unwanted(future: asyncio.Future[Any]) -> None:
     """A launch that was given up has come to its end all the same."""
     with contextlib.suppress(SandboxFailure, asyncio.CancelledError):
-        future.result().close()
+        if isinstance(sandbox := future.result(), LaunchedSandbox):
+            sandbox.close()

@@ -86,11 +86,12 @@ class Runtimes:
         self._progress = progress
         self._interpreters = interpreters
         self._locks: dict[str, asyncio.Lock] = {}
+        self._ready: dict[str, Runtime] = {}
 
     def interpreters(self) -> Mapping[str, Interpreter]:
-        """The Python interpreters of this machine by runtime name; looked for once (some 100 ms)."""
+        """The Python interpreters of this machine by runtime name; looked for once."""
         if self._interpreters is None:
-            self._interpreters = discovery.discover(self._environ)
+            self._interpreters = discovery.discover(self._environ, self.folder / "interpreters.json")
         return self._interpreters
 
     def resolve(self, name: str) -> Runtime:
@@ -128,6 +129,8 @@ class Runtimes:
 
     async def prepare(self, name: str, progress: Progress | None = None) -> Runtime:
         """Make the runtime ready, once. Raises RuntimeMissing when it is not there or cannot be fetched."""
+        if name in self._ready:
+            return self._ready[name]
         runtime = await asyncio.to_thread(self.resolve, name)
         if runtime.interpreter is not None and runtime.folder is not None:
             lock = self._locks.setdefault(runtime.name, asyncio.Lock())
@@ -135,4 +138,5 @@ class Runtimes:
                 await asyncio.to_thread(
                     preparation.prepare, runtime.interpreter, runtime.folder, progress or self._progress
                 )
+        self._ready[name] = runtime
         return runtime

@@ -43,10 +43,11 @@ sys.path[:1] = [task, "/opt/python/lib/%s/site-packages" % version, "/opt/python
 if runtime not in sys.path:
     sys.path.insert(3, runtime)
 
-from awslambdaric import bootstrap
-from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+if __name__ == "__main__":  # not in the workers of multiprocessing, which import this too
+    from awslambdaric import bootstrap
+    from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
 
-bootstrap.run(os.environ["_HANDLER"], LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"]))
+    bootstrap.run(os.environ["_HANDLER"], LambdaRuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"]))
 '''
 _LIST_MODULES = """
 import json, sys

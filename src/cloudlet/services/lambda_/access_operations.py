@@ -111,6 +111,7 @@ class AccessOperations(LambdaParts):
         ref = _unqualified(resolve(context, params["FunctionName"]))
         amount, limit = params["ReservedConcurrentExecutions"], self.platform.config.concurrency
         await self.store.transact(lambda tx: concurrency.put(tx, ref, amount, limit))
+        await self.changes.configure(ref.account, ref.region)  # here at once, elsewhere soon
         return {"ReservedConcurrentExecutions": amount}
 
     @operation("GetFunctionConcurrency")
@@ -123,6 +124,7 @@ class AccessOperations(LambdaParts):
     async def delete_function_concurrency(self, context: RequestContext, params: dict[str, Any]) -> Result:
         ref = _unqualified(resolve(context, params["FunctionName"]))
         await self.store.transact(lambda tx: concurrency.delete(tx, ref))
+        await self.changes.configure(ref.account, ref.region)
         return {}
 
     @operation("GetAccountSettings")

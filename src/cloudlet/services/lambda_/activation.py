@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from cloudlet.compute.function import ComputeError, FunctionVersion, RuntimeMissing
+from cloudlet.compute.function import ComputeError, FunctionVersion, RuntimeMissing, SandboxFailure
 from cloudlet.services.base import Platform
 from cloudlet.services.lambda_ import packages, tables
 from cloudlet.services.lambda_.changes import Changes
@@ -122,6 +122,10 @@ class Activation:
             await self.prepared(version.target)
         except RuntimeMissing as error:
             return str(error), "InvalidRuntime"
+        except SandboxFailure as error:
+            # Nothing is wrong with the function: its first invocation will try again.
+            logger.warning("%s could not be prepared: %s", version.ref.arn, error)
+            return "", ""
         except ComputeError as error:
             return str(error), "InternalError"
         except Exception:

@@ -14,14 +14,12 @@ import orjson
 from cloudlet.services.base import Platform
 from cloudlet.services.lambda_ import tables
 from cloudlet.services.lambda_.engines import Compute, Limits
-from cloudlet.services.lambda_.function import FUNCTIONS_CHANNEL
+from cloudlet.services.lambda_.function import CONCURRENCY_CHANNEL, FUNCTIONS_CHANNEL
 from cloudlet.services.lambda_.names import FunctionRef
 from cloudlet.store.base import Reader, StoreError
 
 logger = logging.getLogger(__name__)
 
-CONCURRENCY_CHANNEL = "lambda-concurrency"
-"""Carries `account/region` of a change of reserved concurrency."""
 RETRY_S = 1.0
 MAX_KNOWN = 100_000
 """Functions whose environments a node remembers to look after; the one not heard of for longest is forgotten first."""
@@ -37,6 +35,10 @@ class Changes:
         self._known: OrderedDict[str, None] = OrderedDict()
         self._changed: dict[str, None] = {}
         self._reconfigured: dict[tuple[str, str], None] = {}
+        self._reserving: set[tuple[str, str]] = set()
+        """The accounts and regions in which counting knows of something reserved."""
+        self._is_incomplete = False
+        """True when counting may not know all that is reserved."""
         self._wake = asyncio.Event()
         self._waiters: dict[str, set[asyncio.Event]] = {}
         self.on_change: list[Callable[[str], None]] = []
@@ -78,8 +80,9 @@ class Changes:
 
     async def load(self) -> None:
         """Tell counting what is reserved. Call it before the first invocation."""
+        self._is_incomplete = False
         for account, region in await self._platform.store.read(tables.reserving_accounts):
-            await self._configure(account, region)
+            await self.configure(account, region)
 
     async def run(self) -> None:
         """Do what changes ask for, as they come. Ends when it is cancelled."""
@@ -87,8 +90,10 @@ class Changes:
             await self._wake.wait()
             self._wake.clear()
             try:
+                if self._is_incomplete:
+                    await self.load()
                 while self._reconfigured:
-                    await self._configure(*next(iter(self._reconfigured)))
+                    await self.configure(*next(iter(self._reconfigured)))
                 while self._changed:
                     await self._retire(next(iter(self._changed)))
             except StoreError:
@@ -100,9 +105,10 @@ class Changes:
         """There are no functions any more."""
         for key in self._known:
             self._compute.retire(FunctionRef.from_key(key).arn, ())
-            account, region, _ = key.split("/", 2)
+        for account, region in self._reserving:
             self._counting.configure(account, region, self._platform.config.concurrency, {})
         self._known.clear()
+        self._reserving.clear()
         self._function_changed("")
 
     def _function_changed(self, key: str) -> None:
@@ -120,9 +126,8 @@ class Changes:
             account, region = place.split("/", 1)
             self._reconfigured[account, region] = None
         else:
-            for key in self._known:
-                account, region, _ = key.split("/", 2)
-                self._reconfigured[account, region] = None
+            self._reconfigured.update(dict.fromkeys(self._reserving))
+            self._is_incomplete = True
         self._wake.set()
 
     async def _retire(self, key: str) -> None:
@@ -132,8 +137,13 @@ class Changes:
         keep = {row[0] for row in rows} | {orjson.loads(row[1])["environment_id"] for row in rows if row[1]}
         self._compute.retire(ref.arn, keep)
 
-    async def _configure(self, account: str, region: str) -> None:
+    async def configure(self, account: str, region: str) -> None:
+        """Tell counting what is reserved in an account now."""
         rows = await self._platform.store.read(lambda reader: tables.reserved_concurrency(reader, account, region))
         self._reconfigured.pop((account, region), None)
+        if rows:
+            self._reserving.add((account, region))
+        else:
+            self._reserving.discard((account, region))
         reserved = {FunctionRef(account, region, name).arn: int(count) for name, count in rows}
         self._counting.configure(account, region, self._platform.config.concurrency, reserved)

@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 
 from cloudlet.services.base import Result
 from cloudlet.services.lambda_ import limits, tables
-from cloudlet.services.lambda_.changes import CONCURRENCY_CHANNEL
 from cloudlet.services.lambda_.errors import InvalidParameterValue
+from cloudlet.services.lambda_.function import reserved_changed
 from cloudlet.services.lambda_.names import LATEST, FunctionRef
 from cloudlet.store.base import Reader, Transaction
 
@@ -55,4 +55,4 @@ def account_settings(reader: Reader, account: str, region: str, account_limit: i
 
 def _set(tx: Transaction, ref: FunctionRef, amount: int | None) -> None:
     tables.set_reserved_concurrency(tx, ref, amount)
-    tx.notify(CONCURRENCY_CHANNEL, f"{ref.account}/{ref.region}")
+    reserved_changed(tx, ref)

@@ -42,10 +42,13 @@ _UNBUILT: Mapping[str, Callable[[Any], bool]] = {
     "KMSKeyArn": lambda value: not value,
     "Layers": lambda value: not value,
     "PackageType": lambda value: value == "Zip",
+    "DurableExecutionName": lambda value: not value,
     "PublishTo": lambda value: not value,
     "RuntimeConfig": lambda value: not value,
+    "S3ObjectStorageMode": lambda value: value == "COPY",
     "SnapStart": lambda value: value.get("ApplyOn", "None") == "None",
     "SourceKMSKeyArn": lambda value: not value,
+    "TenantId": lambda value: not value,
     "TenancyConfig": lambda value: not value,
     "VpcConfig": lambda value: not any(value.values()),
 }
@@ -70,6 +73,7 @@ def create(params: Mapping[str, Any]) -> Configuration:
     """The configuration of a new function. Raises ValidationError, InvalidParameterValue."""
     _check_snap_start(params, params.get("Runtime", ""))
     refuse_unbuilt(params)
+    refuse_unbuilt(params.get("Code") or {})
     if not params.get("Runtime") or not params.get("Handler"):
         raise InvalidParameterValue(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."

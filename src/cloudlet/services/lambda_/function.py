@@ -21,6 +21,8 @@ from cloudlet.store.base import Reader, Transaction
 
 FUNCTIONS_CHANNEL = "lambda-functions"
 """Carries `FunctionRef.key` of a function of which a version, an alias or the state has changed."""
+CONCURRENCY_CHANNEL = "lambda-concurrency"
+"""Carries `account/region` of a change of reserved concurrency."""
 STALE_REVISION = (
     "The Revision Id provided does not match the latest Revision Id. "
     "Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
@@ -46,6 +48,11 @@ class Maker:
 def changed(tx: Transaction, ref: FunctionRef) -> None:
     """Tell every node that what it knows of the function is old."""
     tx.notify(FUNCTIONS_CHANNEL, ref.key)
+
+
+def reserved_changed(tx: Transaction, ref: FunctionRef) -> None:
+    """Tell every node that another part of the account's concurrency is reserved."""
+    tx.notify(CONCURRENCY_CHANNEL, f"{ref.account}/{ref.region}")
 
 
 def check_exists(reader: Reader, ref: FunctionRef) -> None:
@@ -201,8 +208,12 @@ def delete(tx: Transaction, ref: FunctionRef) -> None:
         raise InvalidParameterValue("$LATEST version cannot be deleted without deleting the function.")
     if is_alias(ref.qualifier):
         raise InvalidParameterValue("Deletion of aliases is not currently supported.")
-    check_exists(tx, ref)
+    function = tables.function(tx, ref)
+    if function is None:
+        raise ref.qualified("").not_found()
     if not ref.qualifier:
+        if function[2] is not None:
+            reserved_changed(tx, ref)
         used = [digest for row in tables.digests(tx, ref) for digest in row]
         tables.delete_function(tx, ref)
     else:

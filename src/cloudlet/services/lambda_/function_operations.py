@@ -12,7 +12,7 @@ from cloudlet.services.lambda_ import function as functions
 from cloudlet.services.lambda_ import limits, tables, tagging
 from cloudlet.services.lambda_.base import LambdaParts
 from cloudlet.services.lambda_.code_urls import CodeUrls
-from cloudlet.services.lambda_.errors import InvalidParameterValue
+from cloudlet.services.lambda_.errors import CrossAccount, InvalidParameterValue
 from cloudlet.services.lambda_.names import FunctionRef, resolve
 from cloudlet.services.lambda_.packages import Package, Packages
 from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
@@ -189,7 +189,10 @@ def _page(member: str, rows: list[Row], marker: str | None, *, qualified: bool) 
 
 def _new_name(context: RequestContext, name: str) -> FunctionRef:
     """The function to be created. Raises InvalidParameterValue, ValidationError for a name that cannot be one."""
-    ref = resolve(context, name)
+    try:
+        ref = resolve(context, name)
+    except CrossAccount:
+        raise CrossAccount(None) from None  # type: ignore[arg-type]  # AWS's answer has null for a message here
     if ref.qualifier:
         raise ValidationError(
             f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: "

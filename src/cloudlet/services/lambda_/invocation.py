@@ -16,6 +16,7 @@ from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform, Result
 from cloudlet.services.lambda_ import limits, payload
 from cloudlet.services.lambda_.asynchronous import Asynchronous
+from cloudlet.services.lambda_.configuration import refuse_unbuilt
 from cloudlet.services.lambda_.engines import Compute
 from cloudlet.services.lambda_.errors import (
     InvalidRequestContent,
@@ -41,6 +42,8 @@ class Invoker:
 
     async def invoke(self, context: RequestContext, params: Mapping[str, Any]) -> Result:
         """Raises what Invoke raises on AWS."""
+        if "TenantId" in params or "DurableExecutionName" in params:
+            refuse_unbuilt(params)
         event: bytes = params.get("Payload") or b""
         kind: str = params.get("InvocationType") or "RequestResponse"
         client_context = params.get("ClientContext") or ""

@@ -43,7 +43,8 @@ class FunctionCredentials:
             return await self._assume(function, own)
 
     async def _assume(self, function: FunctionVersion, role_arn: str) -> TemporaryCredentials:
-        request = {"RoleArn": role_arn, "RoleSessionName": function.name}
+        # A function's name may be one character long, a session's may not.
+        request = {"RoleArn": role_arn, "RoleSessionName": function.name.ljust(2, "_")}
         context = _context(self._platform, function.account, function.region, function.function_arn)
         try:
             answer = await self._platform.calls.call(context, "sts", "AssumeRole", request)

@@ -54,6 +54,7 @@ class LambdaService(FunctionOperations, InvokeOperations, AccessOperations, Defa
         logged: Logged,
     ) -> None:
         super().__init__(platform, compute, counting, runtimes, prepare)
+        self._loops: list[asyncio.Task[None]] = []
         self.packages = Packages(platform)
         self.code_urls = CodeUrls(platform)
         routes = Routes(platform.store, platform.clock, self.activation, self.changes)

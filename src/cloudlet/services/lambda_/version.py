@@ -14,7 +14,7 @@ import base64
 import datetime
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
@@ -27,6 +27,7 @@ from cloudlet.store.base import Parameter, Reader, Row, Transaction
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import FunctionConfigurationTypeDef
 
+_TARGET_FIELDS = frozenset(field.name for field in fields(FunctionVersion))
 CREATING_REASON = "The function is being created."
 
 
@@ -148,7 +149,8 @@ class Version:
         if not self.serving:
             return None
         values = orjson.loads(self.serving)
-        return FunctionVersion(**{**values, "layers": tuple(values["layers"])})
+        values["layers"] = tuple(values["layers"])
+        return FunctionVersion(**{name: value for name, value in values.items() if name in _TARGET_FIELDS})
 
     def content_fingerprint(self) -> str:
         """The same for two versions of equal code and configuration."""
@@ -220,7 +222,7 @@ def sequence_of(number: str) -> int:
     """The sequence of a version's number; -1, which no version has, for one that is out of range or written oddly."""
     if number == LATEST:
         return 0
-    return int(number) if len(number) <= 18 and not number.startswith("0") else -1
+    return int(number) if is_version(number) and len(number) <= 18 and not number.startswith("0") else -1
 
 
 def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionConfigurationTypeDef":

@@ -101,6 +101,7 @@ async def test_an_alias_is_made_once(versioned: World) -> None:
             "$LATEST is not supported for an alias pointing to more than 1 version",
         ),
         ("10", {"2": 0.5}, "ResourceNotFoundException", f"Function not found: {ARN}:10"),
+        ("$LATEST.PUBLISHED", {}, "ResourceNotFoundException", f"Function not found: {ARN}:$LATEST.PUBLISHED"),
         ("1", {"10": 0.5}, "ResourceNotFoundException", f"Function not found: {ARN}:10"),
         (
             "1",

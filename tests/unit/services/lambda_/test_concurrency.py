@@ -37,11 +37,21 @@ async def test_100_stay_unreserved(world: World) -> None:
     )
 
 
-async def test_compute_is_told(world: World) -> None:
+async def test_compute_is_told_before_the_caller_is(world: World) -> None:
     await world.create()
     await world.call("PutFunctionConcurrency", FunctionName="fn", ReservedConcurrentExecutions=5)
-    await world.counting.told_one.wait()
     assert world.counting.told == {(ACCOUNT, REGION): (1000, {ARN: 5})}
+    await world.call("DeleteFunctionConcurrency", FunctionName="fn")
+    assert world.counting.told == {(ACCOUNT, REGION): (1000, {})}
+
+
+async def test_a_deleted_function_has_nothing_reserved(world: World) -> None:
+    await world.create()
+    await world.call("PutFunctionConcurrency", FunctionName="fn", ReservedConcurrentExecutions=5)
+    await world.call("DeleteFunction", FunctionName="fn")
+    while world.counting.told[ACCOUNT, REGION] != (1000, {}):
+        world.counting.told_one.clear()
+        await world.counting.told_one.wait()
 
 
 async def test_compute_is_told_at_the_start(world: World) -> None:

@@ -118,6 +118,7 @@ def test_variables_that_no_process_can_have_are_refused(variables: dict[str, str
         ("VpcConfig", {"SubnetIds": ["subnet-1"], "SecurityGroupIds": []}),
         ("FileSystemConfigs", [{"Arn": "a", "LocalMountPath": "/mnt/a"}]),
         ("LoggingConfig", {"LogFormat": "JSON"}),
+        ("S3ObjectStorageMode", "REFERENCE"),
     ],
 )
 def test_what_is_not_built_is_refused_by_name(name: str, value: Any) -> None:

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from cloudlet.compute.function import RuntimeMissing
+from cloudlet.compute.function import RuntimeMissing, SandboxFailure
 from cloudlet.errors import ServiceError
 from cloudlet.services.lambda_ import limits
 from tests.support.lambda_world import ACCOUNT, ROLE, World, zip_of
@@ -71,6 +71,23 @@ async def test_a_name_may_be_64_characters_long(world: World) -> None:
         f"1 validation error detected: Value '{'a' * 65}' at 'functionName' failed to satisfy constraint: "
         "Member must have length less than or equal to 64"
     )
+
+
+async def test_a_function_is_made_in_ones_own_account_and_region(world: World) -> None:
+    made = await world.create("own", FunctionName=f"{ACCOUNT}:function:own")
+    assert made["FunctionName"] == "own"
+    with pytest.raises(ServiceError) as caught:
+        await world.create("other", FunctionName="222222222222:function:other")
+    assert caught.value.code == "AccessDeniedException"
+    assert not caught.value.message
+    with pytest.raises(ServiceError, match="not reachable in this region"):
+        await world.create("other", FunctionName=ARN.replace("us-east-1", "eu-west-1"))
+
+
+async def test_a_sandbox_that_cannot_be_made_now_is_no_fault_of_the_function(world: World) -> None:
+    world.prepare.error = SandboxFailure("no room")
+    await world.create()
+    assert (await world.settled())["State"] == "Active"
 
 
 async def test_a_preparation_that_fails_leaves_the_function_failed(world: World) -> None:
@@ -287,7 +304,7 @@ async def test_get_function_shows_tags_and_concurrency_where_there_are_some(worl
 async def test_what_is_not_there_is_named_as_it_was_asked_for(world: World, operation: str) -> None:
     assert (await refusal(world, operation, FunctionName="fn")).message == f"Function not found: {ARN}"
     await world.create()
-    for qualifier in ("1221", "noalias", "01", "9" * 30):
+    for qualifier in ("1221", "noalias", "01", "9" * 30, "$LATEST.PUBLISHED"):
         error = await refusal(world, operation, FunctionName="fn", Qualifier=qualifier)
         assert (error.code, error.message) == ("ResourceNotFoundException", f"Function not found: {ARN}:{qualifier}")
 

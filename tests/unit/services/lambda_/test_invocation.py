@@ -119,6 +119,11 @@ async def test_a_client_context_has_3583_bytes(function: World) -> None:
     assert (await refusal(function, ClientContext=fits + "AAAA")).code == "InvalidRequestContentException"
 
 
+async def test_what_is_not_built_is_refused_by_name(function: World) -> None:
+    for name in ("TenantId", "DurableExecutionName"):
+        assert name in (await refusal(function, **{name: "x"})).message
+
+
 async def test_an_event_must_be_json(function: World) -> None:
     error = await refusal(function, Payload=b"hello")
     assert error.code == "InvalidRequestContentException"

@@ -16,8 +16,9 @@ from typing import Any
 
 from . import identity, network, syscalls, zygote
 from .cgroups import Group
-from .host import Kit, Provision
+from .host import Kit, Provision, cores_leave_the_sandbox
 
+_PREFIX = "cloudlet-sandboxes-"
 _VAR_TASK, _VAR_RUNTIME, _OPT = "/var/task", "/var/runtime", "/opt"
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/proc", "/sys/devices/system")
 
@@ -30,7 +31,9 @@ class Bare:
     def __init__(self, instance: int) -> None:
         self._base = identity.Users.detect(instance).base if os.geteuid() == 0 else None
         self._next_slot = 1
-        self._temporary = tempfile.mkdtemp(prefix="cloudlet-sandboxes-")
+        self._cores_leave = cores_leave_the_sandbox()
+        _remove_leftovers()
+        self._temporary = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
         os.chmod(self._temporary, 0o711)
 
     def refill(self) -> None:
@@ -69,6 +72,7 @@ class Bare:
         }
         spec = {
             "uid": uid,
+            "cores_leave": self._cores_leave,
             "places": places,
             "readable": [*_SYSTEM, code, *request["layers"], *runtime.get("folders", ()), places["runtime"]],
             "environment": {**translated(request["environment"], places), "TMPDIR": folder},
@@ -97,6 +101,15 @@ class Bare:
     def close(self) -> None:
         """Remove all temporary files."""
         shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _remove_leftovers() -> None:
+    """The folders of launchers that could not remove them."""
+    parent = tempfile.gettempdir()
+    for name in os.listdir(parent):
+        pid = name[len(_PREFIX) :].partition("-")[0]
+        if name.startswith(_PREFIX) and pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+            shutil.rmtree(os.path.join(parent, name), ignore_errors=True)
 
 
 def _kill_all_of(uid: int) -> None:

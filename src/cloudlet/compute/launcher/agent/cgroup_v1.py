@@ -55,6 +55,10 @@ class GroupV1:
         """One by one, until none is left: they may go on forking meanwhile."""
         cgroups.kill_all(f"{next(iter(self._folders.values()))}/cgroup.procs")
 
+    def thaw(self) -> None:
+        """What is frozen cannot die."""
+        self._set("freezer", "freezer.state", _THAW)
+
     def _memory(self) -> tuple[int, int]:
         """All that is used, and what of it is not files."""
         folder = self._folders["memory"]
@@ -127,7 +131,7 @@ class HierarchyV1:
         if self._marks is not None:
             self._marks.close()
         for parent in self._parents.values():
-            cgroups.remove_folder(parent)
+            cgroups.remove_tree(parent)
 
 
 def usable() -> dict[str, str]:

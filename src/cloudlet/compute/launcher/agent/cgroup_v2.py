@@ -28,14 +28,9 @@ class GroupV2:
         self._controllers = controllers
         self.limits_memory = "memory" in controllers
         self.notifier: int | None = None
-        os.mkdir(folder)
-        try:
-            self._limit()
-        except BaseException:
-            self.remove()
-            raise
 
-    def _limit(self) -> None:
+    def limit(self) -> None:
+        """Set the limits, and begin to watch the memory. Raises OSError."""
         if "memory" in self._controllers:
             cgroups.write(f"{self._folder}/memory.max", self._limits.memory_bytes + self._limits.files_bytes)
             cgroups.write(f"{self._folder}/memory.high", self._limits.memory_bytes)
@@ -58,6 +53,10 @@ class GroupV2:
             cgroups.write(f"{self._folder}/cgroup.kill", 1)
         except FileNotFoundError:
             cgroups.kill_all(f"{self._folder}/cgroup.procs")
+
+    def thaw(self) -> None:
+        """Not needed to let it die, in this version."""
+        cgroups.write(f"{self._folder}/cgroup.freeze", 0)
 
     def _memory(self) -> tuple[int, int]:
         used = cgroups.read_number(f"{self._folder}/memory.current")
@@ -122,11 +121,19 @@ class HierarchyV2:
 
     def create(self, sandbox_id: str, limits: cgroups.Limits) -> GroupV2:
         """A folder with the limits set. Raises OSError."""
-        return GroupV2(f"{self._folder}/{sandbox_id}", limits, self._controllers)
+        folder = f"{self._folder}/{sandbox_id}"
+        os.mkdir(folder)
+        group = GroupV2(folder, limits, self._controllers)
+        try:
+            group.limit()
+        except BaseException:
+            group.remove()
+            raise
+        return group
 
     def close(self) -> None:
         """Remove the launcher's own folder."""
-        cgroups.remove_folder(self._folder)
+        cgroups.remove_tree(self._folder)
 
 
 def _enabling(controllers: frozenset[str]) -> str:

@@ -62,6 +62,9 @@ class Group(Protocol):
     def kill(self) -> None:
         """End every process in it."""
 
+    def thaw(self) -> None:
+        """Let it run, or die, if the node has frozen it."""
+
     def is_over_limit(self) -> bool:
         """Look at the memory, as `notifier` asks for: is it more than the sandbox may use?"""
 
@@ -87,7 +90,7 @@ class Hierarchy(Protocol):
         """A new group. Raises OSError."""
 
     def close(self) -> None:
-        """Remove what this launcher has made."""
+        """Remove what this launcher has made, whatever state it is in. May be called twice."""
 
 
 def read_number(path: str) -> int:
@@ -105,7 +108,7 @@ def read_table(path: str) -> dict[str, int]:
 
 def write(path: str, value: object) -> None:
     """Set a control file."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
     try:
         os.write(fd, str(value).encode())
     finally:
@@ -147,18 +150,21 @@ def own_folder(parent: str) -> str:
     for name in os.listdir(parent):
         pid = name[len(_PREFIX) :]
         if name.startswith(_PREFIX) and pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
-            _remove_tree(os.path.join(parent, name))
+            remove_tree(os.path.join(parent, name))
     folder = os.path.join(parent, f"{_PREFIX}{os.getpid()}")
     os.makedirs(folder, exist_ok=True)
     return folder
 
 
-def _remove_tree(folder: str) -> None:
+def remove_tree(folder: str) -> None:
+    """Remove what a dead launcher has left. Its sandboxes have been killed; but what is frozen dies when it thaws."""
     try:
         for name in os.listdir(folder):
             if os.path.isdir(os.path.join(folder, name)):
-                _remove_tree(os.path.join(folder, name))
-        os.rmdir(folder)
+                remove_tree(os.path.join(folder, name))
+        if os.path.exists(f"{folder}/freezer.state"):
+            write(f"{folder}/freezer.state", "THAWED")
+        remove_folder(folder)
     except OSError:  # another user's, or still in use: not ours to insist
         pass
 

@@ -7,6 +7,7 @@ a right over them. Then the user namespace, the user, the limits, and last the s
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 from typing import Any, NamedTuple, Sequence
@@ -28,8 +29,9 @@ LIMITS = {
     resource.RLIMIT_NPROC: (742, 742),
     resource.RLIMIT_STACK: (8 * 1024 * 1024, resource.RLIM_INFINITY),
 }
-"""What a function sees on AWS (recorded from it). A core file can only land in the sandbox's own /tmp."""
-_NO_PIPED_CORE = (1, 1)
+"""What a function sees on AWS (recorded from it; the documented limit of processes and threads is 1,024, which the
+control group holds). A core file can only land in the sandbox's own /tmp."""
+_NO_CORE = (1, 1)
 """The kernel's sign that no core is to be sent to the host's crash handler, which a limit of 0 would not stop."""
 
 
@@ -39,29 +41,18 @@ class Walls(NamedTuple):
     filter_program: bytes
     landlock: int
     """The kernel's version; 0 for none."""
-    limits: dict[int, tuple[int, int]]
 
     @classmethod
     def build(cls) -> Walls:
         """For this machine and kernel. Raises KeyError for a machine that there is no filter for."""
-        limits = dict(LIMITS)
-        if _cores_leave_the_sandbox():
-            limits[resource.RLIMIT_CORE] = _NO_PIPED_CORE
-        return cls(seccomp.build(), landlock.version(), limits)
-
-
-def _cores_leave_the_sandbox() -> bool:
-    """True where a core goes to a program or a socket of the host, or where we cannot know."""
-    try:
-        with open("/proc/sys/kernel/core_pattern") as file:
-            return file.read(1) in "|@"
-    except OSError:
-        return True
+        return cls(seccomp.build(), landlock.version())
 
 
 class Descriptors(NamedTuple):
     """What the launcher hands to a child; None where there is none."""
 
+    spec: int
+    """What to run, as a file: the child alone may read it (see `links`)."""
     output: int
     telemetry: int | None
     network: int | None
@@ -73,9 +64,15 @@ class Descriptors(NamedTuple):
 
     @classmethod
     def from_message(cls, names: Sequence[str], descriptors: Sequence[int]) -> Descriptors:
-        """Put the descriptors of a message under the names that it lists for them; `cgroup` may come many times."""
+        """Put the descriptors of a message under the names that it lists for them; `cgroup` may come many times.
+
+        Raises OSError when some were lost on the way.
+        """
+        if len(names) != len(descriptors):
+            raise OSError(errno.EMFILE, "too many open files in the zygote")
         found = dict(zip(names, descriptors))
         return cls(
+            found["spec"],
             found["output"],
             found.get("telemetry"),
             found.get("network"),
@@ -94,10 +91,11 @@ def enter(spec: dict[str, Any], descriptors: Descriptors, report: int, walls: Wa
     if descriptors.user is not None:
         _namespaces(spec, descriptors)
         identity.become(descriptors.user)
+        syscalls.drop_bounding_set()
     else:
         _stand_alone(spec["uid"])
     _standard_descriptors(descriptors, report)
-    _limits(walls.limits, spec["data_limit_bytes"])
+    _limits(spec)
     syscalls.drop_capabilities()
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
@@ -108,7 +106,7 @@ def enter(spec: dict[str, Any], descriptors: Descriptors, report: int, walls: Wa
 
 
 def _namespaces(spec: dict[str, Any], descriptors: Descriptors) -> None:
-    syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWCGROUP)
+    syscalls.unshare(spec["namespaces"])
     if descriptors.network is not None:
         syscalls.setns(descriptors.network, syscalls.CLONE_NEWNET)
     syscalls.sethostname(spec["hostname"])
@@ -126,6 +124,7 @@ def _namespaces(spec: dict[str, Any], descriptors: Descriptors) -> None:
 def _stand_alone(uid: int | None) -> None:
     """Without namespaces: a session of its own, and a user of its own where there can be one."""
     os.setsid()
+    syscalls.drop_bounding_set()
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
@@ -147,11 +146,13 @@ def _standard_descriptors(descriptors: Descriptors, report: int) -> None:
     syscalls.close_range(REPORT_FD + 1)
 
 
-def _limits(limits: dict[int, tuple[int, int]], data_limit_bytes: int) -> None:
-    for limit, values in limits.items():
+def _limits(spec: dict[str, Any]) -> None:
+    for limit, values in LIMITS.items():
         resource.setrlimit(limit, values)
-    if data_limit_bytes:
-        own = data_limit_bytes + _allocated_bytes()  # what the zygote has allocated is not the function's
+    if spec["cores_leave"]:
+        resource.setrlimit(resource.RLIMIT_CORE, _NO_CORE)
+    if spec["data_limit_bytes"]:
+        own = spec["data_limit_bytes"] + _allocated_bytes()  # what the zygote has allocated is not the function's
         resource.setrlimit(resource.RLIMIT_DATA, (own, own))
 
 

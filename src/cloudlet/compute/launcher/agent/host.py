@@ -27,6 +27,15 @@ class Provision(NamedTuple):
     """Descriptors that belong to something else."""
 
 
+def cores_leave_the_sandbox() -> bool:
+    """True where the core of a crashed process goes to a program or a socket of the host."""
+    try:
+        with open("/proc/sys/kernel/core_pattern") as file:
+            return file.read(1) in ("|", "@")
+    except OSError:  # we cannot know
+        return True
+
+
 class Host(Protocol):
     """The means to make sandboxes on this machine."""
 

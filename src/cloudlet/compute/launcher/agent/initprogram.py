@@ -59,10 +59,10 @@ def _aarch64(number: int, arguments: Sequence[_Argument]) -> bytes:
 
 
 # Per machine: the assembler, ELF's number for it, and the numbers of the calls.
-_CALLS = ("read", "rt_sigaction", "prctl", "setresuid", "setresgid", "exit_group")
+_CALLS = ("read", "rt_sigaction", "prctl", "setgroups", "setresuid", "setresgid", "exit_group")
 _MACHINES = {
-    "x86_64": (_x86_64, 62, dict(zip(_CALLS, (0, 13, 157, 117, 119, 231)))),
-    "aarch64": (_aarch64, 183, dict(zip(_CALLS, (63, 134, 167, 147, 149, 94)))),
+    "x86_64": (_x86_64, 62, dict(zip(_CALLS, (0, 13, 157, 116, 117, 119, 231)))),
+    "aarch64": (_aarch64, 183, dict(zip(_CALLS, (63, 134, 167, 159, 147, 149, 94)))),
 }
 
 
@@ -78,7 +78,7 @@ def build(uid: int | None, machine: str | None = None) -> bytes:
         ("prctl", [38, 1, 0, 0, 0]),  # no_new_privs
     ]
     if uid is not None:
-        calls += [("setresgid", [uid, uid, uid]), ("setresuid", [uid, uid, uid])]
+        calls += [("setgroups", [0, 0]), ("setresgid", [uid, uid, uid]), ("setresuid", [uid, uid, uid])]
     calls += [("read", [0, _STACK, 1]), ("exit_group", [0])]
     code = b"".join(assemble(numbers[name], arguments) for name, arguments in calls)
 

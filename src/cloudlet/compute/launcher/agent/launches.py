@@ -57,7 +57,9 @@ class Launch:
         network = self.kit.network
         self.is_handed_over = True
         sockets = [network.runtime_api.fileno(), network.platform.fileno()]
-        return message, [*sockets, self.init, self.runtime, *self.read_ends]
+        descriptors = [*sockets, self.init, self.runtime, *self.read_ends]
+        message["descriptors"] = len(descriptors)
+        return message, descriptors
 
     def close_shared(self) -> None:
         """Close our copies of what the node has, or of what nobody will have."""

@@ -21,7 +21,7 @@ class ZygoteLink:
 
     def __init__(self, name: str, pid: int, connection: socket.socket) -> None:
         self.name = name
-        self.pid = pid
+        self._process = os.pidfd_open(pid)
         self.connection = connection
         self.waiting: collections.deque[Launch] = collections.deque()
         self.unanswered: set[Launch] = set()
@@ -43,16 +43,24 @@ class ZygoteLink:
         """True when a launch waits that the zygote can take now."""
         return self.is_up and bool(self.waiting) and len(self.unanswered) < _UNANSWERED
 
-    def send(self, launch: Launch, spec: dict[str, Any], descriptors: Sequence[int]) -> None:
-        """Ask for a fork. Raises OSError, MessageTooLarge."""
-        messages.send(self.connection, spec, descriptors)
+    def send(self, launch: Launch, descriptors: Sequence[tuple[str, int]]) -> None:
+        """Ask for a fork. Raises OSError.
+
+        What is to be run is in the file `spec` among the descriptors, not in the message: every sandbox is a copy of
+        its zygote's memory, so the zygote must never have read any function's variables.
+        """
+        message = {"id": launch.id, "descriptors": [name for name, _fd in descriptors]}
+        messages.send(self.connection, message, [fd for _name, fd in descriptors])
         self.unanswered.add(launch)
 
     def abandon(self) -> list[Launch]:
-        """The zygote is gone, or has to go: reap it, and return all launches that were its."""
+        """The zygote is gone, or has to go; return all launches that were its."""
         self.connection.close()
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        try:
+            signal.pidfd_send_signal(self._process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        os.close(self._process)
         return [*self.sandboxes, *self.unanswered, *self.waiting]
 
 

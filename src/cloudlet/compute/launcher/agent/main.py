@@ -39,6 +39,11 @@ class Launcher:
     def serve(self) -> None:
         """Until the node closes its end."""
         self._handle(self._node.fileno(), select.EPOLLIN, self._from_node)
+        woken, wake = os.pipe()
+        os.set_blocking(wake, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._handle(woken, select.EPOLLIN, lambda: self._reap(woken))
         while not self._is_done:
             events = self._poll.poll(_IDLE_S if self._host.is_short else None)
             for fd, _event in events:
@@ -55,6 +60,18 @@ class Launcher:
         del self._handlers[fd]
         self._poll.unregister(fd)
 
+    def _reap(self, woken: int) -> None:
+        """Zygotes, and what they have left: this is process 1, who inherits all orphans.
+
+        A sandbox's first process cannot end before every other process of its namespace has been waited for.
+        """
+        os.read(woken, 4096)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0] != 0:
+                pass
+        except ChildProcessError:
+            pass
+
     def _refill(self) -> None:
         try:
             self._host.refill()
@@ -67,6 +84,9 @@ class Launcher:
             self._is_done = True
             return
         request, _descriptors = received
+        if request["t"] == "kill":
+            self._kill(request["id"])
+            return
         link = self._zygote(request["runtime"])
         if request["t"] == "launch":
             launch = self._launches[request["id"]] = Launch(request)
@@ -74,6 +94,12 @@ class Launcher:
             self._dispatch(link)
         elif link.is_up:
             messages.send(self._node, {"t": "prepared", "runtime": link.name})
+
+    def _kill(self, sandbox_id: str) -> None:
+        """The node could not take the sandbox that it was given."""
+        launch = self._launches.get(sandbox_id)
+        if launch is not None and launch.init is not None:
+            signal.pidfd_send_signal(launch.init, signal.SIGKILL)
 
     def _zygote(self, runtime: dict[str, Any]) -> ZygoteLink:
         name = runtime["name"]
@@ -110,7 +136,6 @@ class Launcher:
                 environment["_LAMBDA_TELEMETRY_LOG_FD"] = _TELEMETRY
             if launch.group is not None:
                 ours.extend(launch.group.join_descriptors())
-            descriptors = [*ours, *provision.shared]
             spec = {
                 **provision.spec,
                 "id": launch.id,
@@ -118,9 +143,10 @@ class Launcher:
                 "environment": environment,
                 "ephemeral_storage_mb": request["ephemeral_storage_mb"],
                 "data_limit_bytes": launch.data_limit_bytes,
-                "descriptors": [name for name, _fd in descriptors],
             }
-            link.send(launch, spec, [fd for _name, fd in descriptors])
+            ours.append(("spec", messages.as_file(spec)))
+            descriptors = [*ours, *provision.shared]
+            link.send(launch, descriptors)
         finally:
             for _name, fd in ours:
                 os.close(fd)
@@ -188,6 +214,11 @@ class Launcher:
         self._release(launch)
         messages.send(self._node, {"t": "exited", "id": launch.id, "status": status, **summary})
 
+    def _let_die(self, launch: Launch) -> None:
+        """Its zygote is gone: its first process ends, and takes along all that is not frozen."""
+        if launch.group is not None:
+            launch.group.thaw()
+
     def _sweep(self, launch: Launch) -> None:
         if launch.kit is not None:
             self._host.sweep(launch.kit, launch.group)
@@ -214,6 +245,7 @@ class Launcher:
         self._forget(link.connection.fileno())
         del self._zygotes[link.name]
         for launch in link.abandon():
+            self._let_die(launch)
             if launch.is_handed_over:
                 self._end(launch, signal.SIGKILL)
             else:
@@ -224,6 +256,7 @@ class Launcher:
         """End every zygote, and with it its sandboxes, and remove the control groups."""
         for link in list(self._zygotes.values()):
             for launch in link.abandon():
+                self._let_die(launch)
                 self._sweep(launch)
                 self._release(launch)
         self._host.close()
@@ -243,8 +276,14 @@ def main() -> None:
     node.set_inheritable(False)
     _raise_descriptor_limit()
     groups = cgroups.detect()  # before this process is in a namespace, where it would see less
+
+    def remove_groups() -> None:
+        if groups is not None:
+            groups.close()
+
     try:
-        host: Host = namespaces.take_over(sys.argv[2]) if sys.argv[3] == "namespaces" else bare.take_over()
+        is_isolated = sys.argv[3] == "namespaces"
+        host: Host = namespaces.take_over(sys.argv[2], node, remove_groups) if is_isolated else bare.take_over()
     except OSError as error:
         messages.send(node, {"t": "refused", "error": str(error)})
         return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import array
 import json
+import os
 import socket
 from typing import Any, Sequence
 
@@ -32,6 +33,23 @@ def encode(message: dict[str, Any]) -> bytes:
     return data
 
 
+def as_file(message: dict[str, Any]) -> int:
+    """The message as a file in memory, for a reader other than the receiver. Raises MessageTooLarge, OSError."""
+    fd = os.memfd_create("message", os.MFD_CLOEXEC)
+    try:
+        os.write(fd, encode(message))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def from_file(fd: int) -> dict[str, Any]:
+    """What `as_file` has written."""
+    message: dict[str, Any] = json.loads(os.pread(fd, MAX_MESSAGE_BYTES, 0))
+    return message
+
+
 def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
     """Send one message with copies of `descriptors`."""
     ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
@@ -40,12 +58,16 @@ def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequen
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """The next message and its descriptors (close-on-exec), or None when the other end is gone."""
+    room = socket.CMSG_LEN(MAX_DESCRIPTORS * array.array("i").itemsize)
     try:
-        data, descriptors, _flags, _address = socket.recv_fds(
-            connection, MAX_MESSAGE_BYTES, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-        )
+        # Not socket.recv_fds: it forgets its flags, and the descriptors would be open in every program that is run.
+        data, ancillary, _flags, _address = connection.recvmsg(MAX_MESSAGE_BYTES, room, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:
         return None
+    descriptors = array.array("i")
+    for level, kind, content in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
     if not data:
         return None
-    return json.loads(data), descriptors
+    return json.loads(data), list(descriptors)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-from typing import Any
+import socket
+from typing import Any, Callable
 
 from . import identity, mounts, network, rootfs, syscalls, zygote
 from .cgroups import Group
-from .host import Kit, Provision
+from .host import Kit, Provision, cores_leave_the_sandbox
 
 _STOCK = 16
 """Kits made ahead. Making one takes 1.5 ms, a third of a cold start."""
@@ -18,7 +19,7 @@ PLACES = {
     "task": "/var/task",
     "layers": ["/opt"],
     "runtime": "/var/runtime",
-    "interpreter": "/var/lang/bin/python3",
+    "interpreter": "/var/lang/bin/{}",
     "temporary": "/tmp",
 }
 """Where a function finds things: AWS's own paths."""
@@ -35,6 +36,10 @@ class Namespaces:
         self._owner = self._users.owner_namespace()
         self._layers = mounts.Layers(mountpoint, self._owner)
         self._network = network.leave_host()
+        self._kinds = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
+        if os.path.exists("/proc/self/ns/cgroup"):
+            self._kinds |= syscalls.CLONE_NEWCGROUP
+        self._cores_leave = cores_leave_the_sandbox()
         self._stock: list[Kit] = []
 
     @property
@@ -66,13 +71,21 @@ class Namespaces:
 
     def provide(self, kit: Kit, request: dict[str, Any]) -> Provision:
         """Detached mounts of the code and the layers. Raises OSError."""
-        ours = [("code", mounts.detach(request["code"], owner=self._owner))]
+        ours = []
         if request["layers"]:
             ours.append(("layers", self._layers.tree(request["layers"])))
+        try:
+            ours.append(("code", mounts.detach(request["code"], owner=self._owner)))
+        except BaseException:
+            for _name, fd in ours:
+                os.close(fd)
+            raise
         shared = [(name, fd) for name, fd in (("user", kit.user), ("network", kit.network.namespace)) if fd is not None]
         spec = {
             "hostname": _HOST_NAME,
             "owner_uid": self._users.base,
+            "namespaces": self._kinds,
+            "cores_leave": self._cores_leave,
             "places": PLACES,
             "environment": {},
         }
@@ -87,6 +100,7 @@ class Namespaces:
                 os.set_inheritable(fd, True)
             command = [runtime["executable"], "-c", _BOOT, str(connection), json.dumps(settings)]
             os.execve(command[0], command, runtime["environment"])
+        _keep_only(connection, self._pid_namespace)
         os._exit(zygote.run(connection, settings))
 
     def sweep(self, kit: Kit, group: Group | None) -> None:
@@ -96,11 +110,21 @@ class Namespaces:
         """Everything ends with this process."""
 
 
-def take_over(state: str) -> Namespaces:
+def _keep_only(*descriptors: int) -> None:
+    """Close all others: the connection to the node, above all, must end with the launcher."""
+    first = 3
+    for fd in sorted(descriptors):
+        syscalls.close_range(first, fd - 1)
+        first = fd + 1
+    syscalls.close_range(first)
+
+
+def take_over(state: str, node: socket.socket, clean_up: Callable[[], None]) -> Namespaces:
     """Become as privileged as this machine allows, in a process namespace of our own. Raises OSError.
 
     Returns in a forked child that is process 1 of that namespace: its end, in whatever way, is the end of every
-    zygote and sandbox. The caller itself waits for it and exits as it did.
+    zygote and sandbox. The caller itself gives up the connection to the node, waits for that end, calls `clean_up`
+    and exits.
     """
     mountpoint = os.path.join(state, "root")
     os.makedirs(mountpoint, exist_ok=True)
@@ -111,15 +135,24 @@ def take_over(state: str) -> Namespaces:
         identity.become_root_of_own_namespace()
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
-    _continue_in_child()
+    _continue_in_child(node, clean_up)
     return Namespaces(mountpoint, instance)
 
 
-def _continue_in_child() -> None:
+def _continue_in_child(node: socket.socket, clean_up: Callable[[], None]) -> None:
+    alive, held = os.pipe()  # `held` stays open in the child until it ends
     child = os.fork()
     if child == 0:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.close(alive)
         return
-    syscalls.close_range(3)  # so that the node's connection ends with the child
-    _pid, status = os.waitpid(child, 0)
-    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    os.close(held)
+    node.close()
+    os.read(alive, 1)
+    # Now, not when the child can be waited for: the kernel first waits for all its processes to die, and a frozen
+    # one does not before it is thawed.
+    try:
+        clean_up()
+    finally:
+        _pid, status = os.waitpid(child, 0)
+        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)

@@ -47,7 +47,7 @@ class _Places(NamedTuple):
             for layer in places["layers"]
             for folder in (f"{layer}/python/lib/{_VERSION}/site-packages", f"{layer}/python")
         ]
-        return cls(places["task"], layers, places["runtime"], places["interpreter"])
+        return cls(places["task"], layers, places["runtime"], places["interpreter"].format(_VERSION))
 
     @property
     def bootstrap(self) -> str:

@@ -23,7 +23,7 @@ from . import identity, initprogram, mounts, syscalls
 
 INIT_PROGRAM = "/var/rapid/init"
 AGENT_PARENT = "/var/rapid"
-_SYSTEM_FOLDERS = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_SYSTEM_FOLDERS = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "gnu")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _DEVICE_ATTRIBUTES = syscalls.MOUNT_ATTR_NOSUID
 _DEVICE_LINKS = {
@@ -51,6 +51,8 @@ _ENTRYPOINT = '#!/bin/sh\n# As in AWS\'s images: run the runtime.\nexec /var/run
 class Root(NamedTuple):
     """What a zygote's root is made of."""
 
+    name: str
+    """The runtime's."""
     mountpoint: str
     """An empty folder of the host, only ever mounted at inside a private namespace."""
     agent: str
@@ -72,6 +74,7 @@ class Root(NamedTuple):
     def of(cls, runtime: dict[str, Any], mountpoint: str, owner_uid: int | None, owner: int | None) -> Root:
         """The root for a runtime as the node describes it."""
         return cls(
+            runtime["name"],
             mountpoint,
             os.path.dirname(os.path.abspath(__file__)),
             runtime.get("folders", ()),
@@ -167,8 +170,7 @@ class _Builder:
         self._write("lambda-entrypoint.sh", _ENTRYPOINT, 0o755)
         os.makedirs("var/lang/bin")
         if self.root.interpreter is not None:
-            name = os.path.basename(self.root.interpreter)
-            for link in {"python", "python3", name}:
+            for link in {"python", "python3", self.root.name, os.path.basename(self.root.interpreter)}:
                 os.symlink(self.root.interpreter, f"var/lang/bin/{link}")
         if self.root.runtime is not None:
             mounts.attach(mounts.detach(self.root.runtime, owner=self.root.owner), "var/runtime")

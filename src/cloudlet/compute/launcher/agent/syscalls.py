@@ -51,6 +51,8 @@ _MOVE_MOUNT = 429
 _CLOSE_RANGE = 436
 _MOUNT_SETATTR = 442
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_KEYCTL = {"x86_64": 250, "aarch64": 219}
+_KEYCTL_JOIN_SESSION_KEYRING = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -171,11 +173,25 @@ def sethostname(name: str) -> None:
     _check("sethostname", _libc.sethostname(encoded, ctypes.c_size_t(len(encoded))))
 
 
-def drop_capabilities() -> None:
-    """Empty the permitted, effective, inheritable, ambient and bounding sets of the caller, for good."""
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+def leave_session_keyring() -> None:
+    """Have a new, empty keyring in place of the one of the user's login. Does nothing on kernels without keyrings."""
+    try:
+        syscall(
+            "keyctl", _KEYCTL[platform.machine()], ctypes.c_int(_KEYCTL_JOIN_SESSION_KEYRING), ctypes.c_void_p(None)
+        )
+    except OSError:
+        pass
+
+
+def drop_bounding_set() -> None:
+    """Let no program ever give the caller a capability. Needs CAP_SETPCAP, so it comes before a change of user."""
     capability = 0
     while _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:  # until the kernel knows none of this number
         capability += 1
+
+
+def drop_capabilities() -> None:
+    """Empty the permitted, effective, inheritable and ambient sets of the caller, for good."""
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, the caller itself
     _check("capset", _libc.capset(header, (ctypes.c_uint32 * 6)()))

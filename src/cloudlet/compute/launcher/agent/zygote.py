@@ -83,11 +83,11 @@ class Zygote:
         poll.register(woken, select.POLLIN)
         return poll
 
-    def _launch(self, spec: dict[str, Any], fds: list[int]) -> Callable[[], int] | None:
+    def _launch(self, request: dict[str, Any], fds: list[int]) -> Callable[[], int] | None:
         """Fork a sandbox. Returns None in the zygote, and in the child what it has to do."""
-        descriptors = enter.Descriptors.from_message(spec["descriptors"], fds)
         init = None
         try:
+            descriptors = enter.Descriptors.from_message(request["descriptors"], fds)
             if self._pid_namespace is not None:
                 syscalls.unshare(syscalls.CLONE_NEWPID)
                 init = os.posix_spawn(rootfs.INIT_PROGRAM, ["init"], {}, file_actions=self._init_actions)
@@ -96,16 +96,16 @@ class Zygote:
             if init is not None:
                 os.kill(init, signal.SIGKILL)
             self._leave_namespace()
-            messages.send(self._connection, {"t": "unforked", "id": spec["id"], "error": str(error)})
+            messages.send(self._connection, {"t": "unforked", "id": request["id"], "error": str(error)})
             _close(fds)
             return None
         if runtime == 0:
-            return lambda: self._become(spec, descriptors)
+            return lambda: self._become(request["id"], descriptors)
         self._leave_namespace()
-        pair = _Pair(spec["id"], init, runtime)
+        pair = _Pair(request["id"], init, runtime)
         self._sandboxes.update(dict.fromkeys(pair.alive, pair))
         pidfds = [os.pidfd_open(runtime if init is None else init), os.pidfd_open(runtime)]
-        messages.send(self._connection, {"t": "forked", "id": spec["id"]}, pidfds)
+        messages.send(self._connection, {"t": "forked", "id": request["id"]}, pidfds)
         _close([*fds, *pidfds])
         return None
 
@@ -114,18 +114,19 @@ class Zygote:
         if self._pid_namespace is not None:
             syscalls.setns(self._pid_namespace, syscalls.CLONE_NEWPID)
 
-    def _become(self, spec: dict[str, Any], descriptors: enter.Descriptors) -> int:
+    def _become(self, sandbox_id: str, descriptors: enter.Descriptors) -> int:
         """In the child: enter the sandbox, say so, and be the runtime. Returns its exit status."""
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            spec = messages.from_file(descriptors.spec)
             enter.enter(spec, descriptors, self._connection.fileno(), self._walls)
             self._connection.detach()
         except BaseException as error:
-            report = {"t": "failed", "id": spec["id"], "error": f"{error.__class__.__name__}: {error}"}
+            report = {"t": "failed", "id": sandbox_id, "error": f"{error.__class__.__name__}: {error}"}
             _report(report, self._connection.fileno())
             os._exit(_SETUP_FAILED)
-        _report({"t": "ready", "id": spec["id"]}, enter.REPORT_FD)
+        _report({"t": "ready", "id": sandbox_id}, enter.REPORT_FD)
         os.close(enter.REPORT_FD)
         gc.enable()
         return self._runtime.run(spec)
@@ -178,6 +179,7 @@ def _close(fds: list[int]) -> None:
 def run(connection: int, settings: dict[str, Any]) -> int:
     """Be a zygote until the launcher is gone; in a forked child, be the runtime. Returns the exit status."""
     gc.disable()
+    syscalls.leave_session_keyring()
     become = Zygote(socket.socket(fileno=connection), settings).serve()
     return become() if become is not None else 0
 

@@ -13,7 +13,7 @@ from cloudlet.services.logs.errors import (
     group_not_found,
 )
 from cloudlet.services.logs.ingestion import new_group
-from cloudlet.services.logs.names import group_arn, group_of_identifier, place_of
+from cloudlet.services.logs.names import check_text, group_arn, group_of_identifier, place_of
 from cloudlet.services.logs.operations.base import Operations, existing_group, not_implemented
 from cloudlet.services.logs.operations.tags import check_tags
 from cloudlet.services.logs.tables import Group, GroupFilter, escape_like
@@ -102,6 +102,7 @@ class GroupOperations(Operations):
     async def list_log_groups(self, context: RequestContext, params: "ListLogGroupsRequestTypeDef") -> Result:
         if _asks_for_others(context, params) or params.get("dataSources") or params.get("fieldIndexNames"):
             return {"logGroups": []}  # no group has a data source or a field index
+        check_text(params.get("logGroupTags"))
         alternatives = (params.get("logGroupNamePattern") or "").split("|")
         which = GroupFilter(
             likes=[_like(alternative) for alternative in alternatives if alternative],
