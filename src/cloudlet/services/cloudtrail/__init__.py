@@ -10,7 +10,6 @@ from typing import Any
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform, Result, Service, operation
 from cloudlet.services.cloudtrail import lookup, tables
-from cloudlet.services.cloudtrail.errors import InvalidMaxResults
 from cloudlet.services.cloudtrail.queue import CallQueue
 from cloudlet.services.cloudtrail.recorder import Recorder
 
@@ -44,8 +43,6 @@ class CloudTrailService(Service):
     @operation("LookupEvents")
     async def lookup_events(self, context: RequestContext, params: Mapping[str, Any]) -> Result:
         limit = params.get("MaxResults", lookup.MAX_RESULTS)
-        if not 1 <= limit <= lookup.MAX_RESULTS:
-            raise InvalidMaxResults(f"MaxResults must be between 1 and {lookup.MAX_RESULTS}.")
         wanted = lookup.wanted(params, context.account, context.region, self.platform.clock.now())
         before = lookup.before(params)
         if params.get("EventCategory") == "insight":

@@ -19,12 +19,6 @@ class InvalidTimeRange(CloudTrailError):
     code = "InvalidTimeRangeException"
 
 
-class InvalidMaxResults(CloudTrailError):
-    """This exception is thrown if the limit specified is not valid."""
-
-    code = "InvalidMaxResultsException"
-
-
 class InvalidNextToken(CloudTrailError):
     """A token that is not valid, or that was used before with other parameters."""
 

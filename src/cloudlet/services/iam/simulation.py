@@ -50,7 +50,7 @@ class Simulation:
     identity: Sequence[Source]
     boundary: Source | None
     resource: Source | None
-    organisation: Sequence[Sequence[Source]]
+    organisation: Sequence[Sequence[CompiledPolicy]]
     """The service control policies of each level; empty where the account is in no organisation."""
     keys: Mapping[str, Sequence[str]]
     """The condition keys that the request has, in lower case."""
@@ -86,8 +86,7 @@ class Simulation:
             "MissingContextValues": self._missing(request),
         }
         if self.organisation:
-            levels = [[source.policy for source in level] for level in self.organisation]
-            allowed = evaluate(request, PolicySet((_ALLOW_ALL,), organisation=levels)).is_allowed
+            allowed = evaluate(request, PolicySet((_ALLOW_ALL,), organisation=self.organisation)).is_allowed
             answer["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": allowed}
         if self.boundary is not None:
             within = self._opinion(request, [self.boundary]) == "allowed"
@@ -101,7 +100,7 @@ class Simulation:
             [source.policy for source in self.identity],
             None if self.resource is None else self.resource.policy,
             None if self.boundary is None else self.boundary.policy,
-            organisation=[[source.policy for source in level] for level in self.organisation],
+            organisation=self.organisation,
             is_cross_account=self.is_cross_account,
         )
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from cloudlet.arn import Arn
+from cloudlet.iam.compiled import CompiledPolicy
 from cloudlet.iam.policy import PolicyError
 from cloudlet.iam.policy_grammar import MalformedPolicy, check_identity_policy
 from cloudlet.iam.principals import Principal
@@ -72,7 +73,7 @@ def boundary(params: Mapping[str, Any]) -> Source | None:
     return found[0] if found else None
 
 
-def organisation(params: Mapping[str, Any]) -> list[list[Source]]:
+def organisation(params: Mapping[str, Any]) -> list[list[CompiledPolicy]]:
     """The service control policies of each level. Raises InvalidInput."""
     levels = []
     for number, level in enumerate(params.get("OrderedOrganizationPolicyInputList") or [], 1):
@@ -81,7 +82,8 @@ def organisation(params: Mapping[str, Any]) -> list[list[Source]]:
             raise InvalidInput(
                 f"Organization policy at index {number} must contain at least one service control policy"
             )
-        levels.append(policies(documents, f"OrderedOrganizationPolicyInputList.{number}"))
+        sources = policies(documents, f"OrderedOrganizationPolicyInputList.{number}")
+        levels.append([source.policy for source in sources])
     return levels
 
 

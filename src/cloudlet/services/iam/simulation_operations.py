@@ -12,7 +12,7 @@ from cloudlet.services.base import Result, Service, operation
 from cloudlet.services.iam import simulation_input as given
 from cloudlet.services.iam.errors import InvalidInput
 from cloudlet.services.iam.shapes import page, page_request
-from cloudlet.services.iam.simulation import Simulation, Source
+from cloudlet.services.iam.simulation import Simulation
 from cloudlet.services.iam.simulation_source import Entity, Granted, caller, granted
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ class SimulationOperations(Service):
     ) -> Result:
         found = await self._granted(context, params["PolicySourceArn"], params.get("PolicyExclusionList") or ())
         principal = caller(params["CallerArn"]) if "CallerArn" in params else found.caller
-        tags = {f"aws:principaltag/{name.lower()}": (value,) for name, value in found.tags.items()}
-        return _simulate(params, principal, found.identity, found.boundary, tags)
+        return _simulate(params, principal, found)
 
     @operation("SimulateCustomPolicy")
     async def simulate_custom_policy(
@@ -38,7 +37,7 @@ class SimulationOperations(Service):
         principal = Principal("user", context.account, "", given.NOBODY)
         if "CallerArn" in params:
             principal = caller(params["CallerArn"])
-        return _simulate(params, principal, (), None, {})
+        return _simulate(params, principal, Granted(principal))
 
     @operation("GetContextKeysForPrincipalPolicy")
     async def get_context_keys_for_principal_policy(
@@ -64,25 +63,20 @@ class SimulationOperations(Service):
         return await self.platform.store.read(lambda reader: granted(reader, entity, exclusions))
 
 
-def _simulate(
-    params: Mapping[str, Any],
-    principal: Principal,
-    identity: Sequence[Source],
-    boundary: Source | None,
-    tags: Mapping[str, Sequence[str]],
-) -> Result:
-    """The answer to a simulation. Raises InvalidInput."""
+def _simulate(params: Mapping[str, Any], principal: Principal, found: Granted) -> Result:
+    """The answer to a simulation of what `found` has, called by `principal`. Raises InvalidInput."""
     named = given.resources(params)
     actions = given.actions(params, named)
     resource_policy = given.resource_policy(params, principal, named)
     added = given.policies(params.get("PolicyInputList") or [], "PolicyInputList")
     owner = given.owner(params, named, principal)
+    tags = {f"aws:principaltag/{name.lower()}": (value,) for name, value in found.tags.items()}
     simulation = Simulation(
         principal,
-        [*identity, *added],
-        given.boundary(params) or boundary,
+        [*found.identity, *added],
+        given.boundary(params) or found.boundary,
         resource_policy,
-        given.organisation(params),
+        given.organisation(params) or found.organisation,
         {**tags, **given.caller_keys(principal), **given.context_entries(params)},
         is_cross_account=resource_policy is not None and owner != principal.account,
     )

@@ -5,10 +5,11 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_PolicyIdentifier.html
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cloudlet.iam import entity_table, group_table, policy_table, role_table, user_table
+from cloudlet.iam.compiled import CompiledPolicy
 from cloudlet.iam.policies_of import NamedDocument, policies_of_role, policies_of_user
 from cloudlet.iam.policy_table import AWS_ACCOUNT
 from cloudlet.iam.principals import Principal
@@ -43,9 +44,11 @@ class Granted:
     """An entity, what is granted to it, and what bounds it."""
 
     caller: Principal
-    identity: Sequence[Source]
-    boundary: Source | None
-    tags: Mapping[str, str]
+    identity: Sequence[Source] = ()
+    boundary: Source | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    organisation: Sequence[Sequence[CompiledPolicy]] = ()
+    """The service control policies of each level above the account."""
 
 
 def caller(arn: str) -> Principal:
