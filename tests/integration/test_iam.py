@@ -321,7 +321,7 @@ def test_another_accounts_policy_cannot_be_attached(iam: Any, client: MakeClient
     iam.create_role(RoleName="worker", AssumeRolePolicyDocument=LAMBDA)
     attach = refusal(lambda: iam.attach_role_policy(RoleName="worker", PolicyArn=arn))
     assert attach == ("NoSuchEntity", 404, f"Policy {arn} does not exist or is not attachable.")
-    assert refusal(lambda: iam.get_policy(PolicyArn=arn))[0] == "NoSuchEntity"
+    assert refusal(lambda: iam.get_policy(PolicyArn=arn))[0] == "AccessDenied"
 
 
 def test_attached_policies_are_limited_and_listed(iam: Any) -> None:

@@ -110,7 +110,7 @@ def test_a_user_goes_when_nothing_hangs_on_it(iam: Any) -> None:
     iam.add_user_to_group(GroupName="staff", UserName="alice")
     iam.attach_user_policy(UserName="alice", PolicyArn=arn)
     iam.put_user_policy(UserName="alice", PolicyName="p", PolicyDocument=ALLOW_ALL)
-    steps = [
+    steps: list[tuple[str, Callable[[], Any]]] = [
         ("must delete login profile first.", lambda: iam.delete_login_profile(UserName="alice")),
         ("must delete access keys first.", lambda: iam.delete_access_key(UserName="alice", AccessKeyId=key)),
         (

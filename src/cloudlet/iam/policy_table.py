@@ -180,7 +180,15 @@ def aws_policies() -> dict[str, tuple[ManagedPolicy, PolicyVersion]]:
         number = int(entry["VersionId"][1:])
         created, updated = (datetime.fromisoformat(entry[name]).timestamp() for name in ("CreateDate", "UpdateDate"))
         policy = ManagedPolicy(
-            AWS_ACCOUNT, entry["PolicyName"], entry["Path"], entry["PolicyId"], None, number, number, created, updated
+            AWS_ACCOUNT,
+            entry["PolicyName"],
+            entry["Path"],
+            entry["PolicyId"],
+            entry.get("Description"),
+            number,
+            number,
+            created,
+            updated,
         )
         document = orjson.dumps(entry["Document"], option=orjson.OPT_INDENT_2).decode()
         found[policy.arn] = policy, PolicyVersion(number, document, updated)
