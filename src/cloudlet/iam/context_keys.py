@@ -50,6 +50,7 @@ def global_keys(context: RequestContext) -> Keys:
     keys |= {name: (value,) for name, value in single.items() if value}
     keys["aws:securetransport"] = ("true" if context.endpoint.startswith("https:") else "false",)
     keys["aws:viaawsservice"] = (str(bool(context.called_via)).lower(),)
+    keys |= context.principal_keys
     if context.called_via:
         keys["aws:calledvia"] = context.called_via
         keys["aws:calledviafirst"], keys["aws:calledvialast"] = context.called_via[:1], context.called_via[-1:]

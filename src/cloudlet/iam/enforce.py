@@ -21,6 +21,7 @@ from cloudlet.iam.corrections import UNEXPLAINED, UNRESTRICTED
 from cloudlet.iam.evaluate import Decision, PolicySet, Source, evaluate
 from cloudlet.iam.facts import FactSource, ResourceFacts
 from cloudlet.iam.granted import Granted, GrantedPolicies
+from cloudlet.iam.organisation import Membership, Memberships
 from cloudlet.iam.policy import PolicyError
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.iam.request import AccessRequest
@@ -38,6 +39,7 @@ class PolicyAuthorizer:
         self._store = store
         self._clock = clock
         self._granted = GrantedPolicies(store)
+        self._memberships = Memberships(store)
         self._sources: dict[str, FactSource] = {}
 
     def know(self, prefix: str, source: FactSource) -> None:
@@ -47,13 +49,18 @@ class PolicyAuthorizer:
     def forget(self) -> None:
         """The store was emptied."""
         self._granted.forget()
+        self._memberships.forget()
 
     async def authorize(self, context: RequestContext, params: Mapping[str, Any]) -> None:
         """Return when `context.principal` may call `context.operation` with `params`; raise AccessDenied when not."""
         principal = context.principal
         if (context.service, context.operation) in UNRESTRICTED:
             return
-        if principal.kind == "root" and not _names_other_account(params, principal.account):
+        membership = await self._memberships.of(principal.account)
+        if membership.keys and principal.kind not in ("service", "anonymous"):
+            context.principal_keys = membership.keys
+        is_root = principal.kind == "root" and not membership.levels
+        if is_root and not _names_other_account(params, principal.account):
             return
         found = action_of(context.service, context.operation)
         if found is None:
@@ -65,7 +72,7 @@ class PolicyAuthorizer:
         granted = _NO_GRANTS if principal.kind == "service" else await self._granted.of(principal)
         keys = self._keys(context, params, granted)
         for requirement in needed:
-            decision = await self._decide(context, requirement, granted, keys)
+            decision = await self._decide(context, requirement, granted, membership, keys)
             if decision is not None and not decision.is_allowed:
                 raise AccessDenied(refusal_text(principal, requirement, decision))
 
@@ -74,14 +81,22 @@ class PolicyAuthorizer:
     ) -> Decision | None:
         """The decision on one requirement, with what led to it; None where no policy is asked (see `_decide`)."""
         granted = await self._granted.of(context.principal)
-        return await self._decide(context, requirement, granted, self._keys(context, params, granted))
+        membership = await self._memberships.of(context.principal.account)
+        context.principal_keys = membership.keys
+        keys = self._keys(context, params, granted)
+        return await self._decide(context, requirement, granted, membership, keys)
 
     def _keys(self, context: RequestContext, params: Mapping[str, Any], granted: Granted) -> Keys:
         tags: Keys = {f"aws:principaltag/{name.lower()}": (value,) for name, value in granted.tags.items()}
         return tags | global_keys(context) | time_keys(self._clock.now()) | request_keys(params)
 
     async def _decide(
-        self, context: RequestContext, requirement: Requirement, granted: Granted, keys: Keys
+        self,
+        context: RequestContext,
+        requirement: Requirement,
+        granted: Granted,
+        membership: Membership,
+        keys: Keys,
     ) -> Decision | None:
         """None for a part of the platform at work on what has no policy of its own: a function's log, a role's name."""
         principal, prefix = context.principal, requirement.resource[0].split(":")[2:3]
@@ -95,6 +110,7 @@ class PolicyAuthorizer:
             _resource_policy(facts),
             granted.boundary,
             granted.session,
+            membership.levels_for(principal),
             is_cross_account=account != principal.account and principal.kind != "service",
         )
         return _evaluated(principal, requirement, own_keys, policies)

@@ -1,5 +1,6 @@
 """Who is calling."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -95,6 +96,8 @@ class RequestContext:
     source_arn: str = ""
     """The resource that a service makes this call for (`aws:SourceArn`): the function whose role is assumed, the rule
     whose target is called. Its account is `aws:SourceAccount`."""
+    principal_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Condition keys of the caller that its account's organisation tells, in lower case; the authoriser sets them."""
     resource_tags: dict[str, str] = field(default_factory=dict)
 
     @property

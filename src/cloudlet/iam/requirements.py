@@ -15,10 +15,18 @@ from cloudlet.iam.naming.base import ANY, NamedRequest, Namer, Spellings, by_mem
 from cloudlet.iam.naming.iam import iam_resources
 from cloudlet.iam.naming.lambda_ import lambda_resources
 from cloudlet.iam.naming.logs import logs_resources
+from cloudlet.iam.naming.organizations import organizations_resources
+from cloudlet.iam.naming.sts import sts_resources
 from cloudlet.iam.principals import RequestContext
 from cloudlet.store.base import Reader
 
-_NAMERS: Mapping[str, Namer] = {"iam": iam_resources, "lambda": lambda_resources, "logs": logs_resources}
+_NAMERS: Mapping[str, Namer] = {
+    "iam": iam_resources,
+    "lambda": lambda_resources,
+    "logs": logs_resources,
+    "organizations": organizations_resources,
+    "sts": sts_resources,
+}
 _ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/.+")
 PASS_ROLE = "iam:PassRole"
 _NESTED = 8

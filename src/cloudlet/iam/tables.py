@@ -87,6 +87,39 @@ MIGRATIONS = (
             "CREATE UNIQUE INDEX iam_account_alias ON iam_account_settings (value) WHERE name = 'alias'",
         ),
     ),
+    Migration(
+        3,
+        (
+            """CREATE TABLE iam_organizations (
+                account TEXT PRIMARY KEY, organization_id TEXT NOT NULL, root_id TEXT NOT NULL,
+                feature_set TEXT NOT NULL, policy_types TEXT NOT NULL, created DOUBLE PRECISION NOT NULL)""",
+            """CREATE TABLE iam_organization_units (
+                account TEXT NOT NULL, unit_id TEXT NOT NULL, parent_id TEXT NOT NULL, name TEXT NOT NULL,
+                created DOUBLE PRECISION NOT NULL, PRIMARY KEY (account, unit_id))""",
+            "CREATE INDEX iam_organization_units_of_parent ON iam_organization_units (account, parent_id)",
+            """CREATE TABLE iam_organization_members (
+                account TEXT NOT NULL, member TEXT NOT NULL, parent_id TEXT NOT NULL, name TEXT NOT NULL,
+                email TEXT NOT NULL, status TEXT NOT NULL, joined_method TEXT NOT NULL,
+                joined DOUBLE PRECISION NOT NULL, PRIMARY KEY (account, member))""",
+            "CREATE UNIQUE INDEX iam_organization_of_member ON iam_organization_members (member)",
+            "CREATE INDEX iam_organization_members_by_email ON iam_organization_members (email)",
+            """CREATE TABLE iam_organization_policies (
+                account TEXT NOT NULL, policy_id TEXT NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL,
+                description TEXT NOT NULL, content TEXT NOT NULL, created DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (account, policy_id))""",
+            """CREATE TABLE iam_organization_attachments (
+                account TEXT NOT NULL, target_id TEXT NOT NULL, policy_id TEXT NOT NULL,
+                PRIMARY KEY (account, target_id, policy_id))""",
+            "CREATE INDEX iam_organization_attachments_of_policy ON iam_organization_attachments (account, policy_id)",
+            """CREATE TABLE iam_organization_requests (
+                account TEXT NOT NULL, request_id TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
+                member TEXT NOT NULL, failure_reason TEXT NOT NULL, requested DOUBLE PRECISION NOT NULL,
+                completed DOUBLE PRECISION NOT NULL, PRIMARY KEY (account, request_id))""",
+            """CREATE TABLE iam_organization_tags (
+                account TEXT NOT NULL, resource_id TEXT NOT NULL, tag_key TEXT NOT NULL, value TEXT NOT NULL,
+                PRIMARY KEY (account, resource_id, tag_key))""",
+        ),
+    ),
 )
 CHANNEL = "iam"
 """The store's channel that says what changed: `<account>/<kind>/<entity key>`."""
