@@ -15,10 +15,11 @@ from cloudlet.services.base import Service
 from cloudlet.services.iam import IamService
 from cloudlet.services.lambda_.service import LambdaService
 from cloudlet.services.logs.service import LogsService
+from cloudlet.services.organizations import OrganizationsService
 from cloudlet.services.sts import StsService
 from tests.support.nodes import MakeClient, NodeInThread, fresh_account
 
-SERVICES: tuple[type[Service], ...] = (IamService, LambdaService, LogsService, StsService)
+SERVICES: tuple[type[Service], ...] = (IamService, LambdaService, LogsService, OrganizationsService, StsService)
 REGION = "us-east-1"
 Json = dict[str, Any]
 
