@@ -41,3 +41,7 @@ ACTIONS: Mapping[str, Mapping[str, Any]] = {}
 
 UNEXPLAINED = frozenset({"sts:AssumeRole"})
 """Actions whose refusal does not say which kind of policy did not allow."""
+
+POLICY_SPEAKS_OF: Mapping[str, str] = {"iam": "sts"}
+"""A service's prefix -> that of the actions which the policies on its resources are about, where it is another one: a
+role's trust policy says who may assume it."""

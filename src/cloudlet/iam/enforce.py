@@ -17,7 +17,7 @@ from cloudlet.clock import Clock
 from cloudlet.errors import AccessDenied
 from cloudlet.iam.compiled import CompiledPolicy, compiled
 from cloudlet.iam.context_keys import Keys, global_keys, request_keys, resource_keys, time_keys
-from cloudlet.iam.corrections import UNEXPLAINED, UNRESTRICTED
+from cloudlet.iam.corrections import POLICY_SPEAKS_OF, UNEXPLAINED, UNRESTRICTED
 from cloudlet.iam.evaluate import Decision, PolicySet, Source, evaluate
 from cloudlet.iam.facts import FactSource, ResourceFacts
 from cloudlet.iam.granted import Granted, GrantedPolicies
@@ -25,7 +25,7 @@ from cloudlet.iam.organisation import Membership, Memberships
 from cloudlet.iam.policy import PolicyError
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.iam.request import AccessRequest
-from cloudlet.iam.requirements import Requirement, action_of, requirements
+from cloudlet.iam.requirements import PASS_ROLE, Requirement, action_of, requirements
 from cloudlet.store.base import Store
 
 _NOTHING = ResourceFacts()
@@ -99,19 +99,22 @@ class PolicyAuthorizer:
         keys: Keys,
     ) -> Decision | None:
         """None for a part of the platform at work on what has no policy of its own: a function's log, a role's name."""
-        principal, prefix = context.principal, requirement.resource[0].split(":")[2:3]
-        facts = await self._facts(requirement.resource[0])
-        if principal.kind == "service" and facts.policy is None:
+        principal, resource = context.principal, requirement.resource[0]
+        prefix = (resource.split(":")[2:3] or [""])[0]
+        facts = await self._facts(resource)
+        has_policy = facts.policy is not None and _speaks_of(prefix, requirement.action)
+        if principal.kind == "service" and not has_policy:
             return None
-        account = _account(requirement.resource[0]) or principal.account
-        own_keys = {**keys, **requirement.keys, **resource_keys(account, facts.tags, prefix[0] if prefix else "")}
+        account = _account(resource) or principal.account
+        own_keys = {**keys, **requirement.keys, **resource_keys(account, facts.tags, prefix)}
+        is_cross_account = account != principal.account and requirement.action != PASS_ROLE
         policies = PolicySet(
             granted.identity,
-            _resource_policy(facts),
+            _resource_policy(facts) if has_policy else None,
             granted.boundary,
             granted.session,
             membership.levels_for(principal),
-            is_cross_account=account != principal.account and principal.kind != "service",
+            is_cross_account=is_cross_account and principal.kind != "service",
         )
         return _evaluated(principal, requirement, own_keys, policies)
 
@@ -164,9 +167,15 @@ def _resource_policy(facts: ResourceFacts) -> CompiledPolicy | None:
         return None
 
 
+def _speaks_of(prefix: str, action: str) -> bool:
+    """True when a policy on a resource of the service `prefix` is one about `action`."""
+    return action.startswith(f"{POLICY_SPEAKS_OF.get(prefix, prefix)}:")
+
+
 def _account(resource: str) -> str:
+    """Whose resource it is; empty for nobody's: any resource, or one of AWS's own."""
     parts = resource.split(":", 5)
-    return parts[4] if len(parts) == 6 else ""
+    return parts[4] if len(parts) == 6 and parts[4] != "aws" else ""
 
 
 def _names_other_account(params: Mapping[str, Any], account: str) -> bool:

@@ -2,10 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudlet.iam import policy_table
 from cloudlet.iam.compiled import CompiledPolicy, compile_document, compiled
+from cloudlet.iam.imagined import EVERYTHING, is_imagined
 from cloudlet.iam.policies_of import IdentityPolicies, NamedDocument, identity_policies
 from cloudlet.iam.policy import Document, PolicyError, Statement
 from cloudlet.iam.principals import Principal
@@ -49,8 +50,12 @@ class GrantedPolicies:
             self._kept.move_to_end(key)
             return kept[0]
         before = self._changes
-        found, documents = await self._store.read(lambda reader: _read(reader, principal))
+        found, documents, imagined = await self._store.read(
+            lambda reader: (*_read(reader, principal), is_imagined(reader, principal))
+        )
         granted = _compiled(found, documents)
+        if imagined:
+            granted = replace(granted, identity=(EVERYTHING,))
         if before == self._changes:
             self._keep(key, granted, found.rests_on | {_payload(arn) for arn in principal.session_policy_arns})
         return granted
