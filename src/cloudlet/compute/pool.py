@@ -68,7 +68,8 @@ class Pool:
     @property
     def wanted(self) -> int:
         """How many more environments should start; below 0, how many of those that start are not needed any more."""
-        return len(self.waiting) + self.prewarming - self.starting - len(self.finishing)
+        unserved = max(0, len(self.waiting) - len(self.finishing))
+        return unserved + self.prewarming - self.starting
 
     @property
     def is_empty(self) -> bool:

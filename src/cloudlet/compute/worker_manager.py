@@ -288,6 +288,7 @@ class WorkerManager:
         if not pool.waiting:
             pool.prewarming = max(0, pool.prewarming - 1)
         self._offer(pool, environment, is_new=True)
+        self._want(pool)
 
     # -- giving, keeping and ending
 

@@ -239,6 +239,17 @@ async def test_a_runtime_that_dies_instead_of_coming_back_is_replaced(world: Wor
     assert other.running is waiting
 
 
+async def test_one_that_comes_back_is_no_replacement_for_a_prewarmed_one(world: World) -> None:
+    world.submit()
+    (environment,) = await world.started()
+    environment.answer()
+    world.manager.prewarm(function_version(), 1)
+    await settle()
+    environment.come_back()
+    await world.started()
+    assert world.manager.idle == 2
+
+
 async def test_an_environment_that_was_used_is_taken_before_a_new_one(world: World) -> None:
     world.submit()
     (used,) = await world.started()
@@ -540,6 +551,8 @@ class ManagerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(worker_manager, "GRACE_S", 1e6)  # it is over when the machine says so
         self.calls: list[tuple[FunctionVersion, ActiveInvocation]] = []
         self.version = 1
         self.run(self.begin())
@@ -712,10 +725,11 @@ class ManagerMachine(RuleBasedStateMachine):
         self.run(self.world.manager.close())
         assert self.world.placement.workers[0].charged_bytes == 0
         self.loop.close()
+        self.patch.undo()
 
     async def _do(self, what: Any) -> None:
         what()
 
 
 TestManagerMachine = ManagerMachine.TestCase
-TestManagerMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestManagerMachine.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)

@@ -79,6 +79,9 @@ class SandboxLauncher:
             except TimeoutError:
                 self._lose()
                 raise SandboxFailure(f"The launcher did not start within {_START_TIMEOUT_S:.0f} s.") from None
+            except SandboxFailure:
+                self._lose()
+                raise
 
     def _spawn(self) -> asyncio.Future[None]:
         """Start the process; the future is done when it says that it serves, or why it cannot."""
@@ -122,7 +125,11 @@ class SandboxLauncher:
                 self._preparing[name] = asyncio.get_running_loop().create_future()
                 return self._preparing[name]
 
-            future = await self._request({"t": "prepare", "runtime": description}, expect)
+            try:
+                future = await self._request({"t": "prepare", "runtime": description}, expect)
+            except BaseException:
+                self._preparing.pop(name, None)
+                raise
         await asyncio.shield(future)
 
     async def launch(self, spec: SandboxSpec) -> LaunchedSandbox:
@@ -147,7 +154,11 @@ class SandboxLauncher:
             return future
 
         async with self._room:
-            future = await self._request(request, expect)
+            try:
+                future = await self._request(request, expect)
+            except BaseException:  # it has not been sent: nobody will answer
+                self._launches.pop(spec.sandbox_id, None)
+                raise
             try:
                 return await asyncio.shield(future)
             except asyncio.CancelledError:
@@ -166,16 +177,12 @@ class SandboxLauncher:
             await self.start()
             future = expect()
             await self._send(message)
-        except asyncio.CancelledError:
-            future.add_done_callback(_close_unwanted)
-            raise
         return future
 
     async def _send(self, message: dict[str, Any]) -> None:
         try:
             packet = messages.encode(message)
         except messages.MessageTooLarge as error:
-            self._launches.pop(message.get("id", ""), None)
             raise SandboxFailure(f"The sandbox's settings are too large: {error}.") from error
         async with self._sending:
             connection = self._connection
@@ -295,8 +302,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _close_unwanted(future: asyncio.Future[Any]) -> None:
+def _close_unwanted(future: asyncio.Future[LaunchedSandbox]) -> None:
     """A launch that was given up has come to its end all the same."""
     with contextlib.suppress(SandboxFailure, asyncio.CancelledError):
-        if isinstance(sandbox := future.result(), LaunchedSandbox):
-            sandbox.close()
+        future.result().close()

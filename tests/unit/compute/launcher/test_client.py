@@ -217,7 +217,10 @@ def processes_of(state: Path) -> list[int]:
 
 def number_inside(pid: int) -> int:
     """The number that a process has in the launcher's namespace: 1 for the launcher, more for zygotes, 0 outside."""
-    status = Path(f"/proc/{pid}/status").read_text()
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:  # it was there for a moment only
+        return 0
     numbers = status.partition("NSpid:")[2].splitlines()[0].split()
     return int(numbers[1]) if len(numbers) > 1 else 0
 
@@ -236,6 +239,21 @@ class TestLauncherProcess:
             with pytest.raises(SandboxFailure, match="closed"):
                 await start(bench, "exit 0")
             sandbox.close()
+
+    async def test_a_machine_that_does_not_isolate_is_told_apart(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The launcher as `nobody` of a user namespace that may have no further ones."""
+        with everybodys_folder() as folder:
+            launcher = SandboxLauncher(Runtimes(folder / "runtimes", interpreters={}), folder / "state")
+            command = launcher.command
+
+            def forbidden(connection: int) -> list[str]:
+                return ["unshare", "--user", "sh", "-c", 'exec "$@"', "sh", *command(connection)]
+
+            monkeypatch.setattr(launcher, "command", forbidden)
+            for _ in range(2):
+                with pytest.raises(SandboxFailure, match=r"does not let the launcher isolate .* --isolation process"):
+                    await launcher.start()
+            await launcher.close()
 
     async def test_its_death_is_its_sandboxes_death_and_another_is_started(self) -> None:
         with everybodys_folder() as folder:

@@ -170,7 +170,9 @@ def find() -> HierarchyV2 | None:
     for tree in cgroups.mounted():
         if tree.controllers:
             continue
-        for folder in dict.fromkeys((tree.own, tree.top)):
+        # A launcher that was here before may have moved the node to a group of its own.
+        own = os.path.dirname(tree.own) if os.path.basename(tree.own) == _NODE else tree.own
+        for folder in dict.fromkeys((own, tree.top)):
             if not os.access(folder, os.W_OK):
                 continue
             # The real root of the tree has no type file, and may have processes beside its groups.

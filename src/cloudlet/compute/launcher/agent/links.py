@@ -21,7 +21,9 @@ class ZygoteLink:
 
     def __init__(self, name: str, pid: int, connection: socket.socket) -> None:
         self.name = name
-        self._process = os.pidfd_open(pid)
+        self.process = os.pidfd_open(pid)
+        """Readable when it has ended. Its connection need not end then: a child that was frozen on its way into its
+        sandbox has it too."""
         self.connection = connection
         self.waiting: collections.deque[Launch] = collections.deque()
         self.unanswered: set[Launch] = set()
@@ -57,10 +59,10 @@ class ZygoteLink:
         """The zygote is gone, or has to go; return all launches that were its."""
         self.connection.close()
         try:
-            signal.pidfd_send_signal(self._process, signal.SIGKILL)
+            signal.pidfd_send_signal(self.process, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        os.close(self._process)
+        os.close(self.process)
         return [*self.sandboxes, *self.unanswered, *self.waiting]
 
 

@@ -106,6 +106,7 @@ class Launcher:
         if name not in self._zygotes:
             link = self._zygotes[name] = ZygoteLink.start(runtime, self._host)
             self._handle(link.connection.fileno(), select.EPOLLIN, lambda: self._from_zygote(link))
+            self._handle(link.process, select.EPOLLIN, lambda: self._zygote_ended(link))
         return self._zygotes[name]
 
     def _dispatch(self, link: ZygoteLink) -> None:
@@ -183,6 +184,15 @@ class Launcher:
             self._progress(link, message, descriptors)
         self._dispatch(link)
 
+    def _zygote_ended(self, link: ZygoteLink) -> None:
+        """Hear its last words, and give it up."""
+        link.connection.setblocking(False)
+        try:
+            while self._zygotes.get(link.name) is link:
+                self._from_zygote(link)
+        except BlockingIOError:
+            self._lose(link, "the zygote of this runtime has ended")
+
     def _progress(self, link: ZygoteLink, message: dict[str, Any], descriptors: list[int]) -> None:
         """A launch has come further. The child speaks for itself: its `ready` may overtake the zygote's `forked`."""
         launch = self._launches[message["id"]]
@@ -243,6 +253,7 @@ class Launcher:
     def _lose(self, link: ZygoteLink, error: str) -> None:
         """A zygote is gone, and its sandboxes with it: their process 1 sees it. The next launch starts another."""
         self._forget(link.connection.fileno())
+        self._forget(link.process)
         del self._zygotes[link.name]
         for launch in link.abandon():
             self._let_die(launch)
