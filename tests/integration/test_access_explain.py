@@ -100,6 +100,32 @@ def test_a_boundary_is_told_apart(iam: Any, worker: str) -> None:
     }
 
 
+def test_an_organisation_is_told_apart(node: NodeInThread, client: MakeClient) -> None:
+    organizations = client("organizations")
+    organizations.create_organization(FeatureSet="ALL")
+    email = f"{os.urandom(6).hex()}@example.com"
+    begun = organizations.create_account(AccountName="dev", Email=email)["CreateAccountStatus"]["Id"]
+    status = organizations.describe_create_account_status(CreateAccountRequestId=begun)["CreateAccountStatus"]
+    dev = status["AccountId"]
+    iam = client("iam", account=dev)
+    arn = iam.create_user(UserName="alice")["User"]["Arn"]
+    iam.put_user_policy(UserName="alice", PolicyName="read", PolicyDocument=policy(READ))
+    assert result(iam, arn, "s3:GetObject", PAGE)["OrganizationsDecisionDetail"] == {"AllowedByOrganizations": True}
+    no_reading = policy({"Effect": "Deny", "Action": "s3:Get*", "Resource": "*"})
+    made = organizations.create_policy(
+        Name="no-reading", Description="", Type="SERVICE_CONTROL_POLICY", Content=no_reading
+    )
+    policy_id = made["Policy"]["PolicySummary"]["Id"]
+    organizations.attach_policy(PolicyId=policy_id, TargetId=dev)
+    found = result(iam, arn, "s3:GetObject", PAGE)
+    assert (found["EvalDecision"], found["MatchedStatements"]) == ("explicitDeny", [])
+    assert found["OrganizationsDecisionDetail"] == {"AllowedByOrganizations": False}
+    found = result(iam, arn, "s3:GetObject", PAGE, PolicyExclusionList=[{"PolicyType": "scp"}])
+    assert found["EvalDecision"] == "allowed"
+    done = cloudlet(node, dev, "explain", "--as", "alice", "s3:GetObject", PAGE)
+    assert done.stdout.startswith("explicitDeny: the organisation's policies do not allow it")
+
+
 def test_added_policies_and_context_take_part(iam: Any, worker: str) -> None:
     condition = {"StringEquals": {"s3:prefix": "home"}}
     added = policy({"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*", "Condition": condition})

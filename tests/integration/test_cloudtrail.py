@@ -104,7 +104,7 @@ def test_secrets_are_nowhere(iam: Any, trail: Any, client: MakeClient, node: Nod
     iam.create_user(UserName="alice")
     secret = iam.create_access_key(UserName="alice")["AccessKey"]["SecretAccessKey"]
     iam.create_login_profile(UserName="alice", Password="correct-Horse-7-battery")
-    arn = iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust({"AWS": "*"}))["Role"]["Arn"]
+    arn = iam.create_role(RoleName="r", AssumeRolePolicyDocument=LAMBDA)["Role"]["Arn"]
     iam.create_user(UserName="bob")
     session = client("sts").get_session_token()["Credentials"]
     create_function(
@@ -129,6 +129,18 @@ def test_calls_that_services_make_and_calls_on_data(client: MakeClient, iam: Any
     assert assumed[0]["userIdentity"]["type"] == "AWSService"
     assert assumed[0]["sourceIPAddress"] == "lambda.amazonaws.com"
     assert "Invoke" not in {one["eventName"] for one in found}
+
+
+def test_a_role_that_another_account_takes_leaves_events_in_both(iam: Any, trail: Any, client: MakeClient) -> None:
+    other = "121212121212"
+    arn = iam.create_role(RoleName="shared", AssumeRolePolicyDocument=trust({"AWS": other}))["Role"]["Arn"]
+    client("sts", account=other).assume_role(RoleArn=arn, RoleSessionName="visit")
+    [here] = [body(event) for event in events(trail, **by("EventName", "AssumeRole"))]
+    [there] = [body(event) for event in events(client("cloudtrail", account=other), **by("ResourceName", arn))]
+    assert here["sharedEventID"] == there["sharedEventID"]
+    assert here["userIdentity"]["accountId"] == there["userIdentity"]["accountId"] == other
+    assert here["responseElements"]["credentials"]["sessionToken"] == "HIDDEN_DUE_TO_SECURITY_REASONS"
+    assert "secretAccessKey" not in here["responseElements"]["credentials"]
 
 
 def test_events_come_in_pages_and_in_their_order(iam: Any, trail: Any) -> None:

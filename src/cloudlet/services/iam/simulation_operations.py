@@ -70,14 +70,13 @@ def _simulate(params: Mapping[str, Any], principal: Principal, found: Granted) -
     resource_policy = given.resource_policy(params, principal, named)
     added = given.policies(params.get("PolicyInputList") or [], "PolicyInputList")
     owner = given.owner(params, named, principal)
-    tags = {f"aws:principaltag/{name.lower()}": (value,) for name, value in found.tags.items()}
     simulation = Simulation(
         principal,
         [*found.identity, *added],
         given.boundary(params) or found.boundary,
         resource_policy,
         given.organisation(params) or found.organisation,
-        {**tags, **given.caller_keys(principal), **given.context_entries(params)},
+        {**found.keys, **given.caller_keys(principal), **given.context_entries(params)},
         is_cross_account=resource_policy is not None and owner != principal.account,
     )
     after, limit = page_request(params)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudlet.iam import entity_table, group_table, policy_table, role_table, user_table
+from cloudlet.iam import entity_table, group_table, organisation, policy_table, role_table, user_table
 from cloudlet.iam.compiled import CompiledPolicy
 from cloudlet.iam.policies_of import NamedDocument, policies_of_role, policies_of_user
 from cloudlet.iam.policy_table import AWS_ACCOUNT
@@ -46,7 +46,8 @@ class Granted:
     caller: Principal
     identity: Sequence[Source] = ()
     boundary: Source | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The condition keys that the entity's tags and its account's organisation give."""
     organisation: Sequence[Sequence[CompiledPolicy]] = ()
     """The service control policies of each level above the account."""
 
@@ -65,6 +66,9 @@ def caller(arn: str) -> Principal:
 def granted(reader: Reader, entity: Entity, exclusions: Sequence[Mapping[str, Any]]) -> Granted:
     """What `entity` has, but for the policies that `exclusions` name. Raises NoSuchEntity, InvalidInput."""
     excluded = _excluded(exclusions)
+    principal = caller(entity.arn)
+    membership = organisation.read(reader, entity.account)
+    levels = () if any(one.get("PolicyType") == "scp" for one in exclusions) else membership.levels_for(principal)
     boundary: NamedDocument | None = None
     tags: Mapping[str, str] = {}
     if entity.kind == group_table.KIND:
@@ -77,10 +81,11 @@ def granted(reader: Reader, entity: Entity, exclusions: Sequence[Mapping[str, An
     if boundary is not None and excluded(boundary[0], is_boundary=True):
         boundary = None
     return Granted(
-        caller(entity.arn),
+        principal,
         [Source(_shown(name), text) for name, text in documents if not excluded(name, is_boundary=False)],
         None if boundary is None else Source(_shown(boundary[0]), boundary[1], "IAM Permissions Boundary Policy"),
-        tags,
+        {**membership.keys, **{f"aws:principaltag/{name.lower()}": (value,) for name, value in tags.items()}},
+        levels,
     )
 
 
