@@ -45,6 +45,8 @@ class Config:
     """An idle sandbox is reaped after this time."""
     nearest_runtime: bool = False
     """Run a function whose runtime version is missing on the nearest one that is there, and say so in its log."""
+    data_events: bool = False
+    """Calls about data (messages, objects, items, invocations) leave audit events too, not only those of management."""
     runtimes: Path | None = None
     """The folder of prepared runtimes, which nodes may share; None for `runtimes` in the data folder."""
 

@@ -27,16 +27,18 @@ from cloudlet.gateway.edge import Edge
 from cloudlet.gateway.router import Router
 from cloudlet.gateway.server import Closer, HttpServer
 from cloudlet.iam.authenticate import Authenticator, Target
-from cloudlet.iam.authorizer import OwnAccountAuthorizer
 from cloudlet.iam.credentials import Credentials
+from cloudlet.iam.enforce import PolicyAuthorizer
 from cloudlet.iam.principals import Principal
 from cloudlet.ids import Ids
 from cloudlet.node_compute import NodeCompute
 from cloudlet.node_folder import NodeFolder, NodeRecord
 from cloudlet.services.base import Platform, Service
+from cloudlet.services.cloudtrail import CallQueue, CloudTrailService
 from cloudlet.services.iam import IamService
 from cloudlet.services.lambda_ import FunctionCredentials, FunctionLogs, LambdaService
 from cloudlet.services.logs import LogsService
+from cloudlet.services.organizations import OrganizationsService
 from cloudlet.services.sts import StsService
 from cloudlet.store.open import open_store
 from cloudlet.stored_clock import StoredClock
@@ -132,10 +134,14 @@ class Node:
     async def _build(self) -> None:
         """Dispatcher, services and edge."""
         models = ServiceModels(self.ids.uuid)
-        dispatcher = Dispatcher(models, OwnAccountAuthorizer())
+        self._authorizer = PolicyAuthorizer(self.store, self.clock)
+        self._calls = CallQueue(self.clock, with_data=self.config.data_events)
+        dispatcher = Dispatcher(models, self._authorizer, self._calls)
         self.platform = Platform(self.config, self.clock, self.ids, self.store, self.blobs, dispatcher)
         self.services = self._make_services()
         dispatcher.register(self.services)
+        for service in self.services:
+            self._authorizer.know(models.service(service.name).signing_name, service)
         router = Router(models, ServiceIndex(), [service.name for service in self.services])
         control = Control(self.config, self, self._authenticate_operator)
         for service in self.services:
@@ -160,7 +166,9 @@ class Node:
             self.compute.prepare,
             self._function_logs.stored,
         )
-        return [StsService(platform, self._credentials), IamService(platform), logs, functions]
+        audit = CloudTrailService(platform, self._calls)  # the first to start, so that it sees the others stop
+        identity = [StsService(platform, self._credentials), IamService(platform, self._credentials.uses)]
+        return [audit, *identity, OrganizationsService(platform), logs, functions]
 
     async def _run(self) -> None:
         """Start what runs beside requests. What is started later ends earlier."""
@@ -218,6 +226,7 @@ class Node:
         await self.blobs.reset()
         await self._stored_clock.reset()
         await self._credentials.reset()
+        self._authorizer.forget()
         await self._engine.reset()
         self._function_logs.reset()
         for service in self.services:

@@ -204,7 +204,7 @@ def test_the_status_says_what_runs(endpoint: str, store_kind: str) -> None:
     status = control(endpoint, "status")
     assert status["store"] == store_kind
     assert status["services"]["lambda"] > 20
-    assert 20e6 < status["memory"]["node"] < 500e6
+    assert status["memory"]["node"] > 20e6
 
 
 def test_the_data_folder_is_private(node: NodeInThread) -> None:

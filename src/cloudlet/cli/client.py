@@ -5,7 +5,8 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -85,6 +86,44 @@ class Client:
         """Call an operation of a json-1.1 service."""
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}
         return self.call(service, "POST", "/", json.dumps(params).encode(), headers).json()
+
+    @contextmanager
+    def sdk(self, *services: str) -> Iterator[list[Any]]:
+        """botocore's clients of services, for operations that are no plain JSON.
+
+        What they raise in the block becomes CommandError or ServiceFailure.
+        """
+        import botocore.session
+        from botocore.config import Config as SdkConfig
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        key, secret = self._keys
+        session = botocore.session.Session()
+        settings = SdkConfig(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=TIMEOUT_S)
+        clients = [
+            session.create_client(
+                service,
+                region_name=self.region,
+                endpoint_url=self.endpoint,
+                aws_access_key_id=key,
+                aws_secret_access_key=secret,
+                config=settings,
+            )
+            for service in services
+        ]
+        try:
+            yield clients
+        except ClientError as error:
+            raise ServiceFailure(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
+        except BotoCoreError as error:
+            raise CommandError(f"No node answers at {self.endpoint}.", START_HINT) from error
+        finally:
+            for client in clients:
+                client.close()
+
+    def in_region(self, region: str) -> Self:
+        """A client of the same node in another region."""
+        return type(self)(self.endpoint, *self._keys, region)
 
     def control(self, method: str, command: str, params: Mapping[str, Any] | None = None) -> Any:
         """Call `/_cloudlet/<command>`."""

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cloudlet.cli import settings
+from cloudlet.cli.account_credentials import keys_of_account
 from cloudlet.cli.client import Client
 from cloudlet.cli.durations import parse_duration_s, show_duration
 from cloudlet.cli.output import CommandError, say
@@ -21,6 +22,10 @@ def credentials(
         bool, typer.Option("--export", help="Only shell lines: eval $(cloudlet credentials --export)")
     ] = False,
     root: Annotated[bool, typer.Option("--root", help="The root key pair, also where test/test would do.")] = False,
+    account: Annotated[
+        str | None,
+        typer.Option("--account", metavar="ACCOUNT", help="Another account: its twelve digits, or its name."),
+    ] = None,
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -35,10 +40,10 @@ def credentials(
             f"There is no root key in {loaded.data} that you may read.",
             "The node makes it at its first start: cloudlet up",
         )
+    own = {"AWS_ACCESS_KEY_ID": keys[0], "AWS_SECRET_ACCESS_KEY": keys[1]}
     variables = {
         "AWS_ENDPOINT_URL": node.endpoint if node else f"http://{loaded.host}:{loaded.port}",
-        "AWS_ACCESS_KEY_ID": keys[0],
-        "AWS_SECRET_ACCESS_KEY": keys[1],
+        **(own if account is None else keys_of_account(Client.connect(loaded), account, own, is_open=is_open)),
         "AWS_DEFAULT_REGION": node.region if node else loaded.region,
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
@@ -47,7 +52,8 @@ def credentials(
         return
     say("For the AWS CLI and every SDK, in your shell:\n")
     print("\n".join(lines))
-    say("\nor at once:  eval $(cloudlet credentials --export)\nthen:        aws sts get-caller-identity")
+    again = "cloudlet credentials --export" + (f" --account {shlex.quote(account)}" if account else "")
+    say(f"\nor at once:  eval $({again})\nthen:        aws sts get-caller-identity")
 
 
 def _move(client: Client, params: dict[str, object]) -> None:

@@ -1,7 +1,7 @@
 """The one way to a service's operation, for the HTTP edge and for every service that calls another."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from cloudlet.errors import OperationNotImplemented
 from cloudlet.iam.authorizer import Authorizer
@@ -10,12 +10,20 @@ from cloudlet.services.base import Handler, Params, Service
 from cloudlet.wire.model import ServiceModels
 
 
+class Observer(Protocol):
+    """Who is told of every call. It is asked on the way of each, so it only notes and never waits or raises."""
+
+    def observe(self, context: RequestContext, params: Params, result: Any, error: BaseException | None) -> None:
+        """A call has ended with `result`, or with `error`: denied, refused or failed."""
+
+
 class Dispatcher:
     """Authorises, validates and calls. Knows services only as a table of operations."""
 
-    def __init__(self, models: ServiceModels, authorizer: Authorizer) -> None:
+    def __init__(self, models: ServiceModels, authorizer: Authorizer, observer: Observer | None = None) -> None:
         self._models = models
         self._authorizer = authorizer
+        self._observer = observer
         self._handlers: dict[tuple[str, str], Handler] = {}
 
     def register(self, services: Iterable[Service]) -> None:
@@ -41,6 +49,14 @@ class Dispatcher:
         """
         handler = self.require(service, operation)
         context.service, context.operation = service, operation
-        await self._authorizer.authorize(context, params)
-        self._models.service(service).operation(operation).validate(params)
-        return await handler(context, params)
+        try:
+            await self._authorizer.authorize(context, params)
+            self._models.service(service).operation(operation).validate(params)
+            result = await handler(context, params)
+        except BaseException as error:
+            if self._observer is not None:
+                self._observer.observe(context, params, None, error)
+            raise
+        if self._observer is not None:
+            self._observer.observe(context, params, result, None)
+        return result

@@ -74,6 +74,7 @@ class Authenticator:
             region = credential.region if is_region(credential.region) else self._config.region
             return Authenticated(known.principal, region, credential.service or target.signing_name)
         await self._verify(check, claim, known.secret)
+        self._credentials.uses.note(known.principal, credential.service, credential.region)
         return Authenticated(known.principal, credential.region, credential.service)
 
     async def _known(self, check: ClaimCheck, claim: sigv4.Claim, sandboxed: bool) -> KnownKey:

@@ -9,16 +9,17 @@ from pathlib import Path
 
 from cloudlet.clock import Clock
 from cloudlet.config import Config
-from cloudlet.iam import tables
+from cloudlet.iam import access_key_table, tables, user_table
+from cloudlet.iam.access_key_table import KEYS_CHANNEL, AccessKey
+from cloudlet.iam.key_uses import KeyUses
 from cloudlet.iam.principals import KnownKey, Principal
 from cloudlet.iam.tokens import MASTER_KEY_BYTES, Tokens
 from cloudlet.ids import Ids
-from cloudlet.store.base import Store, Transaction
+from cloudlet.store.base import Reader, Store, Transaction
 
 CREDENTIALS_FILE = "credentials"
 DEV_KEY = "test"
 _MASTER_KEY = "session-tokens"
-_CHANNEL = "iam_keys"
 _KNOWN_KEYS = 4096
 _TEMPORARY_PREFIX = "ASIA"
 
@@ -66,15 +67,16 @@ class Credentials:
         self._clock = clock
         self._ids = ids
         self._known: OrderedDict[str, KnownKey] = OrderedDict()
-        self._generation = self._loaded = 0
+        self._generation = self._loaded = self._forgotten = 0
         self._loading = asyncio.Lock()
-        self._root: tables.AccessKey
+        self.uses = KeyUses(store, clock)
+        self._root: AccessKey
         self._tokens: Tokens
 
     async def open(self) -> None:
         """Make or read what is needed, and write the credentials file. Raises StoreError, OSError."""
         await self._store.migrate("iam", tables.MIGRATIONS)
-        self._store.listen(_CHANNEL, self._forget)
+        self._store.listen(KEYS_CHANNEL, self._forget)
         await self._load(self._new_root_key())
         write_credentials_file(self._config.data / CREDENTIALS_FILE, *self.root_key)
 
@@ -82,9 +84,13 @@ class Credentials:
         """The store has been emptied: put the root key pair back, so that who has it can go on. All sessions end."""
         await self._load(self._root)
 
-    def _forget(self, _payload: str) -> None:
-        """A node of this store has made keys anew."""
-        self._generation += 1
+    def _forget(self, access_key_id: str) -> None:
+        """A key is not what it was, or, where none is named, a node of this store has made keys anew."""
+        self._forgotten += 1
+        if access_key_id:
+            self._known.pop(access_key_id, None)
+        else:
+            self._generation += 1
 
     async def _refresh(self) -> None:
         """Take the keys that are in force now; all who ask meanwhile wait for them."""
@@ -94,30 +100,30 @@ class Credentials:
                 await self._load(self._root)
                 self._loaded = generation
 
-    async def _load(self, root: tables.AccessKey) -> None:
+    async def _load(self, root: AccessKey) -> None:
         """Take the keys that the store has; it gets `root` and a new master key where it has none."""
         new_master_key = self._ids.bytes(MASTER_KEY_BYTES)
 
-        def load(tx: Transaction) -> tuple[tables.AccessKey, bytes]:
+        def load(tx: Transaction) -> tuple[AccessKey, bytes]:
             master_key = tables.secret(tx, _MASTER_KEY)
-            keys = tables.access_keys(tx, root.account, root.user_key)
+            keys = access_key_table.of_user(tx, root.account, root.user_key)
             if master_key is None:
                 tables.add_secret(tx, _MASTER_KEY, new_master_key)
             if not keys:
-                tables.add_access_key(tx, root)
+                access_key_table.add(tx, root)
             if master_key is None or not keys:
-                tx.notify(_CHANNEL)
+                tx.notify(KEYS_CHANNEL)
             return (keys or [root])[0], master_key or new_master_key
 
         self._root, master_key = await self._store.transact(load)
         self._tokens = Tokens(master_key, self._ids)
         self._known.clear()
 
-    def _new_root_key(self) -> tables.AccessKey:
+    def _new_root_key(self) -> AccessKey:
         account = self._config.account
         access_key_id = make_access_key_id("AKIA", account, self._ids)
         secret = self._ids.secret_access_key()
-        return tables.AccessKey(access_key_id, account, "", secret, "Active", self._clock.now())
+        return AccessKey(access_key_id, account, "", secret, "Active", self._clock.now())
 
     @property
     def root_key(self) -> tuple[str, str]:
@@ -136,14 +142,19 @@ class Credentials:
             return self._tokens.open(access_key_id, session_token) if session_token else None
         known = self._known.get(access_key_id)
         if known is None:
+            forgotten = self._forgotten
             known = self._dev_key(access_key_id) or await self._lasting_key(access_key_id)
-            if known is None:
-                return None
-            self._known[access_key_id] = known
-            if len(self._known) > _KNOWN_KEYS:
-                self._known.popitem(last=False)
-        self._known.move_to_end(access_key_id)
-        return None if sandboxed and known.secret is None else known
+            # What was read while a key changed may be old.
+            if known is not None and forgotten == self._forgotten:
+                self._keep(access_key_id, known)
+        else:
+            self._known.move_to_end(access_key_id)
+        return None if known is None or (sandboxed and known.secret is None) else known
+
+    def _keep(self, access_key_id: str, known: KnownKey) -> None:
+        self._known[access_key_id] = known
+        if len(self._known) > _KNOWN_KEYS:
+            self._known.popitem(last=False)
 
     def _dev_key(self, access_key_id: str) -> KnownKey | None:
         """`test` is the account of the configuration, twelve digits are the account that they name; loopback only."""
@@ -156,11 +167,18 @@ class Credentials:
         return None
 
     async def _lasting_key(self, access_key_id: str) -> KnownKey | None:
-        key = await self._store.read(lambda reader: tables.access_key(reader, access_key_id))
-        if key is None or key.status != "Active" or key.user_key:
-            # Users and their keys come with the rest of IAM; until then no row has a user.
-            return None
-        return KnownKey(key.secret, Principal.root(key.account, access_key_id))
+        def read(reader: Reader) -> KnownKey | None:
+            key = access_key_table.find(reader, access_key_id)
+            if key is None or key.status != "Active":
+                return None
+            if not key.user_key:
+                return KnownKey(key.secret, Principal.root(key.account, access_key_id))
+            user = user_table.find(reader, key.account, key.user_key)
+            if user is None:
+                return None
+            return KnownKey(key.secret, Principal("user", key.account, user.arn, user.user_id, access_key_id))
+
+        return await self._store.read(read)
 
     def issue(self, principal: Principal, duration_s: int, minimum_token_length: int = 0) -> SessionCredentials:
         """Temporary credentials with which their bearer is `principal` (its access key is made here)."""
@@ -170,6 +188,14 @@ class Credentials:
         secret, expires = self._ids.secret_access_key(), float(int(now) + duration_s)
         token = self._tokens.seal(KnownKey(secret, principal, expires), minimum_token_length)
         return SessionCredentials(access_key_id, secret, token, expires)
+
+    def seal_message(self, account: str, text: str) -> str:
+        """An encoded authorization message that STS decodes for `account`: see `iam.authorization_message`."""
+        return self._tokens.seal_message(account, text)
+
+    def open_message(self, account: str, message: str) -> str:
+        """What an encoded authorization message of `account` says. Raises InvalidToken."""
+        return self._tokens.open_message(account, message)
 
 
 def write_credentials_file(path: Path, access_key_id: str, secret: str) -> None:

@@ -1,152 +1,126 @@
-"""May a principal do an action on a resource, as one policy document says? The core that all decisions are made of.
+"""The decision that several policies make together, as AWS documents it.
 
-    for each statement: principal and action and resource and all conditions match?
-        any Deny that matches   -> DENY, whatever else there is
-        any Allow that matches  -> ALLOW
-        otherwise               -> NONE: this document says nothing of it
+```
+a Deny that applies, in any policy ............. denied, explicitly
+organisation policies .......................... each level has to allow, when there are any
+resource policy, caller of the same account .... an Allow that names the very user, session or service (or everybody)
+                                                 is enough; one that names the session's role is enough within
+                                                 session policy and boundary; one that names the account is not
+another account's resource ..................... the resource policy and the caller's own policies both have to allow
+identity policies .............................. have to allow, where the resource policy was not enough
+session policy, permissions boundary ........... have to allow as well, when there are any
+```
 
-What the evaluator does not know (an operator, a variable in a value) is never in the caller's favour: such a condition
-fails in an Allow and holds in a Deny. What several documents say together is for their reader to join.
+The account's root has no identity policies: it may do everything that is not denied and that organisation policies and
+(for another account's resource) the resource policy allow.
 
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
 """
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
-from typing import TypeVar
 
-from cloudlet.arn import Arn
-from cloudlet.iam.policy import Condition, Document, Effect, Statement
-from cloudlet.iam.principals import Principal
-
-T = TypeVar("T")
+from cloudlet.iam.compiled import CompiledPolicy, Named, Verdict
+from cloudlet.iam.request import AccessRequest
 
 
-class Decision(Enum):
-    """What a document says of a request."""
+class Source(Enum):
+    """The kinds of policies, in AWS's words of its refusals."""
 
-    ALLOW = "allow"
-    DENY = "deny"
-    NONE = "none"
+    IDENTITY = "identity-based policy"
+    RESOURCE = "resource-based policy"
+    BOUNDARY = "permissions boundary"
+    SESSION = "session policy"
+    ORGANISATION = "service control policy"
 
 
 @dataclass(frozen=True, slots=True)
-class AccessRequest:
-    """What is to be decided."""
+class PolicySet:
+    """All policies that bear on one request. None: there is no policy of this kind, so that it does not limit."""
 
-    principal: Principal
-    action: str
-    """`service:Operation`."""
-    resource: str
-    keys: Mapping[str, tuple[str, ...]]
-    """The condition keys that this request has, in lower case, and their values."""
-
-
-def evaluate(document: Document, request: AccessRequest) -> Decision:
-    """What `document` says of `request`. A statement without Principal is about whoever has the document."""
-    decision = Decision.NONE
-    for statement in document.statements:
-        if _applies(statement, request):
-            if statement.effect == "Deny":
-                return Decision.DENY
-            decision = Decision.ALLOW
-    return decision
+    identity: Sequence[CompiledPolicy] = ()
+    resource: CompiledPolicy | None = None
+    boundary: CompiledPolicy | None = None
+    session: Sequence[CompiledPolicy] | None = None
+    organisation: Sequence[Sequence[CompiledPolicy]] = ()
+    """The policies of each level, from the organisation's root down to the account."""
+    is_cross_account: bool = False
+    """True when the resource is of another account than the caller."""
 
 
-def _applies(statement: Statement, request: AccessRequest) -> bool:
-    return (
-        _in_scope(statement.principals, statement.not_principals, lambda value: _is(request.principal, *value))
-        and _in_scope(
-            statement.actions, statement.not_actions, lambda value: like(value.lower(), request.action.lower())
-        )
-        and _in_scope(statement.resources, statement.not_resources, lambda value: like(value, request.resource))
-        and all(_holds(condition, request.keys, statement.effect) for condition in statement.conditions)
-    )
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What came out, which kind of policy made it so, and the statements that applied on the way."""
+
+    is_allowed: bool
+    source: Source | None
+    """None for what the account's root may do."""
+    deciding: Verdict | None = None
+    """The statement that decided; None where nothing allowed, and for root."""
+    applied: tuple[tuple[Source, Verdict], ...] = field(default=(), compare=False)
+    """Every policy's verdict, for explanations."""
+
+    @property
+    def is_explicit_deny(self) -> bool:
+        """True when a statement denied, false when nothing allowed."""
+        return not self.is_allowed and self.deciding is not None
 
 
-def _in_scope(values: tuple[T, ...] | None, excluded: tuple[T, ...] | None, matches: Callable[[T], bool]) -> bool:
-    if values is not None:
-        return any(matches(value) for value in values)
-    return excluded is None or not any(matches(value) for value in excluded)
+def evaluate(request: AccessRequest, policies: PolicySet) -> Decision:
+    """May the request's principal do this?"""
+    found: list[tuple[Source, Verdict]] = []
+    allows: dict[Source, Verdict] = {}
+    levels_allow = True
+    for source, group in _groups(policies):
+        allowed: Verdict | None = None
+        for policy in group:
+            verdict = policy.verdict(request)
+            if verdict is None:
+                continue
+            found.append((source, verdict))
+            if verdict.effect == "Deny":
+                return Decision(False, source, verdict, tuple(found))
+            allowed = allowed or verdict
+        if allowed is not None:
+            allows.setdefault(source, allowed)
+        elif source is Source.ORGANISATION:
+            levels_allow = False
+    if not levels_allow:
+        return Decision(False, Source.ORGANISATION, None, tuple(found))
+    is_allowed, source_of_it = _combined(request, policies, allows)
+    deciding = allows.get(source_of_it) if is_allowed and source_of_it else None
+    return Decision(is_allowed, source_of_it, deciding, tuple(found))
 
 
-def _is(principal: Principal, kind: str, name: str) -> bool:
-    """True when a policy that names this principal means `principal`."""
-    if principal.kind == "service":
-        return kind == "Service" and service_name(name) == service_name(principal.source_service)
-    if (kind, name) == ("*", "*") or (kind, name) == ("AWS", "*"):
-        return True
-    if kind != "AWS" or principal.kind == "anonymous":
-        return False
-    if name in (principal.account, str(Arn("iam", "", principal.account, "root"))):
-        return True
-    names = {principal.arn, principal.role_arn, principal.user_id, principal.user_id.partition(":")[0]}
-    return bool(name) and name in names
+def _groups(policies: PolicySet) -> Iterable[tuple[Source, Sequence[CompiledPolicy]]]:
+    for level in policies.organisation:
+        yield Source.ORGANISATION, level
+    if policies.resource is not None:
+        yield Source.RESOURCE, (policies.resource,)
+    yield Source.IDENTITY, policies.identity
+    if policies.boundary is not None:
+        yield Source.BOUNDARY, (policies.boundary,)
+    if policies.session is not None:
+        yield Source.SESSION, policies.session
 
 
-def service_name(principal: str) -> str:
-    """A service principal without its region: `states.eu-west-1.amazonaws.com` is `states.amazonaws.com`."""
-    return _REGIONAL.sub(r"\1.amazonaws.com", principal.lower())
-
-
-def _holds(condition: Condition, keys: Mapping[str, tuple[str, ...]], effect: Effect) -> bool:
-    given = keys.get(condition.key)
-    if condition.operator == "Null":
-        return any(wanted.lower() == str(given is None).lower() for wanted in condition.values)
-    operator = _OPERATORS.get(condition.operator)
-    if operator is None or any("${" in value for value in condition.values):
-        return effect == "Deny"
-    compare, negated = operator
-    if given is None:
-        return condition.if_exists or negated or condition.over == "ForAllValues"
-    holds = [any(compare(wanted, value) for wanted in condition.values) != negated for value in given]
-    return any(holds) if condition.over == "ForAnyValue" else all(holds)
-
-
-@lru_cache(maxsize=4096)
-def _pattern(wildcards: str) -> re.Pattern[str]:
-    parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in wildcards)
-    return re.compile("".join(parts), re.DOTALL)
-
-
-def like(wildcards: str, text: str) -> bool:
-    """Compare with a text in which `*` is any text and `?` any character."""
-    if wildcards == "*":
-        return True
-    if "*" not in wildcards and "?" not in wildcards:
-        return wildcards == text
-    return _pattern(wildcards).fullmatch(text) is not None
-
-
-def _arn_like(wildcards: str, text: str) -> bool:
-    """Compare two ARNs part by part, so that a `*` does not reach over a colon."""
-    wanted, given = wildcards.split(":", 5), text.split(":", 5)
-    return len(wanted) == len(given) == 6 and all(like(part, value) for part, value in zip(wanted, given, strict=True))
-
-
-def _same(wanted: str, value: str) -> bool:
-    return wanted == value
-
-
-def _same_letters(wanted: str, value: str) -> bool:
-    return wanted.casefold() == value.casefold()
-
-
-_REGIONAL = re.compile(r"([a-z0-9-]+)\.[a-z]{2,}(?:-[a-z]+)+-\d+\.amazonaws\.com")
-_OPERATORS: dict[str, tuple[Callable[[str, str], bool], bool]] = {
-    "StringEquals": (_same, False),
-    "StringNotEquals": (_same, True),
-    "StringEqualsIgnoreCase": (_same_letters, False),
-    "StringNotEqualsIgnoreCase": (_same_letters, True),
-    "StringLike": (like, False),
-    "StringNotLike": (like, True),
-    "ArnEquals": (_arn_like, False),
-    "ArnNotEquals": (_arn_like, True),
-    "ArnLike": (_arn_like, False),
-    "ArnNotLike": (_arn_like, True),
-    "Bool": (_same_letters, False),
-}
-"""How a wanted value is compared with a given one, and whether the answer is turned around."""
+def _combined(request: AccessRequest, policies: PolicySet, allows: dict[Source, Verdict]) -> tuple[bool, Source | None]:
+    """Whether the Allows are enough, when nothing denied; and which kind of policy made it so."""
+    by_resource = allows.get(Source.RESOURCE)
+    kind = request.principal.kind
+    if kind in ("service", "anonymous"):
+        return by_resource is not None, Source.RESOURCE
+    if policies.is_cross_account and by_resource is None:
+        return False, Source.RESOURCE
+    if kind == "root" and policies.session is None:
+        return True, None
+    named = by_resource.named if by_resource is not None and not policies.is_cross_account else Named.NOT
+    if named is Named.SELF:
+        return True, Source.RESOURCE
+    if kind != "root" and Source.IDENTITY not in allows and named < Named.ROLE:
+        return False, Source.IDENTITY
+    for source, is_there in ((Source.SESSION, policies.session), (Source.BOUNDARY, policies.boundary)):
+        if is_there is not None and source not in allows:
+            return False, source
+    return True, Source.IDENTITY if Source.IDENTITY in allows else Source.RESOURCE if named else None

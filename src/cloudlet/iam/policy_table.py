@@ -8,6 +8,7 @@ from importlib.resources import files
 import orjson
 
 from cloudlet.arn import Arn
+from cloudlet.iam.tables import changed
 from cloudlet.store.base import Reader, Transaction
 
 KIND = "policy"
@@ -108,6 +109,7 @@ def add(tx: Transaction, policy: ManagedPolicy) -> None:
             policy.updated,
         ),
     )
+    changed(tx, policy.account, KIND, policy.key)
 
 
 def update(tx: Transaction, policy: ManagedPolicy) -> None:
@@ -117,12 +119,14 @@ def update(tx: Transaction, policy: ManagedPolicy) -> None:
         "WHERE account = ? AND policy_key = ?",
         (policy.default_version, policy.last_version, policy.updated, policy.account, policy.key),
     )
+    changed(tx, policy.account, KIND, policy.key)
 
 
 def delete(tx: Transaction, policy: ManagedPolicy) -> None:
     """Forget a managed policy and its documents."""
     tx.execute("DELETE FROM iam_policies WHERE account = ? AND policy_key = ?", (policy.account, policy.key))
     tx.execute("DELETE FROM iam_policy_versions WHERE account = ? AND policy_key = ?", (policy.account, policy.key))
+    changed(tx, policy.account, KIND, policy.key)
 
 
 def versions(reader: Reader, policy: ManagedPolicy) -> list[PolicyVersion]:
@@ -140,6 +144,13 @@ def versions(reader: Reader, policy: ManagedPolicy) -> list[PolicyVersion]:
 def version(reader: Reader, policy: ManagedPolicy, number: int) -> PolicyVersion | None:
     """One document of a policy."""
     return next((version for version in versions(reader, policy) if version.number == number), None)
+
+
+def default_document(reader: Reader, arn: str) -> str | None:
+    """The document that is in force of the managed policy of this ARN, of an account or AWS's."""
+    policy = find(reader, arn)
+    found = None if policy is None else version(reader, policy, policy.default_version)
+    return None if found is None else found.document
 
 
 def add_version(tx: Transaction, policy: ManagedPolicy, version: PolicyVersion) -> None:
@@ -169,7 +180,15 @@ def aws_policies() -> dict[str, tuple[ManagedPolicy, PolicyVersion]]:
         number = int(entry["VersionId"][1:])
         created, updated = (datetime.fromisoformat(entry[name]).timestamp() for name in ("CreateDate", "UpdateDate"))
         policy = ManagedPolicy(
-            AWS_ACCOUNT, entry["PolicyName"], entry["Path"], entry["PolicyId"], None, number, number, created, updated
+            AWS_ACCOUNT,
+            entry["PolicyName"],
+            entry["Path"],
+            entry["PolicyId"],
+            entry.get("Description"),
+            number,
+            number,
+            created,
+            updated,
         )
         document = orjson.dumps(entry["Document"], option=orjson.OPT_INDENT_2).decode()
         found[policy.arn] = policy, PolicyVersion(number, document, updated)

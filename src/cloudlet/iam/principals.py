@@ -1,5 +1,6 @@
 """Who is calling."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -32,6 +33,11 @@ class Principal:
     """Who stands behind a chain of sessions; once set it stays."""
     token_issued: float = 0.0
     """When the session began: seconds since the epoch, platform time; 0 for a caller without a session."""
+    issuer_arn: str = ""
+    """The user who made a federated-user session; empty where root did, and for all others."""
+    issuer_id: str = ""
+    federation: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The condition keys that an identity provider vouches for, in lower case, and their values."""
     source_service: str = ""
     """For calls that a service makes for a user: `events.amazonaws.com` and the like."""
 
@@ -90,6 +96,8 @@ class RequestContext:
     source_arn: str = ""
     """The resource that a service makes this call for (`aws:SourceArn`): the function whose role is assumed, the rule
     whose target is called. Its account is `aws:SourceAccount`."""
+    principal_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Condition keys of the caller that its account's organisation tells, in lower case; the authoriser sets them."""
     resource_tags: dict[str, str] = field(default_factory=dict)
 
     @property

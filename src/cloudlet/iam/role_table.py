@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from cloudlet.arn import Arn
+from cloudlet.iam import access_key_table
+from cloudlet.iam.tables import changed
 from cloudlet.store.base import Reader, Transaction
 
 KIND = "role"
@@ -77,6 +79,7 @@ def add(tx: Transaction, role: Role) -> None:
             role.created,
         ),
     )
+    changed(tx, role.account, KIND, role.key)
 
 
 def update(tx: Transaction, role: Role) -> None:
@@ -86,11 +89,14 @@ def update(tx: Transaction, role: Role) -> None:
         "WHERE account = ? AND role_key = ?",
         (role.trust_policy, role.description, role.max_session_s, role.boundary_arn, role.account, role.key),
     )
+    changed(tx, role.account, KIND, role.key)
 
 
 def delete(tx: Transaction, role: Role) -> None:
     """Forget a role."""
     tx.execute("DELETE FROM iam_roles WHERE account = ? AND role_key = ?", (role.account, role.key))
+    access_key_table.forget_use(tx, role.role_id)
+    changed(tx, role.account, KIND, role.key)
 
 
 def boundary_counts(reader: Reader, account: str) -> dict[str, int]:

@@ -5,8 +5,6 @@ known, so that its own id is its key. Names are unique without regard to case (`
 are given back as they were written.
 """
 
-from dataclasses import dataclass
-
 from cloudlet.store.base import Migration, Reader, Transaction
 
 MIGRATIONS = (
@@ -43,20 +41,88 @@ MIGRATIONS = (
             "CREATE INDEX iam_attachments_of_policy ON iam_attachments (account, policy_arn)",
         ),
     ),
+    Migration(
+        2,
+        (
+            """CREATE TABLE iam_users (
+                account TEXT NOT NULL, user_key TEXT NOT NULL, user_name TEXT NOT NULL, path TEXT NOT NULL,
+                user_id TEXT NOT NULL, boundary_arn TEXT, created DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (account, user_key))""",
+            "CREATE UNIQUE INDEX iam_users_by_id ON iam_users (account, user_id)",
+            """CREATE TABLE iam_login_profiles (
+                account TEXT NOT NULL, user_key TEXT NOT NULL, password_hash TEXT NOT NULL,
+                previous_hashes TEXT NOT NULL, reset_required BIGINT NOT NULL, created DOUBLE PRECISION NOT NULL,
+                changed DOUBLE PRECISION NOT NULL, PRIMARY KEY (account, user_key))""",
+            """CREATE TABLE iam_groups (
+                account TEXT NOT NULL, group_key TEXT NOT NULL, group_name TEXT NOT NULL, path TEXT NOT NULL,
+                group_id TEXT NOT NULL, created DOUBLE PRECISION NOT NULL, PRIMARY KEY (account, group_key))""",
+            """CREATE TABLE iam_group_members (
+                account TEXT NOT NULL, group_key TEXT NOT NULL, user_key TEXT NOT NULL,
+                PRIMARY KEY (account, group_key, user_key))""",
+            "CREATE INDEX iam_group_members_of_user ON iam_group_members (account, user_key)",
+            """CREATE TABLE iam_uses (
+                subject TEXT PRIMARY KEY, used DOUBLE PRECISION NOT NULL, service TEXT NOT NULL,
+                region TEXT NOT NULL)""",
+            """CREATE TABLE iam_instance_profiles (
+                account TEXT NOT NULL, profile_key TEXT NOT NULL, profile_name TEXT NOT NULL, path TEXT NOT NULL,
+                profile_id TEXT NOT NULL, role_key TEXT, created DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (account, profile_key))""",
+            "CREATE INDEX iam_instance_profiles_of_role ON iam_instance_profiles (account, role_key)",
+            """CREATE TABLE iam_identity_providers (
+                account TEXT NOT NULL, kind TEXT NOT NULL, provider_key TEXT NOT NULL, content TEXT NOT NULL,
+                created DOUBLE PRECISION NOT NULL, PRIMARY KEY (account, kind, provider_key))""",
+            """CREATE TABLE iam_user_credentials (
+                account TEXT NOT NULL, kind TEXT NOT NULL, credential_id TEXT NOT NULL, user_key TEXT NOT NULL,
+                status TEXT NOT NULL, content TEXT NOT NULL, created DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (account, kind, credential_id))""",
+            "CREATE INDEX iam_user_credentials_of_user ON iam_user_credentials (account, user_key)",
+            """CREATE TABLE iam_server_certificates (
+                account TEXT NOT NULL, certificate_key TEXT NOT NULL, certificate_name TEXT NOT NULL,
+                path TEXT NOT NULL, certificate_id TEXT NOT NULL, body TEXT NOT NULL, chain TEXT,
+                expires DOUBLE PRECISION NOT NULL, uploaded DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (account, certificate_key))""",
+            """CREATE TABLE iam_account_settings (
+                account TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, changed DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (account, name))""",
+            "CREATE UNIQUE INDEX iam_account_alias ON iam_account_settings (value) WHERE name = 'alias'",
+        ),
+    ),
+    Migration(
+        3,
+        (
+            """CREATE TABLE iam_organizations (
+                account TEXT PRIMARY KEY, organization_id TEXT NOT NULL, root_id TEXT NOT NULL,
+                feature_set TEXT NOT NULL, policy_types TEXT NOT NULL, created DOUBLE PRECISION NOT NULL)""",
+            """CREATE TABLE iam_organization_units (
+                account TEXT NOT NULL, unit_id TEXT NOT NULL, parent_id TEXT NOT NULL, name TEXT NOT NULL,
+                created DOUBLE PRECISION NOT NULL, PRIMARY KEY (account, unit_id))""",
+            "CREATE INDEX iam_organization_units_of_parent ON iam_organization_units (account, parent_id)",
+            """CREATE TABLE iam_organization_members (
+                account TEXT NOT NULL, member TEXT NOT NULL, parent_id TEXT NOT NULL, name TEXT NOT NULL,
+                email TEXT NOT NULL, status TEXT NOT NULL, joined_method TEXT NOT NULL,
+                joined DOUBLE PRECISION NOT NULL, PRIMARY KEY (account, member))""",
+            "CREATE UNIQUE INDEX iam_organization_of_member ON iam_organization_members (member)",
+            "CREATE INDEX iam_organization_members_by_email ON iam_organization_members (email)",
+            """CREATE TABLE iam_organization_policies (
+                account TEXT NOT NULL, policy_id TEXT NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL,
+                description TEXT NOT NULL, content TEXT NOT NULL, created DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (account, policy_id))""",
+            """CREATE TABLE iam_organization_attachments (
+                account TEXT NOT NULL, target_id TEXT NOT NULL, policy_id TEXT NOT NULL,
+                PRIMARY KEY (account, target_id, policy_id))""",
+            "CREATE INDEX iam_organization_attachments_of_policy ON iam_organization_attachments (account, policy_id)",
+            """CREATE TABLE iam_organization_requests (
+                account TEXT NOT NULL, request_id TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
+                member TEXT NOT NULL, failure_reason TEXT NOT NULL, requested DOUBLE PRECISION NOT NULL,
+                completed DOUBLE PRECISION NOT NULL, PRIMARY KEY (account, request_id))""",
+            """CREATE TABLE iam_organization_tags (
+                account TEXT NOT NULL, resource_id TEXT NOT NULL, tag_key TEXT NOT NULL, value TEXT NOT NULL,
+                PRIMARY KEY (account, resource_id, tag_key))""",
+        ),
+    ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class AccessKey:
-    """A lasting access key; `user_key` is empty for the account's root."""
-
-    access_key_id: str
-    account: str
-    user_key: str
-    secret: str
-    status: str
-    """Active or Inactive."""
-    created: float
+CHANNEL = "iam"
+"""The store's channel that says what changed: `<account>/<kind>/<entity key>`."""
 
 
 def secret(reader: Reader, name: str) -> bytes | None:
@@ -70,28 +136,6 @@ def add_secret(tx: Transaction, name: str, value: bytes) -> None:
     tx.execute("INSERT INTO iam_secrets (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, value))
 
 
-_KEY_COLUMNS = "access_key_id, account, user_key, secret, status, created"
-
-
-def access_key(reader: Reader, access_key_id: str) -> AccessKey | None:
-    """The access key of this id, of any account."""
-    row = reader.one(f"SELECT {_KEY_COLUMNS} FROM iam_access_keys WHERE access_key_id = ?", (access_key_id,))
-    return None if row is None else AccessKey(*row)
-
-
-def access_keys(reader: Reader, account: str, user_key: str) -> list[AccessKey]:
-    """The access keys of a user, or of root, oldest first."""
-    rows = reader.query(
-        f"SELECT {_KEY_COLUMNS} FROM iam_access_keys WHERE account = ? AND user_key = ? "
-        "ORDER BY created, access_key_id LIMIT 100",
-        (account, user_key),
-    )
-    return [AccessKey(*row) for row in rows]
-
-
-def add_access_key(tx: Transaction, key: AccessKey) -> None:
-    """Keep an access key. Raises UniqueViolation."""
-    tx.execute(
-        f"INSERT INTO iam_access_keys ({_KEY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-        (key.access_key_id, key.account, key.user_key, key.secret, key.status, key.created),
-    )
+def changed(tx: Transaction, account: str, kind: str, key: str) -> None:
+    """Let all nodes know that what an entity may do has changed: a user, a role, a group, or a managed policy."""
+    tx.notify(CHANNEL, f"{account}/{kind}/{key}")

@@ -12,6 +12,7 @@ secret would be readable in it).
 
 import base64
 import binascii
+import zlib
 from collections import OrderedDict
 from dataclasses import fields
 from typing import Any
@@ -55,6 +56,23 @@ class Tokens:
         access_key_id = session.principal.access_key_id.encode()
         return base64.b64encode(_FORMAT + nonce + self._cipher.encrypt(nonce, content, access_key_id)).decode()
 
+    def seal_message(self, account: str, text: str) -> str:
+        """`text`, readable for this store only, and only as a message for `account`."""
+        nonce = self._ids.bytes(_NONCE_BYTES)
+        sealed = self._cipher.encrypt(nonce, zlib.compress(text.encode()), _message_data(account))
+        return base64.urlsafe_b64encode(_FORMAT + nonce + sealed).decode()
+
+    def open_message(self, account: str, message: str) -> str:
+        """What was sealed as a message for `account`. Raises InvalidToken."""
+        try:
+            sealed = base64.b64decode(message, altchars=b"-_", validate=True)
+            nonce, content = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+            if sealed[:1] != _FORMAT or len(content) < 16:
+                raise InvalidToken("another format")
+            return zlib.decompress(self._cipher.decrypt(nonce, content, _message_data(account))).decode()
+        except (binascii.Error, ValueError, InvalidTag) as error:
+            raise InvalidToken("not one of this store's") from error
+
     def open(self, access_key_id: str, token: str) -> KnownKey:
         """The session of a token, expired or not. Raises InvalidToken."""
         key = access_key_id, token
@@ -78,6 +96,11 @@ class Tokens:
         except (binascii.Error, ValueError, InvalidTag) as error:
             raise InvalidToken("not one of this store's") from error
         return KnownKey(secret, _principal(access_key_id, principal), expires)
+
+
+def _message_data(account: str) -> bytes:
+    """Associated data of messages. No access key has this form, so that no token is a message or the other way."""
+    return f"message for {account}".encode()
 
 
 def _principal(access_key_id: str, values: dict[str, Any]) -> Principal:

@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from cloudlet.arn import Arn
 from cloudlet.clock import Clock
 from cloudlet.config import Config
 from cloudlet.errors import ServiceError
+from cloudlet.iam.facts import ResourceFacts
 from cloudlet.iam.principals import RequestContext
 from cloudlet.ids import Ids
 from cloudlet.store.base import Migration, Store
@@ -85,6 +87,10 @@ class Service:
                 if name := getattr(value, "__dict__", {}).get("operation"):
                     found[name] = getattr(self, attribute)
         return found
+
+    async def facts(self, resource: Arn) -> ResourceFacts | None:  # noqa: ARG002 - what most services answer
+        """The policy and the tags of one of this service's resources, for decisions; None when there is none such."""
+        return None
 
     def routes(self) -> dict[str, RouteHandler]:
         """Plain HTTP below `/_cloudlet/<key>/`, for what is no API operation (downloads)."""

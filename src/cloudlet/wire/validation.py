@@ -51,8 +51,17 @@ class Validators(ShapeCompiler[[Any], bool]):
             found.append(text)
             if len(found) == _MAXIMUM_ERRORS:
                 break
+        if not found:
+            return self._error(next(self._ill_named(shape, params)))
         plural = "" if len(found) == 1 else "s"
         return self._error(f"{len(found)} validation error{plural} detected: {'; '.join(found)}")
+
+    def _ill_named(self, shape: StructureShape, params: Mapping[str, Any]) -> Iterator[str]:
+        """The texts for the members whose patterns the service checks by itself."""
+        for name, member in shape.members.items():
+            text = self._dialect.pattern_texts.get(member.name)
+            if text is not None and params.get(name) is not None and not self.compile(member)(params[name]):
+                yield text.format(name=_lower_first(name))
 
     def _make(self, shape: Shape) -> Test:
         if isinstance(shape, StructureShape) and not is_document(shape):
@@ -123,11 +132,14 @@ class Validators(ShapeCompiler[[Any], bool]):
     def _broken(self, shape: Shape, value: Any, path: str) -> Iterator[str]:
         """What is wrong with `value`, which is not null, and with what it contains."""
         if not is_type(shape)(value):
-            yield failure(shape, value, path, type_text(shape))
+            yield self._failure(shape, value, path, type_text(shape))
             return
         if shape.name not in self._dialect.unchecked:
-            for text in Constraints(shape).broken(value):
-                yield failure(shape, value, path, text)
+            constraints = Constraints(shape)
+            if shape.name in self._dialect.pattern_texts:
+                constraints.pattern = None
+            for text in constraints.broken(value):
+                yield self._failure(shape, value, path, text)
         if isinstance(shape, ListShape):
             yield from self._broken_list(shape, value, path)
         elif isinstance(shape, MapShape):
@@ -142,9 +154,9 @@ class Validators(ShapeCompiler[[Any], bool]):
             if item is not None:
                 yield from self._broken(member, item, inner)
             elif name in shape.required:
-                yield failure(member, None, inner, _NULL)
+                yield self._failure(member, None, inner, _NULL)
         if shape.is_union and not _is_one(value):
-            yield failure(shape, value, path, "Member must have exactly one member set")
+            yield self._failure(shape, value, path, "Member must have exactly one member set")
 
     def _broken_list(self, shape: ListShape, value: Any, path: str) -> Iterator[str]:
         if _is_compound(shape.member):
@@ -152,24 +164,31 @@ class Validators(ShapeCompiler[[Any], bool]):
                 if item is not None:
                     yield from self._broken(shape.member, item, f"{path}.{number}.member")
                 elif not _is_sparse(shape):
-                    yield failure(shape.member, None, f"{path}.{number}.member", _NULL)
+                    yield self._failure(shape.member, None, f"{path}.{number}.member", _NULL)
         elif not all(self._item_holds(shape.member, item, sparse=_is_sparse(shape)) for item in value):
             words = self._item_words(shape, shape.member, value)
-            yield failure(shape, value, path, f"Member must satisfy constraint: [{words}]")
+            yield self._failure(shape, value, path, f"Member must satisfy constraint: [{words}]")
 
     def _broken_map(self, shape: MapShape, value: Mapping[str, Any], path: str) -> Iterator[str]:
         if not all(self._item_holds(shape.key, key, sparse=False) for key in value):
             words = ", ".join(Constraints(shape.key).texts())
-            yield failure(shape, value, path, f"Map keys must satisfy constraint: [{words}]")
+            yield self._failure(shape, value, path, f"Map keys must satisfy constraint: [{words}]")
         if _is_compound(shape.value):
             for key, item in value.items():
                 if item is not None:
                     yield from self._broken(shape.value, item, f"{path}.{key}.member")
                 elif not _is_sparse(shape):
-                    yield failure(shape.value, None, f"{path}.{key}.member", _NULL)
+                    yield self._failure(shape.value, None, f"{path}.{key}.member", _NULL)
         elif not all(self._item_holds(shape.value, item, sparse=_is_sparse(shape)) for item in value.values()):
             words = self._item_words(shape, shape.value, value.values())
-            yield failure(shape, value, path, f"Map value must satisfy constraint: [{words}]")
+            yield self._failure(shape, value, path, f"Map value must satisfy constraint: [{words}]")
+
+    def _failure(self, shape: Shape, value: Any, path: str, constraint: str) -> str:
+        """The words for one broken constraint. What is sensitive is not repeated."""
+        if value is not None and (self._dialect.hides_values or shape.traits.get("sensitive")):
+            return f"Value at '{path}' failed to satisfy constraint: {constraint}"
+        shown = "null" if value is None else f"'{java_text(shape, value)}'"
+        return f"Value {shown} at '{path}' failed to satisfy constraint: {constraint}"
 
     def _item_words(self, shape: Shape, item: Shape, values: Iterable[Any]) -> str:
         null = [_NULL] if shape.name in self._dialect.not_null or None in values else []
@@ -177,14 +196,6 @@ class Validators(ShapeCompiler[[Any], bool]):
 
     def _item_holds(self, shape: Shape, item: Any, *, sparse: bool) -> bool:
         return sparse if item is None else self.compile(shape)(item)
-
-
-def failure(shape: Shape, value: Any, path: str, constraint: str) -> str:
-    """The words for one broken constraint. What is sensitive is not repeated."""
-    if shape.traits.get("sensitive") and value is not None:
-        return f"Value at '{path}' failed to satisfy constraint: {constraint}"
-    shown = "null" if value is None else f"'{java_text(shape, value)}'"
-    return f"Value {shown} at '{path}' failed to satisfy constraint: {constraint}"
 
 
 def _missing(shape: Shape, value: Any) -> Iterator[str]:

@@ -4,6 +4,7 @@ import configparser
 import dataclasses
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -164,3 +165,58 @@ def test_other_access_key_ids_tell_none(access_key_id: str) -> None:
 def test_a_real_access_key_id_tells_its_account() -> None:
     """The example of https://summitroute.com/blog/2018/06/20/aws_security_credential_formats/ and its kin."""
     assert account_of("ASIAQNZGKIQY56JQ7WML") == "029608264753"
+
+
+# Keys of users
+
+
+async def user_key(world: IamWorld, name: str = "alice") -> str:
+    await world.call("iam", "CreateUser", UserName=name)
+    key_id: str = (await world.call("iam", "CreateAccessKey", UserName=name))["AccessKey"]["AccessKeyId"]
+    return key_id
+
+
+async def test_a_users_key_stands_for_the_user(world: IamWorld) -> None:
+    key_id = await user_key(world)
+    user = (await world.call("iam", "GetUser", UserName="alice"))["User"]
+    known = await world.credentials.find(key_id, None)
+    assert known is not None
+    assert known.principal == Principal("user", ACCOUNT, user["Arn"], user["UserId"], key_id)
+    assert account_of(key_id) == ACCOUNT
+
+
+async def test_every_node_hears_of_changes_of_keys_and_their_users(world: IamWorld, tmp_path: Path) -> None:
+    other = Credentials(dataclasses.replace(world.config, data=tmp_path), world.store, world.clock, Ids())
+    await other.open()
+    key_id = await user_key(world)
+    for node in (world.credentials, other):
+        assert await node.find(key_id, None)
+    await world.call("iam", "UpdateUser", UserName="alice", NewUserName="bob", NewPath="/p/")
+    for node in (world.credentials, other):
+        known = await node.find(key_id, None)
+        assert known is not None
+        assert known.principal.arn == f"arn:aws:iam::{ACCOUNT}:user/p/bob"
+    await world.call("iam", "UpdateAccessKey", UserName="bob", AccessKeyId=key_id, Status="Inactive")
+    for node in (world.credentials, other):
+        assert await node.find(key_id, None) is None
+    await world.call("iam", "UpdateAccessKey", UserName="bob", AccessKeyId=key_id, Status="Active")
+    for node in (world.credentials, other):
+        assert await node.find(key_id, None)
+    await world.call("iam", "DeleteAccessKey", UserName="bob", AccessKeyId=key_id)
+    for node in (world.credentials, other):
+        assert await node.find(key_id, None) is None
+
+
+async def test_what_changes_while_it_is_read_is_not_kept(world: IamWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    key_id = await user_key(world)
+    read = world.store.read
+
+    async def read_then_change(fn: Any) -> Any:
+        monkeypatch.setattr(world.store, "read", read)
+        found = await read(fn)
+        await world.call("iam", "UpdateAccessKey", UserName="alice", AccessKeyId=key_id, Status="Inactive")
+        return found
+
+    monkeypatch.setattr(world.store, "read", read_then_change)
+    await world.credentials.find(key_id, None)
+    assert await world.credentials.find(key_id, None) is None

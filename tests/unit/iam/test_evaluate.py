@@ -1,221 +1,230 @@
-"""What a document says of a request."""
+"""What several policies decide together: laws, and agreement with a second, naive evaluator."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudlet.iam.evaluate import AccessRequest, Decision, evaluate, like, service_name
-from cloudlet.iam.policy import Document, Statement, parse
+from cloudlet.iam.compiled import CompiledPolicy, compiled
+from cloudlet.iam.evaluate import Decision, PolicySet, Source, evaluate
 from cloudlet.iam.principals import Principal
+from cloudlet.iam.request import AccessRequest
+from tests.support import naive_policy
 from tests.support.iam_world import ACCOUNT, OTHER_ACCOUNT, Json, policy
 
-ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/app/worker"
-ROOT = Principal.root(ACCOUNT)
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/worker"
+SESSION_ARN = f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/me"
 USER = Principal("user", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/alice", "AIDAALICE")
-SESSION = Principal(
-    "assumed-role", ACCOUNT, f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/me", "AROAWORKER:me", role_arn=ROLE_ARN
+SESSION = Principal("assumed-role", ACCOUNT, SESSION_ARN, "AROAWORKER:me", role_arn=ROLE_ARN, token_issued=1.0)
+ROOT = Principal.root(ACCOUNT)
+CALLERS = (USER, SESSION, ROOT)
+
+ACTIONS = st.sampled_from(["s3:GetObject", "s3:PutObject", "sqs:SendMessage"])
+ACTION_PATTERNS = st.sampled_from(["*", "s3:*", "S3:getobject", "s3:?etObject", "sqs:Send*", "iam:*"])
+RESOURCES = st.sampled_from(["arn:aws:s3:::b/alice/k", "arn:aws:s3:::b/bob/k", "arn:aws:sqs:us-east-1:1:q"])
+RESOURCE_PATTERNS = st.sampled_from(
+    ["*", "arn:aws:s3:::b/*", "arn:aws:s3:::b/${aws:username}/*", "arn:aws:sqs:*:*:q", "arn:aws:s3:::b/alice/?"]
 )
-LAMBDA = Principal.service("lambda.amazonaws.com", ACCOUNT)
-NOBODY = Principal.anonymous(ACCOUNT)
-
-
-def _decide(
-    *statements: Json, principal: Principal = ROOT, action: str = "sts:AssumeRole", resource: str = "r", **keys: str
-) -> Decision:
-    named = {name.replace("_", ":"): (value,) for name, value in keys.items()}
-    return evaluate(parse(policy(*statements)), AccessRequest(principal, action, resource, named))
-
-
-def _statement(effect: str = "Allow", **parts: Any) -> Json:
-    return {"Effect": effect, **({"Action": "*"} if "NotAction" not in parts else {}), **parts}
-
-
-def _conditional(operator: str, key: str, *values: str, effect: str = "Allow") -> Json:
-    return _statement(effect, Condition={operator: {key: list(values)}})
-
-
-def test_no_statement_says_nothing() -> None:
-    assert evaluate(Document(()), AccessRequest(ROOT, "a:b", "r", {})) is Decision.NONE
-
-
-def test_a_deny_wins_wherever_it_stands() -> None:
-    assert _decide(_statement()) is Decision.ALLOW
-    assert _decide(_statement(), _statement("Deny")) is Decision.DENY
-    assert _decide(_statement("Deny"), _statement()) is Decision.DENY
-
-
-@pytest.mark.parametrize(
-    ("action", "matches"),
-    [("*", True), ("sts:*", True), ("STS:assumerole", True), ("sts:Assume?ole", True), ("sts:TagSession", False)],
+KEYS = st.fixed_dictionaries(
+    {},
+    optional={
+        "aws:username": st.sampled_from([["alice"], ["bob"]]),
+        "aws:sourceip": st.sampled_from([["10.1.2.3"], ["192.0.2.1"]]),
+        "aws:tagkeys": st.lists(st.sampled_from(["a", "b", "c"]), max_size=3, unique=True),
+        "s3:max-keys": st.sampled_from([["5"], ["10"], ["11"]]),
+        "aws:sourcearn": st.sampled_from([["arn:aws:sns:eu-west-1:1:t"], ["arn:aws:sns:us-east-1:1:u"]]),
+        "aws:securetransport": st.sampled_from([["true"], ["false"]]),
+    },
 )
-def test_actions_match_without_regard_to_case(action: str, *, matches: bool) -> None:
-    assert (_decide(_statement(Action=action)) is Decision.ALLOW) is matches
-    assert (_decide(_statement(NotAction=action)) is Decision.ALLOW) is not matches
-
-
-def test_resources_match_with_regard_to_case() -> None:
-    assert _decide(_statement(Resource="arn:*:Q"), resource="arn:aws:Q") is Decision.ALLOW
-    assert _decide(_statement(Resource="arn:*:q"), resource="arn:aws:Q") is Decision.NONE
-    assert _decide(_statement(NotResource="arn:*:q"), resource="arn:aws:Q") is Decision.ALLOW
-
-
-@pytest.mark.parametrize(
-    ("named", "meant"),
+CONDITIONS = st.sampled_from(
     [
-        ("*", {ROOT, USER, SESSION, NOBODY}),
-        ({"AWS": "*"}, {ROOT, USER, SESSION, NOBODY}),
-        ({"AWS": ACCOUNT}, {ROOT, USER, SESSION}),
-        ({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, {ROOT, USER, SESSION}),
-        ({"AWS": OTHER_ACCOUNT}, set()),
-        ({"AWS": USER.arn}, {USER}),
-        ({"AWS": "AIDAALICE"}, {USER}),
-        ({"AWS": ROLE_ARN}, {SESSION}),
-        ({"AWS": SESSION.arn}, {SESSION}),
-        ({"AWS": "AROAWORKER"}, {SESSION}),
-        ({"AWS": f"arn:aws:iam::{ACCOUNT}:role/worker"}, set()),
-        ({"AWS": ""}, set()),
-        ({"Service": "lambda.amazonaws.com"}, {LAMBDA}),
-        ({"Service": ["events.amazonaws.com", "lambda.us-east-1.amazonaws.com"]}, {LAMBDA}),
-        ({"Service": "events.amazonaws.com"}, set()),
-        ({"Federated": "*"}, set()),
-    ],
+        {"StringEquals": {"aws:username": ["alice"]}},
+        {"StringNotEquals": {"aws:username": ["alice", "carol"]}},
+        {"StringLikeIfExists": {"aws:username": "a*"}},
+        {"StringEqualsIgnoreCase": {"aws:username": "ALICE"}},
+        {"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}},
+        {"ForAnyValue:StringEquals": {"aws:TagKeys": ["a"]}},
+        {"ForAnyValue:StringNotEquals": {"aws:TagKeys": ["a"]}},
+        {"ForAllValues:StringNotLike": {"aws:TagKeys": ["a*"]}},
+        {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}},
+        {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}},
+        {"NumericLessThan": {"s3:max-keys": "10"}, "Bool": {"aws:SecureTransport": "true"}},
+        {"NumericNotEquals": {"s3:max-keys": "10"}},
+        {"NumericGreaterThanEqualsIfExists": {"s3:max-keys": "10"}},
+        {"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:1:*"}},
+        {"ArnNotEquals": {"aws:SourceArn": "arn:aws:sns:us-east-1:1:u"}},
+        {"Null": {"aws:username": "true"}},
+        {"Null": {"aws:username": "false"}},
+    ]
 )
-def test_a_policy_means_those_that_it_names(named: Any, meant: set[Principal]) -> None:
-    everybody = (ROOT, USER, SESSION, LAMBDA, NOBODY)
-    found = {one for one in everybody if _decide(_statement(Principal=named), principal=one) is Decision.ALLOW}
-    assert found == meant
-
-
-def test_not_principal_means_all_others() -> None:
-    statement = {"Effect": "Deny", "NotPrincipal": {"AWS": USER.arn}, "Action": "*"}
-    assert _decide(statement, principal=USER) is Decision.NONE
-    assert _decide(statement, principal=SESSION) is Decision.DENY
-
-
-@pytest.mark.parametrize(
-    ("operator", "wanted", "given", "holds"),
-    [
-        ("StringEquals", "a", "a", True),
-        ("StringEquals", "a", "A", False),
-        ("StringNotEquals", "a", "b", True),
-        ("StringNotEquals", "a", "a", False),
-        ("StringEqualsIgnoreCase", "a", "A", True),
-        ("StringNotEqualsIgnoreCase", "a", "A", False),
-        ("StringLike", "a*c", "abc", True),
-        ("StringLike", "a?c", "abbc", False),
-        ("StringNotLike", "a*", "b", True),
-        ("Bool", "true", "TRUE", True),
-        ("ArnEquals", "arn:aws:lambda:*:1:function:f", "arn:aws:lambda:eu-west-1:1:function:f", True),
-        ("ArnLike", "arn:aws:lambda:*:function:f", "arn:aws:lambda:eu-west-1:1:function:f", False),
-        ("ArnLike", "arn:aws:s3:::b/*", "arn:aws:s3:::b/a:c", True),
-        ("ArnNotLike", "arn:aws:s3:::b", "arn:aws:s3:::c", True),
-        ("ArnEquals", "arn", "arn", False),
-    ],
+PRINCIPALS = st.sampled_from(
+    ["*", {"AWS": ACCOUNT}, {"AWS": USER.arn}, {"AWS": [ROLE_ARN]}, {"AWS": SESSION_ARN}, {"AWS": OTHER_ACCOUNT}]
 )
-def test_conditions_compare_as_their_operator_says(operator: str, wanted: str, given: str, *, holds: bool) -> None:
-    decision = _decide(_conditional(operator, "Key", wanted), key=given)
-    assert (decision is Decision.ALLOW) is holds
 
 
-def test_one_value_of_many_is_enough_and_of_conditions_all() -> None:
-    assert _decide(_conditional("StringEquals", "a", "1", "2"), a="2") is Decision.ALLOW
-    assert _decide(_conditional("StringNotEquals", "a", "1", "2"), a="2") is Decision.NONE
-    both = _statement(Condition={"StringEquals": {"a": "1", "b": "2"}})
-    assert _decide(both, a="1", b="2") is Decision.ALLOW
-    assert _decide(both, a="1", b="3") is Decision.NONE
+def _statements(principals: st.SearchStrategy[Any] | None = None) -> st.SearchStrategy[Json]:
+    actions = st.tuples(st.sampled_from(["Action", "Action", "Action", "NotAction"]), ACTION_PATTERNS)
+    resources = st.tuples(
+        st.sampled_from(["Resource", "Resource", "NotResource"]), st.lists(RESOURCE_PATTERNS, min_size=1, max_size=2)
+    )
+    effect = st.sampled_from(["Allow", "Allow", "Allow", "Deny"])
+
+    def build(effect: str, action: Any, resource: Any, condition: Json | None, principal: Any) -> Json:
+        statement: Json = {"Effect": effect, action[0]: action[1], resource[0]: resource[1]}
+        if condition is not None:
+            statement["Condition"] = condition
+        return statement | ({} if principal is None else {"Principal": principal})
+
+    return st.builds(
+        build, effect, actions, resources, st.none() | CONDITIONS, st.none() if principals is None else principals
+    )
 
 
-@pytest.mark.parametrize(
-    ("operator", "holds"),
-    [
-        ("StringEquals", False),
-        ("StringLike", False),
-        ("Bool", False),
-        ("StringEqualsIfExists", True),
-        ("StringNotEquals", True),
-        ("ForAllValues:StringEquals", True),
-        ("ForAnyValue:StringEquals", False),
-    ],
+DOCUMENTS = st.lists(_statements(), max_size=3).map(
+    lambda statements: {"Version": "2012-10-17", "Statement": statements}
 )
-def test_a_key_that_is_not_there(operator: str, *, holds: bool) -> None:
-    assert (_decide(_conditional(operator, "key", "a")) is Decision.ALLOW) is holds
-
-
-def test_null_asks_whether_a_key_is_there() -> None:
-    assert _decide(_conditional("Null", "key", "true")) is Decision.ALLOW
-    assert _decide(_conditional("Null", "key", "true"), key="a") is Decision.NONE
-    assert _decide(_conditional("Null", "key", "false"), key="a") is Decision.ALLOW
-
-
-@pytest.mark.parametrize(
-    ("over", "given", "holds"),
-    [
-        ("ForAllValues", ("a", "b"), True),
-        ("ForAllValues", ("a", "c"), False),
-        ("ForAnyValue", ("a", "c"), True),
-        ("ForAnyValue", ("c", "d"), False),
-        ("ForAllValues", (), True),
-        ("ForAnyValue", (), False),
-    ],
+RESOURCE_DOCUMENTS = st.lists(_statements(PRINCIPALS), max_size=3).map(
+    lambda statements: {"Version": "2012-10-17", "Statement": statements}
 )
-def test_keys_with_many_values(over: str, given: tuple[str, ...], *, holds: bool) -> None:
-    document = parse(policy(_conditional(f"{over}:StringEquals", "aws:TagKeys", "a", "b")))
-    decision = evaluate(document, AccessRequest(ROOT, "a:b", "r", {"aws:tagkeys": given}))
-    assert (decision is Decision.ALLOW) is holds
-
-
-@pytest.mark.parametrize(
-    "condition",
-    [
-        {"NumericEquals": {"a": "1"}},
-        {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}},
-        {"StringEquals": {"a": "${aws:username}"}},
-        {"NoSuchOperator": {"a": "1"}},
-    ],
+POLICIES = st.builds(
+    naive_policy.Policies,
+    st.lists(DOCUMENTS, max_size=2),
+    st.none() | RESOURCE_DOCUMENTS,
+    st.none() | DOCUMENTS,
+    st.none() | st.lists(DOCUMENTS, min_size=1, max_size=2),
+    st.lists(st.lists(DOCUMENTS, min_size=1, max_size=2), max_size=2),
+    st.booleans(),
 )
-def test_what_cannot_be_evaluated_is_never_in_the_callers_favour(condition: Json) -> None:
-    assert _decide(_statement("Allow", Condition=condition), a="1") is Decision.NONE
-    assert _decide(_statement("Deny", Condition=condition), a="1") is Decision.DENY
+REQUESTS = st.builds(
+    AccessRequest,
+    st.sampled_from(CALLERS),
+    ACTIONS,
+    RESOURCES,
+    KEYS,
+)
 
 
-@given(st.text(alphabet="ab*?", max_size=12), st.text(alphabet="abc", max_size=8))
-def test_wildcards_agree_with_a_naive_matcher(wildcards: str, text: str) -> None:
-    def naive(pattern: str, rest: str) -> bool:
-        if not pattern:
-            return not rest
-        if pattern[0] == "*":
-            return naive(pattern[1:], rest) or (bool(rest) and naive(pattern, rest[1:]))
-        return bool(rest) and pattern[0] in ("?", rest[0]) and naive(pattern[1:], rest[1:])
-
-    assert like(wildcards, text) is naive(wildcards, text)
+def _compiled(document: Json) -> CompiledPolicy:
+    return compiled(json.dumps(document))
 
 
-_EFFECTS = st.sampled_from(["Allow", "Deny"])
-_ACTIONS = st.sampled_from(["*", "a:*", "a:b", "b:c"])
-_STATEMENTS = st.builds(lambda effect, action: Statement(effect, actions=(action,)), _EFFECTS, _ACTIONS)
+def _set(policies: naive_policy.Policies) -> PolicySet:
+    return PolicySet(
+        [_compiled(one) for one in policies.identity],
+        _compiled(policies.resource) if policies.resource else None,
+        _compiled(policies.boundary) if policies.boundary else None,
+        None if policies.session is None else [_compiled(one) for one in policies.session],
+        [[_compiled(one) for one in level] for level in policies.organisation],
+        policies.cross_account,
+    )
 
 
-@given(st.lists(_STATEMENTS), _STATEMENTS)
-def test_one_more_statement_never_turns_the_decision_its_other_way(statements: list[Statement], one: Statement) -> None:
-    request = AccessRequest(ROOT, "a:b", "r", {})
-    before = evaluate(Document(tuple(statements)), request)
-    after = evaluate(Document((*statements, one)), request)
-    if one.effect == "Deny":
-        assert after in (before, Decision.DENY)
+def _question(request: AccessRequest) -> naive_policy.Question:
+    principal = request.principal
+    keys = {name: list(values) for name, values in request.keys.items()}
+    return naive_policy.Question(
+        principal.kind, principal.account, principal.arn, principal.role_arn, request.action, request.resource, keys
+    )
+
+
+@given(REQUESTS, POLICIES)
+def test_a_naive_evaluator_agrees(request: AccessRequest, policies: naive_policy.Policies) -> None:
+    assert evaluate(request, _set(policies)).is_allowed is naive_policy.is_allowed(_question(request), policies)
+
+
+@given(REQUESTS, POLICIES, _statements(), st.sampled_from(["identity", "boundary", "session"]))
+def test_one_more_deny_never_allows_and_one_more_allow_never_denies(
+    request: AccessRequest, policies: naive_policy.Policies, statement: Json, where: str
+) -> None:
+    before = evaluate(request, _set(policies)).is_allowed
+    more = {"Version": "2012-10-17", "Statement": [statement]}
+    if where == "identity" or (where == "session" and policies.session is None):
+        policies = replace(policies, identity=[*policies.identity, more])
+    elif where == "session":
+        policies = replace(policies, session=[*(policies.session or []), more])
     else:
-        assert after in (before, Decision.ALLOW)
-        assert not (before is Decision.DENY and after is Decision.ALLOW)
+        old = policies.boundary or {"Version": "2012-10-17", "Statement": []}
+        before = evaluate(request, _set(replace(policies, boundary=old))).is_allowed
+        policies = replace(policies, boundary={**old, "Statement": [*old["Statement"], statement]})
+    after = evaluate(request, _set(policies)).is_allowed
+    assert not (after and not before) if statement["Effect"] == "Deny" else not (before and not after)
+
+
+@given(REQUESTS, POLICIES, DOCUMENTS)
+def test_a_boundary_or_session_policy_never_widens(
+    request: AccessRequest, policies: naive_policy.Policies, document: Json
+) -> None:
+    without = evaluate(request, _set(replace(policies, boundary=None, session=None))).is_allowed
+    for limited in (replace(policies, boundary=document), replace(policies, session=[document])):
+        assert without or not evaluate(request, _set(limited)).is_allowed
+
+
+@given(REQUESTS, POLICIES)
+def test_an_explicit_deny_always_wins(request: AccessRequest, policies: naive_policy.Policies) -> None:
+    deny = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+    for denied in (
+        replace(policies, identity=[*policies.identity, deny]),
+        replace(policies, boundary=deny),
+        replace(policies, session=[deny]),
+        replace(policies, organisation=[[deny]]),
+    ):
+        decision = evaluate(request, _set(denied))
+        assert not decision.is_allowed
+        assert decision.is_explicit_deny
+
+
+def _allow(principal: Any = None) -> CompiledPolicy:
+    statement = {"Effect": "Allow", "Action": "*", **({"Principal": principal} if principal else {"Resource": "*"})}
+    return compiled(policy(statement))
+
+
+NOTHING = compiled(policy({"Effect": "Allow", "Action": "none:None", "Resource": "*"}))
+
+
+def _decide(principal: Principal, policies: PolicySet) -> Decision:
+    return evaluate(AccessRequest(principal, "sqs:SendMessage", "arn:aws:sqs:us-east-1:1:q"), policies)
 
 
 @pytest.mark.parametrize(
-    ("name", "plain"),
+    ("caller", "policies", "source"),
     [
-        ("lambda.amazonaws.com", "lambda.amazonaws.com"),
-        ("states.eu-west-1.amazonaws.com", "states.amazonaws.com"),
-        ("delivery.logs.amazonaws.com", "delivery.logs.amazonaws.com"),
+        (USER, PolicySet(), Source.IDENTITY),
+        (USER, PolicySet([_allow()], boundary=NOTHING), Source.BOUNDARY),
+        (SESSION, PolicySet([_allow()], session=[NOTHING]), Source.SESSION),
+        (ROOT, PolicySet(organisation=[[_allow()], [NOTHING]]), Source.ORGANISATION),
+        (USER, PolicySet([_allow()], is_cross_account=True), Source.RESOURCE),
+        (USER, PolicySet(resource=_allow({"AWS": ACCOUNT})), Source.IDENTITY),
+        (Principal.service("sns.amazonaws.com", ACCOUNT), PolicySet([_allow()]), Source.RESOURCE),
     ],
 )
-def test_service_principals_may_name_a_region(name: str, plain: str) -> None:
-    assert service_name(name) == plain
+def test_a_refusal_tells_which_kind_of_policy_did_not_allow(
+    caller: Principal, policies: PolicySet, source: Source
+) -> None:
+    decision = _decide(caller, policies)
+    assert not decision.is_allowed
+    assert not decision.is_explicit_deny
+    assert decision.source is source
+
+
+@pytest.mark.parametrize(
+    ("caller", "policies"),
+    [
+        (ROOT, PolicySet()),
+        (USER, PolicySet(resource=_allow({"AWS": USER.arn}), boundary=NOTHING)),
+        (USER, PolicySet(resource=_allow("*"))),
+        (SESSION, PolicySet(resource=_allow({"AWS": ROLE_ARN}))),
+        (SESSION, PolicySet(resource=_allow({"AWS": SESSION_ARN}), session=[NOTHING])),
+        (USER, PolicySet([_allow()], resource=_allow({"AWS": ACCOUNT}), is_cross_account=True)),
+        (Principal.service("sns.amazonaws.com", ACCOUNT), PolicySet(resource=_allow({"Service": "sns.amazonaws.com"}))),
+    ],
+)
+def test_what_is_enough(caller: Principal, policies: PolicySet) -> None:
+    assert _decide(caller, policies).is_allowed
+
+
+def test_a_role_that_a_resource_names_is_still_held_by_its_boundary() -> None:
+    policies = PolicySet(resource=_allow({"AWS": ROLE_ARN}), boundary=NOTHING)
+    assert _decide(SESSION, policies).source is Source.BOUNDARY

@@ -190,3 +190,46 @@ def test_sqs_names_the_first_parameter_that_is_missing() -> None:
 def test_lambda_judges_runtimes_itself() -> None:
     operation = ServiceModels().service("lambda").operation("UpdateFunctionConfiguration")
     operation.validate({"FunctionName": "f", "Runtime": "python99"})
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "text"),
+    [
+        (
+            "CreateUser",
+            {"UserName": "a b", "Path": "x"},
+            "The specified value for path is invalid. "
+            "It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+        ),
+        (
+            "AddUserToGroup",
+            {"UserName": "a b", "GroupName": "g"},
+            "The specified value for userName is invalid. "
+            "It must contain only alphanumeric characters and/or the following: +=,.@_-",
+        ),
+        (
+            "CreateUser",
+            {"UserName": "a " * 40},
+            "1 validation error detected: Value at 'userName' failed to satisfy constraint: "
+            "Member must have length less than or equal to 64",
+        ),
+        (
+            "GetPolicyVersion",
+            {"PolicyArn": "arn:aws:iam::aws:policy/p", "VersionId": "1"},
+            "1 validation error detected: Value at 'versionId' failed to satisfy constraint: "
+            r"Member must satisfy regular expression pattern: v[1-9][0-9]*(\.[A-Za-z0-9-]*)?",
+        ),
+        (
+            "UntagRole",
+            {"RoleName": "r", "TagKeys": ["x" * 129]},
+            "1 validation error detected: Value at 'tagKeys' failed to satisfy constraint: Member must satisfy "
+            "constraint: [Member must have length less than or equal to 128, Member must have length greater than or "
+            r"equal to 1, Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]+, "
+            "Member must not be null]",
+        ),
+    ],
+)
+def test_iam_checks_names_itself_and_repeats_no_values(operation: str, params: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        ServiceModels().service("iam").operation(operation).validate(params)
+    assert (raised.value.code, raised.value.message) == ("ValidationError", text)

@@ -3,13 +3,14 @@
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-vs-inline.html
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudlet.arn import Arn
 from cloudlet.errors import AccessDenied, ValidationError
-from cloudlet.iam import entity_table, policy_table, role_table
+from cloudlet.iam import entity_table, policy_table, role_table, user_table
 from cloudlet.iam.policy_grammar import MalformedPolicy, check_identity_policy
 from cloudlet.iam.policy_table import AWS_ACCOUNT, KIND, ManagedPolicy, PolicyVersion
 from cloudlet.services.iam import limits
@@ -35,7 +36,9 @@ class Usage:
 
 def usage(reader: Reader, account: str) -> Usage:
     """How often each managed policy is used in an account."""
-    return Usage(entity_table.attachment_counts(reader, account), role_table.boundary_counts(reader, account))
+    as_boundary = Counter(role_table.boundary_counts(reader, account))
+    as_boundary.update(user_table.boundary_counts(reader, account))
+    return Usage(entity_table.attachment_counts(reader, account), as_boundary)
 
 
 def check_arn(arn: str) -> None:
@@ -145,24 +148,6 @@ def delete_version(tx: Transaction, account: str, arn: str, version_id: str) -> 
     if version.number == policy.default_version:
         raise DeleteConflict("Cannot delete the default version of a policy.")
     policy_table.delete_version(tx, policy, version.number)
-
-
-def attach(tx: Transaction, account: str, kind: str, key: str, arn: str, quota: tuple[str, int]) -> None:
-    """Attach a policy to an entity, which may have as many as `quota` (its name, its value) says. Raises IamError."""
-    check_arn(arn)
-    policy = policy_table.find(tx, arn)
-    if policy is None or policy.account not in (account, AWS_ACCOUNT):
-        raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
-    entity_table.attach(tx, account, kind, key, arn)
-    name, limit = quota
-    limits.check_quota(name, len(entity_table.attached(tx, account, kind, key, limit=limit + 1)), limit)
-
-
-def detach(tx: Transaction, account: str, kind: str, key: str, arn: str) -> None:
-    """Detach a policy from an entity. Raises NoSuchEntity, ValidationError."""
-    check_arn(arn)
-    if not entity_table.detach(tx, account, kind, key, arn):
-        raise NoSuchEntity(f"Policy {arn} was not found.")
 
 
 def describe(policy: ManagedPolicy, used: Usage) -> dict[str, Any]:

@@ -1,33 +1,29 @@
-"""IAM's operations on managed policies, their versions, their tags, and what they are attached to."""
+"""IAM's operations on managed policies and their versions."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cloudlet.iam import entity_table, policy_table, role_table
+from cloudlet.iam import entity_table, policy_table
 from cloudlet.iam.policy_table import KIND, ManagedPolicy, aws_policies
 from cloudlet.iam.principals import RequestContext
-from cloudlet.iam.role_table import Role
 from cloudlet.services.base import Result, Service, operation
 from cloudlet.services.iam import limits
 from cloudlet.services.iam import policy as policies
-from cloudlet.services.iam import role as roles
 from cloudlet.services.iam import tags as tagging
 from cloudlet.services.iam.policy import Usage
 from cloudlet.services.iam.shapes import page, page_request, tag_list
-from cloudlet.store.base import Reader, Transaction
+from cloudlet.store.base import Reader
 
 if TYPE_CHECKING:
     from types_boto3_iam import type_defs as types
 
-_ROLE_QUOTA = ("PoliciesPerRole", limits.POLICIES_PER_ROLE)
-
 
 class PolicyOperations(Service):
-    """CreatePolicy, AttachRolePolicy and their like."""
+    """CreatePolicy and its like."""
 
     @operation("CreatePolicy")
     async def create_policy(self, context: RequestContext, params: "types.CreatePolicyRequestTypeDef") -> Result:
-        tags = tagging.read_tags(params.get("Tags", ()))
+        tags = tagging.read_tags(KIND, params.get("Tags", ()))
         now = self.platform.clock.now()
         policy = ManagedPolicy(
             context.account,
@@ -135,101 +131,6 @@ class PolicyOperations(Service):
         arn, version_id = params["PolicyArn"], params["VersionId"]
         await self.platform.store.transact(lambda tx: policies.delete_version(tx, context.account, arn, version_id))
         return {}
-
-    # Tags
-
-    @operation("TagPolicy")
-    async def tag_policy(self, context: RequestContext, params: "types.TagPolicyRequestTypeDef") -> Result:
-        tags = tagging.read_tags(params["Tags"])
-
-        def tag(tx: Transaction) -> None:
-            policy = policies.get_own(tx, context.account, params["PolicyArn"])
-            tagging.put(tx, context.account, KIND, policy.key, tags)
-
-        await self.platform.store.transact(tag)
-        return {}
-
-    @operation("UntagPolicy")
-    async def untag_policy(self, context: RequestContext, params: "types.UntagPolicyRequestTypeDef") -> Result:
-        def untag(tx: Transaction) -> None:
-            policy = policies.get_own(tx, context.account, params["PolicyArn"])
-            entity_table.delete_tags(tx, context.account, KIND, policy.key, params["TagKeys"])
-
-        await self.platform.store.transact(untag)
-        return {}
-
-    @operation("ListPolicyTags")
-    async def list_policy_tags(self, context: RequestContext, params: "types.ListPolicyTagsRequestTypeDef") -> Result:
-        after, limit = page_request(params)
-
-        def read(reader: Reader) -> list[tuple[str, str]]:
-            policy = policies.get(reader, context.account, params["PolicyArn"])
-            return entity_table.tags(reader, policy.account, KIND, policy.key, after, limit + 1)
-
-        shown, rest = page(await self.platform.store.read(read), limit, lambda tag: tag[0].lower())
-        return {"Tags": tag_list(shown), **rest}
-
-    # Attachments
-
-    @operation("AttachRolePolicy")
-    async def attach_role_policy(
-        self, context: RequestContext, params: "types.AttachRolePolicyRequestTypeDef"
-    ) -> Result:
-        def attach(tx: Transaction) -> None:
-            role = roles.get(tx, context.account, params["RoleName"])
-            policies.attach(tx, context.account, role_table.KIND, role.key, params["PolicyArn"], _ROLE_QUOTA)
-
-        await self.platform.store.transact(attach)
-        return {}
-
-    @operation("DetachRolePolicy")
-    async def detach_role_policy(
-        self, context: RequestContext, params: "types.DetachRolePolicyRequestTypeDef"
-    ) -> Result:
-        def detach(tx: Transaction) -> None:
-            role = roles.get(tx, context.account, params["RoleName"])
-            policies.detach(tx, context.account, role_table.KIND, role.key, params["PolicyArn"])
-
-        await self.platform.store.transact(detach)
-        return {}
-
-    @operation("ListAttachedRolePolicies")
-    async def list_attached_role_policies(
-        self, context: RequestContext, params: "types.ListAttachedRolePoliciesRequestTypeDef"
-    ) -> Result:
-        after, limit = page_request(params)
-        prefix = params.get("PathPrefix", "/")
-
-        def read(reader: Reader) -> list[str]:
-            role = roles.get(reader, context.account, params["RoleName"])
-            found = entity_table.attached(reader, context.account, role_table.KIND, role.key)
-            return sorted(arn for arn in found if arn > after and arn.partition(":policy")[2].startswith(prefix))
-
-        shown, rest = page(await self.platform.store.read(read), limit, str)
-        attached = [{"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn} for arn in shown]
-        return {"AttachedPolicies": attached, **rest}
-
-    @operation("ListEntitiesForPolicy")
-    async def list_entities_for_policy(
-        self, context: RequestContext, params: "types.ListEntitiesForPolicyRequestTypeDef"
-    ) -> Result:
-        after, limit = page_request(params)
-        used_as, path_prefix = params.get("PolicyUsageFilter"), params.get("PathPrefix", "/")
-
-        def read(reader: Reader) -> dict[str, Role]:
-            policies.get(reader, context.account, params["PolicyArn"])
-            attached, bounded = role_table.using(reader, context.account, params["PolicyArn"])
-            users = [
-                *(attached if used_as != "PermissionsBoundary" else ()),
-                *(bounded if used_as != "PermissionsPolicy" else ()),
-            ]
-            return {role.key: role for role in users if role.path.startswith(path_prefix)}
-
-        found = await self.platform.store.read(read) if params.get("EntityFilter", "Role") == "Role" else {}
-        later = [found[key] for key in sorted(found) if key > after]
-        shown, rest = page(later, limit, lambda role: role.key)
-        listed = [{"RoleName": role.name, "RoleId": role.role_id} for role in shown]
-        return {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": listed, **rest}
 
 
 def _of_aws() -> list[ManagedPolicy]:

@@ -5,23 +5,27 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html
 
 from typing import Any
 
-from cloudlet.iam import entity_table, policy_table, role_table
-from cloudlet.iam.policy_grammar import MalformedPolicy, check_identity_policy
+from cloudlet.iam import access_key_table, entity_table, instance_profile_table, role_table
+from cloudlet.iam.policy_grammar import MalformedPolicy
 from cloudlet.iam.role_table import KIND, Role
 from cloudlet.iam.trust_grammar import check_trust_policy, role_principals
 from cloudlet.services.iam import limits
+from cloudlet.services.iam.boundary import check_boundary, describe_boundary
 from cloudlet.services.iam.errors import (
     DeleteConflict,
     EntityAlreadyExists,
-    LimitExceeded,
     MalformedPolicyDocument,
     NoSuchEntity,
+    UnmodifiableEntity,
 )
 from cloudlet.services.iam.shapes import encoded, moment, tag_list
 from cloudlet.services.iam.tags import put as put_tags
+from cloudlet.services.iam.user import check_no_policies
 from cloudlet.store.base import Reader, Transaction
 
 DEFAULT_MAX_SESSION_S = 3600
+SERVICE_LINKED_PATH = "/aws-service-role/"
+"""Below it are the roles that belong to services."""
 
 
 def get(reader: Reader, account: str, name: str) -> Role:
@@ -37,7 +41,7 @@ def create(tx: Transaction, role: Role, tags: list[tuple[str, str]]) -> None:
     check_trust(tx, role.account, role.trust_policy)
     if role_table.find(tx, role.account, role.name):
         raise EntityAlreadyExists(f"Role with name {role.name} already exists.")
-    check_boundary(tx, role.boundary_arn)
+    check_boundary(tx, role.account, role.boundary_arn)
     limits.check_quota("RolesPerAccount", role_table.count(tx, role.account) + 1, limits.ROLES_PER_ACCOUNT)
     role_table.add(tx, role)
     put_tags(tx, role.account, KIND, role.key, tags)
@@ -58,56 +62,23 @@ def check_trust(reader: Reader, account: str, document: str) -> None:
                 raise MalformedPolicyDocument(f'Invalid principal in policy: "AWS":"{arn}"')
 
 
-def check_boundary(reader: Reader, policy_arn: str | None) -> None:
-    """Raise NoSuchEntity unless this managed policy, if any, can be a permissions boundary."""
-    if policy_arn is not None and policy_table.find(reader, policy_arn) is None:
-        raise NoSuchEntity(f"Scope ARN: {policy_arn} does not exist or is not attachable.")
-
-
-def delete(tx: Transaction, account: str, name: str) -> None:
-    """Forget a role that nothing hangs on but its tags. Raises NoSuchEntity, DeleteConflict."""
-    role = get(tx, account, name)
-    if entity_table.attached(tx, account, KIND, role.key, limit=1):
-        raise DeleteConflict("Cannot delete entity, must detach all policies first.")
-    if entity_table.inline_policies(tx, account, KIND, role.key, limit=1):
-        raise DeleteConflict("Cannot delete entity, must delete policies first.")
-    entity_table.delete_all_tags(tx, account, KIND, role.key)
-    role_table.delete(tx, role)
-
-
-def put_policy(tx: Transaction, account: str, role_name: str, policy_name: str, document: str) -> None:
-    """Keep an inline policy of a role. Raises IamError."""
-    role = get(tx, account, role_name)
-    try:
-        check_identity_policy(document)
-    except MalformedPolicy as error:
-        raise MalformedPolicyDocument(str(error)) from error
-    entity_table.put_inline_policy(tx, account, KIND, role.key, policy_name, document)
-    policies = entity_table.inline_policies(tx, account, KIND, role.key)
-    if sum(limits.size(document) for _, document in policies) > limits.INLINE_POLICIES_CHARACTERS:
-        raise LimitExceeded(
-            f"Maximum policy size of {limits.INLINE_POLICIES_CHARACTERS} bytes exceeded for role {role.name}"
+def check_modifiable(role: Role) -> None:
+    """Raise UnmodifiableEntity for a role that only its service may change."""
+    if role.path.startswith(SERVICE_LINKED_PATH):
+        raise UnmodifiableEntity(
+            f"Cannot perform the operation on the protected role '{role.name}' - this role is only modifiable by AWS"
         )
 
 
-def get_policy(reader: Reader, account: str, role_name: str, policy_name: str) -> tuple[str, str, str]:
-    """An inline policy of a role: the role's name, the policy's, and its document. Raises NoSuchEntity."""
-    role = get(reader, account, role_name)
-    found = entity_table.inline_policy(reader, account, KIND, role.key, policy_name)
-    if found is None:
-        raise _no_policy(policy_name)
-    return role.name, *found
-
-
-def delete_policy(tx: Transaction, account: str, role_name: str, policy_name: str) -> None:
-    """Forget an inline policy of a role. Raises NoSuchEntity."""
-    role = get(tx, account, role_name)
-    if not entity_table.delete_inline_policy(tx, account, KIND, role.key, policy_name):
-        raise _no_policy(policy_name)
-
-
-def _no_policy(name: str) -> NoSuchEntity:
-    return NoSuchEntity(f"The role policy with name {name} cannot be found.")
+def delete(tx: Transaction, account: str, name: str) -> None:
+    """Forget a role that nothing hangs on but its tags. Raises NoSuchEntity, DeleteConflict, UnmodifiableEntity."""
+    role = get(tx, account, name)
+    check_modifiable(role)
+    if instance_profile_table.of_role(tx, account, role.key, limit=1):
+        raise DeleteConflict("Cannot delete entity, must remove roles from instance profile first.")
+    check_no_policies(tx, account, KIND, role.key)
+    entity_table.delete_all_tags(tx, account, KIND, role.key)
+    role_table.delete(tx, role)
 
 
 def describe(role: Role) -> dict[str, Any]:
@@ -122,21 +93,29 @@ def describe(role: Role) -> dict[str, Any]:
     }
 
 
+def describe_with_description(role: Role) -> dict[str, Any]:
+    """A role as the answer to the change of its description has it."""
+    return describe(role) | ({} if role.description is None else {"Description": role.description})
+
+
 def describe_listed(role: Role) -> dict[str, Any]:
     """A role as lists have it: without its tags, boundary and last use, as AWS says."""
-    described = describe(role) | {"MaxSessionDuration": role.max_session_s}
-    return described if role.description is None else described | {"Description": role.description}
+    return describe_with_description(role) | {"MaxSessionDuration": role.max_session_s}
 
 
-def describe_whole(role: Role, tags: list[tuple[str, str]]) -> dict[str, Any]:
-    """All of a role. When it was last used is not tracked yet, which is what an empty RoleLastUsed means."""
-    return describe_listed(role) | describe_extras(role, tags) | {"RoleLastUsed": {}}
+def describe_whole(reader: Reader, role: Role) -> dict[str, Any]:
+    """All of a role."""
+    tags = entity_table.tags(reader, role.account, KIND, role.key)
+    return describe_listed(role) | describe_extras(role, tags) | {"RoleLastUsed": describe_use(reader, role)}
+
+
+def describe_use(reader: Reader, role: Role) -> dict[str, Any]:
+    """When a role was last used; empty when it was not."""
+    use = access_key_table.last_use(reader, role.role_id)
+    return {} if use is None else {"LastUsedDate": moment(use.used), "Region": use.region}
 
 
 def describe_extras(role: Role, tags: list[tuple[str, str]]) -> dict[str, Any]:
     """The tags and the boundary, where there are some."""
     extras: dict[str, Any] = {"Tags": tag_list(tags)} if tags else {}
-    if role.boundary_arn is not None:
-        boundary = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": role.boundary_arn}
-        extras["PermissionsBoundary"] = boundary
-    return extras
+    return extras | describe_boundary(role.boundary_arn)

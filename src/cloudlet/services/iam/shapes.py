@@ -28,6 +28,11 @@ def tag_list(tags: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"Key": name, "Value": value} for name, value in tags]
 
 
+def attached_list(arns: Sequence[str]) -> list[dict[str, str]]:
+    """Managed policies that are attached to something."""
+    return [{"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn} for arn in arns]
+
+
 def page_request(params: Mapping[str, Any]) -> tuple[str, int]:
     """Where a list goes on (empty for its start), and how many items a page of it has."""
     marker = params.get("Marker", "")

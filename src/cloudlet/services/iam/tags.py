@@ -9,11 +9,13 @@ from cloudlet.services.iam.limits import TAGS_PER_ENTITY
 from cloudlet.store.base import Transaction
 
 
-def read_tags(tags: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """The names and values of a request's tags. Raises InvalidInput."""
+def read_tags(kind: str, tags: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The names and values of a request's tags for an entity of this kind. Raises InvalidInput."""
     pairs = [(tag["Key"], tag["Value"]) for tag in tags]
-    if len({name.lower() for name, _ in pairs}) != len(pairs):
-        raise InvalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    if len({entity_table.tag_key(kind, name) for name, _ in pairs}) != len(pairs):
+        caseless = entity_table.tag_key(kind, "A") == "a"
+        hint = " Please note that Tag keys are case insensitive." if caseless else ""
+        raise InvalidInput(f"Duplicate tag keys found.{hint}")
     if reserved := [name for name, _ in pairs if name.lower().startswith("aws:")]:
         raise InvalidInput(f"Tag keys that start with aws: are reserved: {', '.join(reserved)}")
     return pairs

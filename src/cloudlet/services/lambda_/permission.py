@@ -70,6 +70,11 @@ def policy(reader: Reader, ref: FunctionRef) -> tuple[str, str]:
     return _document(statements), _revision(reader, ref)
 
 
+def document(reader: Reader, ref: FunctionRef) -> str:
+    """The policy as JSON, whether it says something or not, and whether the function is there or not."""
+    return _document(tables.statements(reader, ref, ref.qualifier or LATEST))
+
+
 def _document(statements: list[str]) -> str:
     return f'{{"Version":"2012-10-17","Id":"default","Statement":[{",".join(statements)}]}}'
 

@@ -2,7 +2,9 @@
 
 import asyncio
 
+from cloudlet.arn import Arn
 from cloudlet.delivery.engine import Engine
+from cloudlet.iam.facts import ResourceFacts
 from cloudlet.services.base import BodyLimit, Platform, RouteHandler
 from cloudlet.services.lambda_ import limits
 from cloudlet.services.lambda_.access_operations import AccessOperations
@@ -11,6 +13,7 @@ from cloudlet.services.lambda_.code_urls import ROUTE, CodeUrls
 from cloudlet.services.lambda_.default_operations import DefaultOperations
 from cloudlet.services.lambda_.engines import Compute, Limits, Logged, Prepare, RuntimeFinder
 from cloudlet.services.lambda_.errors import RequestEntityTooLarge
+from cloudlet.services.lambda_.facts import function_facts
 from cloudlet.services.lambda_.function_operations import FunctionOperations
 from cloudlet.services.lambda_.invocation import Invoker, too_large
 from cloudlet.services.lambda_.invoke_operations import InvokeOperations
@@ -57,6 +60,11 @@ class LambdaService(FunctionOperations, InvokeOperations, AccessOperations, Defa
         routes = Routes(platform.store, platform.clock, self.activation, self.changes)
         asynchronous = Asynchronous(platform, engine, compute, routes, logged)
         self.invoker = Invoker(platform, compute, routes, asynchronous)
+
+    async def facts(self, resource: Arn) -> ResourceFacts | None:
+        if not resource.resource.startswith("function:"):
+            return None
+        return await self.platform.store.read(lambda reader: function_facts(reader, resource))
 
     def routes(self) -> dict[str, RouteHandler]:
         return {ROUTE: self.code_urls.serve}

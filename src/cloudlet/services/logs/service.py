@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
+from cloudlet.arn import Arn
+from cloudlet.iam.facts import ResourceFacts
 from cloudlet.services.logs import kept_tables, tables
 from cloudlet.services.logs.chunks import InputEvent
 from cloudlet.services.logs.ingestion import Entry, append_entries, batch_of_platform
+from cloudlet.services.logs.kept_tables import find_tags
 from cloudlet.services.logs.operations.destinations import DestinationOperations
 from cloudlet.services.logs.operations.events import EventOperations
 from cloudlet.services.logs.operations.groups import GroupOperations
@@ -14,6 +17,7 @@ from cloudlet.services.logs.operations.query_definitions import QueryDefinitionO
 from cloudlet.services.logs.operations.streams import StreamOperations
 from cloudlet.services.logs.operations.tags import TagOperations
 from cloudlet.services.logs.operations.unmade import UnmadeOperations
+from cloudlet.services.logs.tables import Place
 
 
 class LogsService(
@@ -32,6 +36,12 @@ class LogsService(
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         self.upkeep.start(tasks)
+
+    async def facts(self, resource: Arn) -> ResourceFacts | None:
+        """The tags of a log group, or of whatever else has tags."""
+        group, _, _ = str(resource).partition(":log-stream:")
+        place = Place(resource.account, resource.region)
+        return ResourceFacts(tags=await self.platform.store.read(lambda reader: find_tags(reader, place, group)))
 
     async def append(self, entries: Sequence[tuple[str, str, str, str, Sequence[InputEvent]]]) -> None:
         """Store what parts of the platform log, in one transaction; when this returns, it is on disk.

@@ -5,13 +5,11 @@ Lambda may assume a role that does not exist, because those who try functions ou
 what a role without policies can.
 """
 
-import base64
-from hashlib import sha256
-
 from cloudlet.arn import Arn
 from cloudlet.config import Config
 from cloudlet.errors import ValidationError
 from cloudlet.iam import role_table
+from cloudlet.iam.imagined import imagined_role_id
 from cloudlet.iam.principals import Principal
 from cloudlet.iam.role_table import Role
 from cloudlet.services.sts.session import DEFAULT_DURATION_S
@@ -41,6 +39,4 @@ def imagined(arn: Arn, caller: Principal, config: Config) -> Role | None:
     if config.auth != "dev" or caller.source_service != LAMBDA or caller.account != arn.account or not is_role:
         return None
     path, _, name = arn.resource.removeprefix("role").rpartition("/")
-    digest = sha256(str(arn).encode()).digest()
-    role_id = f"AROA{base64.b32encode(digest).decode()[:17]}"
-    return Role(arn.account, name, f"{path}/", role_id, "", None, DEFAULT_DURATION_S, None, 0.0)
+    return Role(arn.account, name, f"{path}/", imagined_role_id(str(arn)), "", None, DEFAULT_DURATION_S, None, 0.0)

@@ -117,8 +117,13 @@ def duration_s(requested_s: int | None, role: Role, caller: Principal) -> int:
     return requested_s
 
 
-def principal(role: Role, session_name: str, narrowing: Narrowing) -> Principal:
-    """Who bears the credentials of a session of `role`."""
+def principal(
+    role: Role,
+    session_name: str,
+    narrowing: Narrowing,
+    federation: tuple[tuple[str, tuple[str, ...]], ...] = (),
+) -> Principal:
+    """Who bears the credentials of a session of `role`; `federation` are the keys that a provider vouches for."""
     return Principal(
         "assumed-role",
         role.account,
@@ -130,4 +135,5 @@ def principal(role: Role, session_name: str, narrowing: Narrowing) -> Principal:
         session_tags=narrowing.tags,
         transitive_tag_keys=narrowing.transitive_tag_keys,
         source_identity=narrowing.source_identity,
+        federation=federation,
     )

@@ -1,0 +1,47 @@
+"""Where AWS's service authorisation reference and its operations differ. The one table of exceptions.
+
+An operation means the action of its own name, unless this table says otherwise.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+PREFIXES: Mapping[str, str] = {
+    "apigatewayv2": "apigateway",
+    "cognito-idp": "cognito-idp",
+    "efs": "elasticfilesystem",
+    "resourcegroupstaggingapi": "tag",
+    "stepfunctions": "states",
+}
+"""botocore's name of a service -> the prefix of its actions, where the two are not the same."""
+
+OPERATIONS: Mapping[tuple[str, str], str] = {
+    ("lambda", "Invoke"): "lambda:InvokeFunction",
+    ("lambda", "InvokeWithResponseStream"): "lambda:InvokeFunction",
+    ("lambda", "GetLayerVersionByArn"): "lambda:GetLayerVersion",
+    ("sqs", "ChangeMessageVisibilityBatch"): "sqs:ChangeMessageVisibility",
+    ("sqs", "DeleteMessageBatch"): "sqs:DeleteMessage",
+    ("sqs", "SendMessageBatch"): "sqs:SendMessage",
+    ("sns", "PublishBatch"): "sns:Publish",
+}
+"""(service, operation) -> the action that it means."""
+
+UNRESTRICTED = frozenset(
+    {
+        ("sts", "GetCallerIdentity"),
+        ("sts", "GetSessionToken"),
+        ("sts", "AssumeRoleWithWebIdentity"),
+        ("sts", "AssumeRoleWithSAML"),
+    }
+)
+"""Operations that need no permission: AWS answers them to whoever has credentials, or decides by the trust policy."""
+
+ACTIONS: Mapping[str, Mapping[str, Any]] = {}
+"""Actions that the reference lacks: prefix -> name -> [level, resource types, keys, needs]."""
+
+UNEXPLAINED = frozenset({"sts:AssumeRole"})
+"""Actions whose refusal does not say which kind of policy did not allow."""
+
+POLICY_SPEAKS_OF: Mapping[str, str] = {"iam": "sts"}
+"""A service's prefix -> that of the actions which the policies on its resources are about, where it is another one: a
+role's trust policy says who may assume it."""

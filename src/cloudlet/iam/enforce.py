@@ -1,0 +1,186 @@
+"""The authoriser that enforces policies: for every operation of every service, the same code.
+
+```
+operation --action_of--> action --naming--> resources        (access-data.json, corrections, naming/)
+caller    --granted----> identity, boundary, session         (kept compiled until IAM changes)
+resource  --facts------> its policy, its tags                (asked of its service)
+                                   |
+                               evaluate --> go on, or AccessDenied with AWS's text
+```
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cloudlet.arn import Arn
+from cloudlet.clock import Clock
+from cloudlet.errors import AccessDenied
+from cloudlet.iam.compiled import CompiledPolicy, compiled
+from cloudlet.iam.context_keys import Keys, global_keys, request_keys, resource_keys, time_keys
+from cloudlet.iam.corrections import POLICY_SPEAKS_OF, UNEXPLAINED, UNRESTRICTED
+from cloudlet.iam.evaluate import Decision, PolicySet, Source, evaluate
+from cloudlet.iam.facts import FactSource, ResourceFacts
+from cloudlet.iam.granted import Granted, GrantedPolicies
+from cloudlet.iam.organisation import Membership, Memberships
+from cloudlet.iam.policy import PolicyError
+from cloudlet.iam.principals import Principal, RequestContext
+from cloudlet.iam.request import AccessRequest
+from cloudlet.iam.requirements import PASS_ROLE, Requirement, action_of, requirements
+from cloudlet.store.base import Store
+
+_NOTHING = ResourceFacts()
+_NO_GRANTS = Granted((), None, None, {})
+
+
+class PolicyAuthorizer:
+    """Decides by policies. One per node."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._granted = GrantedPolicies(store)
+        self._memberships = Memberships(store)
+        self._sources: dict[str, FactSource] = {}
+
+    def know(self, prefix: str, source: FactSource) -> None:
+        """Ask `source` about resources whose ARNs name the service `prefix`."""
+        self._sources[prefix] = source
+
+    def forget(self) -> None:
+        """The store was emptied."""
+        self._granted.forget()
+        self._memberships.forget()
+
+    async def authorize(self, context: RequestContext, params: Mapping[str, Any]) -> None:
+        """Return when `context.principal` may call `context.operation` with `params`; raise AccessDenied when not."""
+        principal = context.principal
+        if (context.service, context.operation) in UNRESTRICTED:
+            return
+        membership = await self._memberships.of(principal.account)
+        if membership.keys and principal.kind not in ("service", "anonymous"):
+            context.principal_keys = membership.keys
+        is_root = principal.kind == "root" and not membership.levels
+        if is_root and not _names_other_account(params, principal.account):
+            return
+        found = action_of(context.service, context.operation)
+        if found is None:
+            if principal.kind in ("root", "service"):
+                return
+            name = f"{context.service}:{context.operation}"
+            raise AccessDenied(f"User: {principal.arn} is not authorized to perform: {name}")
+        needed = await self._store.read(lambda reader: requirements(context, found, params, reader))
+        granted = _NO_GRANTS if principal.kind == "service" else await self._granted.of(principal)
+        keys = self._keys(context, params, granted)
+        for requirement in needed:
+            decision = await self._decide(context, requirement, granted, membership, keys)
+            if decision is not None and not decision.is_allowed:
+                raise AccessDenied(refusal_text(principal, requirement, decision))
+
+    async def decide(
+        self, context: RequestContext, requirement: Requirement, params: Mapping[str, Any]
+    ) -> Decision | None:
+        """The decision on one requirement, with what led to it; None where no policy is asked (see `_decide`)."""
+        granted = await self._granted.of(context.principal)
+        membership = await self._memberships.of(context.principal.account)
+        context.principal_keys = membership.keys
+        keys = self._keys(context, params, granted)
+        return await self._decide(context, requirement, granted, membership, keys)
+
+    def _keys(self, context: RequestContext, params: Mapping[str, Any], granted: Granted) -> Keys:
+        tags: Keys = {f"aws:principaltag/{name.lower()}": (value,) for name, value in granted.tags.items()}
+        return tags | global_keys(context) | time_keys(self._clock.now()) | request_keys(params)
+
+    async def _decide(
+        self,
+        context: RequestContext,
+        requirement: Requirement,
+        granted: Granted,
+        membership: Membership,
+        keys: Keys,
+    ) -> Decision | None:
+        """None for a part of the platform at work on what has no policy of its own: a function's log, a role's name."""
+        principal, resource = context.principal, requirement.resource[0]
+        prefix = (resource.split(":")[2:3] or [""])[0]
+        facts = await self._facts(resource)
+        has_policy = facts.policy is not None and _speaks_of(prefix, requirement.action)
+        if principal.kind == "service" and not has_policy:
+            return None
+        account = _account(resource) or principal.account
+        own_keys = {**keys, **requirement.keys, **resource_keys(account, facts.tags, prefix)}
+        is_cross_account = account != principal.account and requirement.action != PASS_ROLE
+        policies = PolicySet(
+            granted.identity,
+            _resource_policy(facts) if has_policy else None,
+            granted.boundary,
+            granted.session,
+            membership.levels_for(principal),
+            is_cross_account=is_cross_account and principal.kind != "service",
+        )
+        return _evaluated(principal, requirement, own_keys, policies)
+
+    async def _facts(self, resource: str) -> ResourceFacts:
+        if not resource.startswith("arn:"):
+            return _NOTHING
+        try:
+            arn = Arn.parse(resource)
+        except ValueError:
+            return _NOTHING
+        source = self._sources.get(arn.service)
+        return (await source.facts(arn) if source is not None else None) or _NOTHING
+
+
+def _evaluated(
+    principal: Principal, requirement: Requirement, keys: Mapping[str, Sequence[str]], policies: PolicySet
+) -> Decision:
+    """The decision over all spellings of the resource: one that is denied is denied, one that is allowed is enough."""
+    decisions = []
+    for spelling in requirement.resource:
+        decision = evaluate(AccessRequest(principal, requirement.action, spelling, keys), policies)
+        if decision.is_explicit_deny:
+            return decision
+        decisions.append(decision)
+    return next((decision for decision in decisions if decision.is_allowed), decisions[0])
+
+
+def refusal_text(principal: Principal, requirement: Requirement, decision: Decision) -> str:
+    """AWS's words for a call that is denied.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    """
+    action, resource = requirement.action, requirement.resource[0]
+    text = f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource}"
+    if action in UNEXPLAINED or decision.source is None:
+        return text
+    kind = decision.source.value
+    article = "an" if kind[0] in "aeiou" else "a"
+    if decision.is_explicit_deny:
+        return f"{text} with an explicit deny in {article} {kind}"
+    return f"{text} because no {kind} allows the {action} action"
+
+
+def _resource_policy(facts: ResourceFacts) -> CompiledPolicy | None:
+    if facts.policy is None:
+        return None
+    try:
+        return compiled(facts.policy, Source.RESOURCE.value)
+    except PolicyError:
+        return None
+
+
+def _speaks_of(prefix: str, action: str) -> bool:
+    """True when a policy on a resource of the service `prefix` is one about `action`."""
+    return action.startswith(f"{POLICY_SPEAKS_OF.get(prefix, prefix)}:")
+
+
+def _account(resource: str) -> str:
+    """Whose resource it is; empty for nobody's: any resource, or one of AWS's own."""
+    parts = resource.split(":", 5)
+    return parts[4] if len(parts) == 6 and parts[4] != "aws" else ""
+
+
+def _names_other_account(params: Mapping[str, Any], account: str) -> bool:
+    """True when a request may be about another account's resource; if not, there is nothing to ask for a root."""
+    return any(
+        isinstance(value, str) and value[:4] == "arn:" and _account(value) not in ("", account)
+        for value in params.values()
+    )

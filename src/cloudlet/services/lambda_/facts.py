@@ -1,0 +1,18 @@
+"""What decisions on permissions ask of Lambda: a function's policy and its tags."""
+
+from cloudlet.arn import Arn
+from cloudlet.iam.facts import ResourceFacts
+from cloudlet.services.lambda_ import tables, tagging
+from cloudlet.services.lambda_.names import FunctionRef
+from cloudlet.services.lambda_.permission import document
+from cloudlet.store.base import Reader
+
+
+def function_facts(reader: Reader, resource: Arn) -> ResourceFacts | None:
+    """The facts of a function, version or alias. One without a policy grants nothing, to services either."""
+    _, _, name = resource.resource.partition(":")
+    name, _, qualifier = name.partition(":")
+    ref = FunctionRef(resource.account, resource.region, name, qualifier)
+    if tables.function(reader, ref) is None:
+        return None
+    return ResourceFacts(document(reader, ref), tagging.read(reader, ref.qualified("")))

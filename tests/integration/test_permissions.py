@@ -1,0 +1,240 @@
+"""Policies are enforced on every operation, over HTTP and on calls from inside alike."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cloudlet.errors import AccessDenied, ServiceError
+from cloudlet.iam.corrections import UNRESTRICTED
+from cloudlet.iam.principals import Principal, RequestContext
+from cloudlet.iam.requirements import action_of
+from cloudlet.services.base import Service
+from cloudlet.services.iam import IamService
+from cloudlet.services.lambda_.service import LambdaService
+from cloudlet.services.logs.service import LogsService
+from cloudlet.services.organizations import OrganizationsService
+from cloudlet.services.sts import StsService
+from tests.support.nodes import MakeClient, NodeInThread, fresh_account
+
+SERVICES: tuple[type[Service], ...] = (IamService, LambdaService, LogsService, OrganizationsService, StsService)
+REGION = "us-east-1"
+Json = dict[str, Any]
+
+
+def _operations(service: type[Service]) -> Iterator[str]:
+    for cls in service.__mro__:
+        for value in vars(cls).values():
+            if name := getattr(value, "__dict__", {}).get("operation"):
+                yield name
+
+
+OPERATIONS = [(service.name, name) for service in SERVICES for name in sorted(set(_operations(service)))]
+RESTRICTED = [one for one in OPERATIONS if one not in UNRESTRICTED]
+
+
+def document(*statements: Json) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> str:
+    return document({"Effect": "Allow", "Action": action, "Resource": resource, **more})
+
+
+class Role:
+    """A role, the keys of a session of it, and what it is granted."""
+
+    def __init__(self, client: MakeClient, account: str, name: str = "worker", **session: Any) -> None:
+        self._client, self.name = client, name
+        self.iam = client("iam")
+        trust = document({"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"})
+        made = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
+        self.arn, self.role_id = made["Arn"], made["RoleId"]
+        self.account = account
+        self.assume(**session)
+
+    def assume(self, **session: Any) -> None:
+        answer = self._client("sts").assume_role(RoleArn=self.arn, RoleSessionName="me", **session)
+        issued = answer["Credentials"]
+        self.session_arn = answer["AssumedRoleUser"]["Arn"]
+        self.keys = {
+            "keys": (issued["AccessKeyId"], issued["SecretAccessKey"]),
+            "token": issued["SessionToken"],
+        }
+
+    def grant(self, policy: str, name: str = "granted") -> None:
+        self.iam.put_role_policy(RoleName=self.name, PolicyName=name, PolicyDocument=policy)
+
+    def client(self, service: str, **options: Any) -> Any:
+        return self._client(service, **self.keys, **options)
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(
+            "assumed-role", self.account, self.session_arn, f"{self.role_id}:me", role_arn=self.arn, token_issued=1.0
+        )
+
+
+@pytest.fixture
+def role(client: MakeClient, account: str) -> Role:
+    return Role(client, account)
+
+
+def refused(call: Any, **params: Any) -> str:
+    """The text with which a call is denied."""
+    with pytest.raises(ClientError) as caught:
+        call(**params)
+    assert caught.value.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException")
+    return str(caught.value.response["Error"]["Message"])
+
+
+def _call(node: NodeInThread, principal: Principal, service: str, operation: str) -> ServiceError | None:
+    """What a call without parameters ends with."""
+    context = RequestContext(principal, REGION, "request")
+    try:
+        node.call(node.node.platform.calls.call(context, service, operation, {}))
+    except ServiceError as error:
+        return error
+    except (KeyError, LookupError):
+        return None
+    return None
+
+
+def test_every_operation_means_an_action_that_aws_knows() -> None:
+    unknown = [f"{service}:{name}" for service, name in RESTRICTED if action_of(service, name) is None]
+    assert unknown == []
+
+
+def test_without_a_permission_every_operation_is_denied(node: NodeInThread, role: Role) -> None:
+    for service, name in RESTRICTED:
+        assert isinstance(_call(node, role.principal, service, name), AccessDenied), f"{service}:{name}"
+
+
+def test_with_exactly_its_action_every_operation_passes(node: NodeInThread, role: Role) -> None:
+    for service, name in RESTRICTED:
+        found = action_of(service, name)
+        assert found is not None
+        role.grant(allow(found[0].name))
+        outcome = _call(node, role.principal, service, name)
+        denied = isinstance(outcome, AccessDenied) and "not authorized" in outcome.message
+        assert not denied, f"{service}:{name}: {outcome}"
+
+
+def test_a_refusal_reads_as_on_aws(client: MakeClient, role: Role, account: str) -> None:
+    text = refused(role.client("logs").create_log_group, logGroupName="g")
+    group = f"arn:aws:logs:{REGION}:{account}:log-group:g:log-stream:"
+    assert text == (
+        f"User: {role.session_arn} is not authorized to perform: logs:CreateLogGroup on resource: {group} "
+        "because no identity-based policy allows the logs:CreateLogGroup action"
+    )
+    role.grant(allow("*"))
+    role.grant(document({"Effect": "Deny", "Action": "logs:Create*", "Resource": "*"}), "no-logs")
+    assert refused(role.client("logs").create_log_group, logGroupName="g").endswith(
+        f"on resource: {group} with an explicit deny in an identity-based policy"
+    )
+    assert client("logs").describe_log_groups()["logGroups"] == []
+
+
+def test_a_grant_counts_at_once_and_so_does_its_end(role: Role) -> None:
+    logs = role.client("logs")
+    refused(logs.describe_log_groups)
+    role.grant(allow("logs:DescribeLogGroups"))
+    logs.describe_log_groups()
+    role.iam.delete_role_policy(RoleName=role.name, PolicyName="granted")
+    refused(logs.describe_log_groups)
+    role.iam.attach_role_policy(
+        RoleName=role.name, PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    )
+    logs.create_log_group(logGroupName="g")
+    refused(logs.describe_log_groups)
+
+
+def test_resources_are_told_apart(role: Role, account: str) -> None:
+    role.grant(allow(["logs:CreateLogGroup", "logs:CreateLogStream"], f"arn:aws:logs:*:{account}:log-group:/mine/*"))
+    logs = role.client("logs")
+    logs.create_log_group(logGroupName="/mine/a")
+    logs.create_log_stream(logGroupName="/mine/a", logStreamName="s")
+    refused(logs.create_log_group, logGroupName="/other/a")
+    refused(role.client("logs", region="eu-west-1").describe_log_groups)
+
+
+def test_a_session_policy_narrows(client: MakeClient, role: Role) -> None:
+    role.grant(allow("logs:*"))
+    role.assume(Policy=allow("logs:DescribeLogGroups"))
+    role.client("logs").describe_log_groups()
+    text = refused(role.client("logs").create_log_group, logGroupName="g")
+    assert text.endswith("because no session policy allows the logs:CreateLogGroup action")
+
+
+def test_a_boundary_narrows(client: MakeClient, role: Role) -> None:
+    role.grant(allow("logs:*"))
+    boundary = client("iam").create_policy(PolicyName="edge", PolicyDocument=allow("logs:DescribeLogGroups"))
+    client("iam").put_role_permissions_boundary(RoleName=role.name, PermissionsBoundary=boundary["Policy"]["Arn"])
+    role.client("logs").describe_log_groups()
+    text = refused(role.client("logs").create_log_group, logGroupName="g")
+    assert text.endswith("because no permissions boundary allows the logs:CreateLogGroup action")
+
+
+def test_tags_of_the_request_and_the_resource_count(client: MakeClient, role: Role) -> None:
+    role.grant(allow("logs:CreateLogGroup", Condition={"StringEquals": {"aws:RequestTag/team": "red"}}))
+    role.grant(allow("logs:DeleteLogGroup", Condition={"StringEquals": {"aws:ResourceTag/team": "red"}}), "delete")
+    logs = role.client("logs")
+    refused(logs.create_log_group, logGroupName="g", tags={"team": "blue"})
+    logs.create_log_group(logGroupName="g", tags={"team": "red"})
+    client("logs").create_log_group(logGroupName="blue", tags={"team": "blue"})
+    refused(logs.delete_log_group, logGroupName="blue")
+    logs.delete_log_group(logGroupName="g")
+
+
+def test_a_role_is_handed_over_only_by_who_may_pass_it(role: Role, account: str) -> None:
+    functions = role.client("lambda")
+    request = {
+        "FunctionName": "f",
+        "Runtime": "python3.11",
+        "Handler": "app.handler",
+        "Role": f"arn:aws:iam::{account}:role/worker",
+        "Code": {"ZipFile": b"no zip"},
+    }
+    role.grant(allow("lambda:*"))
+    text = refused(functions.create_function, **request)
+    assert f"iam:PassRole on resource: arn:aws:iam::{account}:role/worker because no identity-based policy" in text
+    role.grant(allow("iam:PassRole", Condition={"StringEquals": {"iam:PassedToService": "ecs.amazonaws.com"}}), "pass")
+    refused(functions.create_function, **request)
+    role.grant(
+        allow("iam:PassRole", Condition={"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}), "pass"
+    )
+    with pytest.raises(functions.exceptions.InvalidParameterValueException):
+        functions.create_function(**request)
+
+
+def test_another_accounts_role_needs_both_sides(client: MakeClient, account: str) -> None:
+    other = fresh_account()
+    caller = Role(client, account, "caller")
+    trust = document({"Effect": "Allow", "Principal": {"AWS": caller.arn}, "Action": "sts:AssumeRole"})
+    there = client("iam", account=other).create_role(RoleName="guest", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    sts = caller.client("sts")
+    refused(sts.assume_role, RoleArn=there, RoleSessionName="me")
+    caller.grant(allow("sts:AssumeRole", there))
+    answer = sts.assume_role(RoleArn=there, RoleSessionName="me")
+    assert answer["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{other}:assumed-role/guest/me"
+    nobody = document(
+        {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{other}:root"}, "Action": "sts:AssumeRole"}
+    )
+    client("iam", account=other).update_assume_role_policy(RoleName="guest", PolicyDocument=nobody)
+    refused(sts.assume_role, RoleArn=there, RoleSessionName="me")
+
+
+def test_a_deleted_roles_session_may_nothing_even_when_the_name_comes_back(client: MakeClient, role: Role) -> None:
+    role.grant(allow("logs:*"))
+    role.client("logs").describe_log_groups()
+    role.iam.delete_role_policy(RoleName=role.name, PolicyName="granted")
+    role.iam.delete_role(RoleName=role.name)
+    again = role.iam.create_role(
+        RoleName=role.name,
+        AssumeRolePolicyDocument=document({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}),
+    )
+    assert again["Role"]["Arn"] == role.arn
+    role.grant(allow("logs:*"))
+    refused(role.client("logs").describe_log_groups)
