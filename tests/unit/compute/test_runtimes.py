@@ -205,6 +205,19 @@ class TestPreparation:
         assert "awslambdaric==" in str(error.value)
         assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
 
+    async def test_a_folder_that_cannot_be_written_is_told(self, tmp_path: Path, own: Interpreter) -> None:
+        (tmp_path / "file").write_text("")
+        runtimes = Runtimes(tmp_path / "file" / "runtimes", interpreters={own.name: own})
+        with pytest.raises(RuntimeMissing, match=f"{own.name} could not be prepared in .*Not a directory"):
+            await runtimes.prepare(own.name)
+
+    async def test_an_index_that_does_not_answer_in_time_is_told(
+        self, tmp_path: Path, own: Interpreter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(preparation, "_PIP_TIMEOUT_S", 0.0)
+        with pytest.raises(RuntimeMissing, match="no answer within 0 s"):
+            await Runtimes(tmp_path, interpreters={own.name: own}).prepare(own.name)
+
     def test_every_version_has_pinned_packages(self) -> None:
         for minor in range(9, 15):
             pinned = preparation.requirements(interpreter(f"3.{minor}.0"))

@@ -82,23 +82,32 @@ def is_prepared(interpreter: Interpreter, folder: Path) -> bool:
 def prepare(interpreter: Interpreter, folder: Path, progress: Progress) -> None:
     """Make `folder`, unless it is there. Takes 5 to 20 s and needs the package index (or a configured mirror).
 
-    Raises RuntimeMissing when the packages cannot be had, with the command that mends it.
+    Raises RuntimeMissing when the packages cannot be had, or not be kept, with the command that mends it.
     """
     if is_prepared(interpreter, folder):
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(folder.parent / f".{folder.name}.lock"):
-        if is_prepared(interpreter, folder):
-            return
-        progress(f"Preparing the runtime {folder.name} (Python {interpreter.version}): runtime client and boto3")
-        building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            _install(interpreter, building)
-            _finish(interpreter, building)
-            _replace(building, folder)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
-        progress(f"The runtime {folder.name} is ready")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(folder.parent / f".{folder.name}.lock"):
+            if not is_prepared(interpreter, folder):
+                _build(interpreter, folder, progress)
+    except OSError as error:
+        raise RuntimeMissing(
+            f"The runtime {folder.name} could not be prepared in {folder.parent}: {error}. As a user who can write "
+            f"there, run: cloudlet runtimes prepare {folder.name}."
+        ) from error
+
+
+def _build(interpreter: Interpreter, folder: Path, progress: Progress) -> None:
+    progress(f"Preparing the runtime {folder.name} (Python {interpreter.version}): runtime client and boto3")
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _install(interpreter, building)
+        _finish(interpreter, building)
+        _replace(building, folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    progress(f"The runtime {folder.name} is ready")
 
 
 @contextmanager
@@ -119,10 +128,10 @@ def _install(interpreter: Interpreter, target: Path) -> None:
     ]
     failures = []
     for command in attempts:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, check=False)
-        if result.returncode == 0:
+        failure = _failure(command)
+        if failure is None:
             return
-        failures.append(f"{command[0]}: {_last_error(result.stderr)}")
+        failures.append(f"{command[0]}: {failure}")
         for child in target.iterdir():
             shutil.rmtree(child) if child.is_dir() else child.unlink()
     raise RuntimeMissing(
@@ -130,6 +139,15 @@ def _install(interpreter: Interpreter, target: Path) -> None:
         f"With access to a package index, run: cloudlet runtimes prepare {interpreter.name}. "
         f"It needs: {', '.join(pinned)}. ({'; '.join(failures)})"
     )
+
+
+def _failure(command: list[str]) -> str | None:
+    """Run it; None when it has done its work, and else why it has not."""
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return f"no answer within {_PIP_TIMEOUT_S:.0f} s"
+    return None if result.returncode == 0 else _last_error(result.stderr)
 
 
 def _last_error(text: str) -> str:
