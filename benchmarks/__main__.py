@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import cloudlet
-from benchmarks import endpoints, store
+from benchmarks import authentication, authorization, endpoints, store
 from benchmarks.cases import CASES, Case, Figures
 
 Maker = Callable[[], AbstractContextManager[endpoints.Endpoint]]
@@ -52,9 +52,10 @@ def main() -> None:
         f"Python {platform.python_version()}; medians of {options.rounds} rounds"
     )
     console.print(_table(medians))
-    if not options.only or "store" in options.only.split(","):
-        for row in store.run():
-            console.print(f"{row[0]:44}{row[1]}")
+    for part in (store, authentication, authorization):
+        if not options.only or part.__name__.rpartition(".")[2] in options.only.split(","):
+            for name, value in part.run():
+                console.print(f"{name:44}{value}")
 
 
 def _measure(maker: Maker, cases: list[Case]) -> tuple[str, Figures]:
