@@ -272,6 +272,45 @@ class TestBoto:
         source = "import sys; answer = [m for m in ('boto3', 'botocore', 'urllib3', 'six') if m in sys.modules]"
         assert await run_once(bench, source, files=files) == []
 
+    async def test_sessions_are_apart_and_of_the_functions_own_settings(self, bench: Bench) -> None:
+        source = """
+            import boto3, os
+            os.environ["AWS_DEFAULT_REGION"] = "eu-south-1"
+            first, second = boto3.Session(), boto3.Session(region_name="eu-north-1")
+            answer = [first._session is second._session, first.client("sns").meta.region_name,
+                      second.client("sns").meta.region_name, boto3.client("sns").meta.region_name,
+                      first.client("sqs")._request_signer._credentials.token]
+        """
+        changes: dict[str, Any] = {"environment": {"AWS_SESSION_TOKEN": "of the role"}}
+        answer = await run_once(bench, source, **changes)
+        assert answer == [False, "eu-south-1", "eu-north-1", "eu-south-1", "of the role"]
+
+    async def test_handlers_that_a_function_adds_for_all_sessions_are_in_its_first(self, bench: Bench) -> None:
+        source = """
+            import boto3
+            from botocore import handlers
+            seen = []
+            handlers.BUILTIN_HANDLERS.append(("creating-client-class.sqs", lambda **_: seen.append(1)))
+            boto3.client("sqs")
+            answer = seen
+        """
+        assert await run_once(bench, source) == [1]
+
+    async def test_a_functions_own_descriptions_of_services_are_found(self, bench: Bench) -> None:
+        model = {
+            "version": "2.0", "operations": {}, "shapes": {},
+            "metadata": {"apiVersion": "2020-01-01", "endpointPrefix": "mine", "protocol": "json", "serviceId": "Mine",
+                         "signatureVersion": "v4", "serviceFullName": "Mine", "jsonVersion": "1.1"},
+        }  # fmt: skip
+        rules = {"version": "1.0", "parameters": {}, "rules": []}
+        files = {
+            "models/mine/2020-01-01/service-2.json": json.dumps(model),
+            "models/mine/2020-01-01/endpoint-rule-set-1.json": json.dumps(rules),
+        }
+        changes: dict[str, Any] = {"environment": {"AWS_DATA_PATH": "/var/task/models"}}
+        source = "import boto3; answer = [boto3.client(n).meta.service_model.service_name for n in ('mine', 's3')]"
+        assert await run_once(bench, source, files=files, **changes) == ["mine", "s3"]
+
     async def test_descriptions_of_services_that_were_not_warmed_are_found(self, bench: Bench) -> None:
         source = "import boto3; answer = boto3.client('kinesis').meta.service_model.service_name"
         assert await run_once(bench, source) == "kinesis"
