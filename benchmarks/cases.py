@@ -18,7 +18,7 @@ Case = Callable[[Endpoint], Figures]
 RUNTIME = f"python3.{sys.version_info.minor}"
 ROLE = "arn:aws:iam::000000000000:role/bench"
 EMPTY = "def handler(event, context):\n    return event\n"
-BOTO3 = "import boto3\nclient = boto3.client('s3')\ndef handler(event, context):\n    return event\n"
+BOTO3 = "import boto3\ndef handler(event, context):\n    return event\n"
 SLEEP = "import time\ndef handler(event, context):\n    time.sleep(1)\n    return 1\n"
 LOAD_S = 5
 CONNECTIONS = 16
