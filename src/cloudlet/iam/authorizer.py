@@ -23,13 +23,10 @@ class Authorizer(Protocol):
 
 
 class OwnAccountAuthorizer:
-    """Every authenticated principal may do everything in its own account.
+    """Every authenticated principal may do everything in its own account: for services that are tried by themselves.
 
-    What policies say is kept but not evaluated yet: that is the next step of the project, and README says so.
+    A node decides by policies, with `cloudlet.iam.enforce.PolicyAuthorizer`.
     """
 
     async def authorize(self, context: RequestContext, params: Mapping[str, Any]) -> None:
-        """Allow: each operation works on the account of its caller only, so there is nothing to refuse yet.
-
-        `sts:AssumeRole` alone reaches into another account, and there the role's trust policy decides.
-        """
+        """Allow: each operation works on the account of its caller; for `sts:AssumeRole` the trust policy decides."""
