@@ -47,6 +47,8 @@ class Config:
     """Run a function whose runtime version is missing on the nearest one that is there, and say so in its log."""
     data_events: bool = False
     """Calls about data (messages, objects, items, invocations) leave audit events too, not only those of management."""
+    queue_recreation_delay_s: float = 60.0
+    """How long the name of a deleted queue stays taken. 60 s on AWS; 0 for tests that make it anew at once."""
     runtimes: Path | None = None
     """The folder of prepared runtimes, which nodes may share; None for `runtimes` in the data folder."""
 

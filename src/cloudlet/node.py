@@ -39,6 +39,7 @@ from cloudlet.services.iam import IamService
 from cloudlet.services.lambda_ import FunctionCredentials, FunctionLogs, LambdaService
 from cloudlet.services.logs import LogsService
 from cloudlet.services.organizations import OrganizationsService
+from cloudlet.services.sqs import SqsService
 from cloudlet.services.sts import StsService
 from cloudlet.store.open import open_store
 from cloudlet.stored_clock import StoredClock
@@ -168,7 +169,7 @@ class Node:
         )
         audit = CloudTrailService(platform, self._calls)  # the first to start, so that it sees the others stop
         identity = [StsService(platform, self._credentials), IamService(platform, self._credentials.uses)]
-        return [audit, *identity, OrganizationsService(platform), logs, functions]
+        return [audit, *identity, OrganizationsService(platform), logs, SqsService(platform), functions]
 
     async def _run(self) -> None:
         """Start what runs beside requests. What is started later ends earlier."""

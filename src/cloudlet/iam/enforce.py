@@ -21,6 +21,7 @@ from cloudlet.iam.corrections import POLICY_SPEAKS_OF, UNEXPLAINED, UNRESTRICTED
 from cloudlet.iam.evaluate import Decision, PolicySet, Source, evaluate
 from cloudlet.iam.facts import FactSource, ResourceFacts
 from cloudlet.iam.granted import Granted, GrantedPolicies
+from cloudlet.iam.naming.sqs import queue_account
 from cloudlet.iam.organisation import Membership, Memberships
 from cloudlet.iam.policy import PolicyError
 from cloudlet.iam.principals import Principal, RequestContext
@@ -180,7 +181,9 @@ def _account(resource: str) -> str:
 
 def _names_other_account(params: Mapping[str, Any], account: str) -> bool:
     """True when a request may be about another account's resource; if not, there is nothing to ask for a root."""
-    return any(
+    if queue_url := params.get("QueueUrl"):
+        return queue_account(queue_url) not in ("", account)
+    return params.get("QueueOwnerAWSAccountId", account) != account or any(
         isinstance(value, str) and value[:4] == "arn:" and _account(value) not in ("", account)
         for value in params.values()
     )

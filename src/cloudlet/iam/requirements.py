@@ -16,6 +16,7 @@ from cloudlet.iam.naming.iam import iam_resources
 from cloudlet.iam.naming.lambda_ import lambda_resources
 from cloudlet.iam.naming.logs import logs_resources
 from cloudlet.iam.naming.organizations import organizations_resources
+from cloudlet.iam.naming.sqs import sqs_resources
 from cloudlet.iam.naming.sts import sts_resources
 from cloudlet.iam.principals import RequestContext
 from cloudlet.store.base import Reader
@@ -25,6 +26,7 @@ _NAMERS: Mapping[str, Namer] = {
     "lambda": lambda_resources,
     "logs": logs_resources,
     "organizations": organizations_resources,
+    "sqs": sqs_resources,
     "sts": sts_resources,
 }
 _ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/.+")

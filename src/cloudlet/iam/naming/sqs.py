@@ -1,0 +1,30 @@
+"""SQS's resources: a queue comes by its URL, whose account owns it, by name, or by ARN.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
+"""
+
+import re
+
+from cloudlet.iam.naming.base import NamedRequest, Spellings, by_members
+from cloudlet.store.base import Reader
+
+_URL = re.compile(r"(?:[^/?#]*//[^/?#]*)?/(?:queue/)?(\d{12})/([A-Za-z0-9_.-]+)/?(?:[?#].*)?")
+
+
+def queue_account(url: str) -> str:
+    """The account in a queue's URL; empty where it names none."""
+    match = _URL.fullmatch(url)
+    return match[1] if match else ""
+
+
+def sqs_resources(request: NamedRequest, reader: Reader) -> list[Spellings]:
+    """The queue; else what the members tell."""
+    if url := request.text("QueueUrl"):
+        match = _URL.fullmatch(url)
+        if match is None:
+            return [(request.arn(url.rsplit("/", 1)[-1]),)]
+        return [(f"arn:aws:sqs:{request.region}:{match[1]}:{match[2]}",)]
+    if name := request.text("QueueName"):
+        owner = request.text("QueueOwnerAWSAccountId") or request.principal.account
+        return [(f"arn:aws:sqs:{request.region}:{owner}:{name}",)]
+    return by_members(request, reader)

@@ -1,0 +1,89 @@
+"""What the operations share."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from cloudlet.errors import ServiceError
+from cloudlet.iam.principals import RequestContext
+from cloudlet.services.base import Platform, Service
+from cloudlet.services.sqs.errors import (
+    BatchEntryIdsNotDistinct,
+    EmptyBatchRequest,
+    InvalidBatchEntryId,
+    TooManyEntriesInBatchRequest,
+    missing,
+)
+from cloudlet.services.sqs.exchange import Exchange
+from cloudlet.services.sqs.queue import Queue
+from cloudlet.services.sqs.queues import Queues
+from cloudlet.services.sqs.upkeep import Upkeep
+
+MAX_BATCH: Final = 10
+"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
+_ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+Entry = Mapping[str, Any]
+
+
+class Operations(Service):
+    """The base of the classes with the operations."""
+
+    name = "sqs"
+
+    def __init__(self, platform: Platform) -> None:
+        super().__init__(platform)
+        self.queues = Queues(platform.store)
+        self.exchange = Exchange(platform, self.queues)
+        self.upkeep = Upkeep(platform.store, platform.clock)
+
+    async def queue(self, context: RequestContext, params: Mapping[str, Any]) -> Queue:
+        """The queue that a request is about. Raises MissingParameter, InvalidAddress, QueueDoesNotExist."""
+        url = params.get("QueueUrl")
+        if not url:
+            raise missing("QueueUrl")
+        return await self.queues.of_url(context, url)
+
+
+def check_entries(entries: Sequence[Entry], kind: str) -> None:
+    """Raises what is wrong with a batch as a whole. `kind`: the entries' shape."""
+    if not entries:
+        raise EmptyBatchRequest(f"There should be at least one {kind} in the request.")
+    if len(entries) > MAX_BATCH:
+        raise TooManyEntriesInBatchRequest(
+            f"Maximum number of entries per request are {MAX_BATCH}. You have sent {len(entries)}."
+        )
+    seen = set()
+    for entry in entries:
+        if not _ENTRY_ID.fullmatch(entry["Id"]):
+            raise InvalidBatchEntryId(
+                "A batch entry id can only contain alphanumeric characters, hyphens and underscores. "
+                "It can be at most 80 letters long."
+            )
+        if entry["Id"] in seen:
+            raise BatchEntryIdsNotDistinct(f"Id {entry['Id']} repeated.")
+        seen.add(entry["Id"])
+
+
+def failed(entry: Entry, error: ServiceError) -> dict[str, Any]:
+    """A batch's answer for an entry that could not be done."""
+    return {
+        "Id": entry["Id"],
+        "SenderFault": error.sender_fault,
+        "Code": _CODES.get(error.code, error.code),
+        "Message": str(error) or (error.__doc__ or ""),
+    }
+
+
+def batch_result(successful: list[dict[str, Any]], failures: list[dict[str, Any]]) -> dict[str, Any]:
+    """A batch's answer; the two lists are there when they are not empty."""
+    lists = {"Successful": successful, "Failed": failures}
+    return {name: entries for name, entries in lists.items() if entries}
+
+
+_CODES: Final = {
+    "InvalidParameterValueException": "InvalidParameterValue",
+    "MissingRequiredParameterException": "MissingParameter",
+    "MessageNotInflight": "AWS.SimpleQueueService.MessageNotInflight",
+}
+"""Codes that entries show, where they are not the shapes' names."""

@@ -1,0 +1,37 @@
+"""The service, put together."""
+
+import asyncio
+
+from cloudlet.arn import Arn
+from cloudlet.iam.facts import ResourceFacts
+from cloudlet.services.sqs.group_tables import GROUPS
+from cloudlet.services.sqs.message_tables import MESSAGES
+from cloudlet.services.sqs.names import key_of_arn
+from cloudlet.services.sqs.operations.messages import MessageOperations
+from cloudlet.services.sqs.operations.permissions import PermissionOperations
+from cloudlet.services.sqs.queue_tables import QUEUES
+
+
+class SqsService(MessageOperations, PermissionOperations):
+    """Amazon SQS."""
+
+    migrations = (QUEUES, MESSAGES, GROUPS)
+
+    async def start(self, tasks: asyncio.TaskGroup) -> None:
+        self.upkeep.start(tasks)
+
+    async def stop(self) -> None:
+        self.exchange.close()
+        self.queues.close()
+
+    async def reset(self) -> None:
+        self.queues.forget()
+        self.exchange.forget()
+
+    async def facts(self, resource: Arn) -> ResourceFacts | None:
+        """A queue's policy and its tags."""
+        key = key_of_arn(str(resource))
+        queue = await self.queues.find(key) if key is not None else None
+        if queue is None:
+            return None
+        return ResourceFacts(queue.attributes.get("Policy"), queue.tags)

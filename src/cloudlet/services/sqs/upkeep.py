@@ -1,0 +1,87 @@
+"""What is swept up in the background: messages too old, purged and deleted queues, old deduplication ids.
+
+Nothing waits for it: receives pass over what is too old, and what is purged lies in a bucket that no queue has now.
+"""
+
+import asyncio
+from functools import partial
+from typing import Final
+
+from cloudlet.clock import Clock, now_ms
+from cloudlet.services.sqs import group_tables, message_tables, queue_tables
+from cloudlet.services.sqs import sequence as sequences
+from cloudlet.services.sqs.names import QueueKey
+from cloudlet.services.sqs.queue import Queue
+from cloudlet.services.sqs.receiving import refresh_group
+from cloudlet.store.base import Store, Transaction
+
+SWEEP_EVERY_S: Final = 60.0
+AT_ONCE: Final = 500
+"""Rows that one transaction takes away: others want their turn."""
+QUEUES_AT_ONCE: Final = 200
+REMEMBER_DELETED_MS: Final = 60_000
+
+
+class Upkeep:
+    """The loop. Safe on several nodes: each step does what is there to do."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._woken = asyncio.Event()
+
+    def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Begin."""
+        tasks.create_task(self._sweep_trash(), name="sqs trash")
+        tasks.create_task(self._sweep_old(), name="sqs retention")
+
+    def wake(self) -> None:
+        """There is trash."""
+        self._woken.set()
+
+    async def _sweep_trash(self) -> None:
+        while True:
+            while (bucket := await self._store.read(queue_tables.trash)) is not None:
+                await self._store.transact(partial(_sweep_bucket, bucket=bucket))
+            await self._woken.wait()
+            self._woken.clear()
+
+    async def _sweep_old(self) -> None:
+        while True:
+            await self.sweep()
+            await self._clock.sleep(SWEEP_EVERY_S)
+
+    async def sweep(self) -> None:
+        """One round over everything that can be too old."""
+        moment_ms = now_ms(self._clock)
+
+        def forget(tx: Transaction) -> None:
+            group_tables.forget_old(tx, moment_ms)
+            queue_tables.forget_deleted(tx, moment_ms - REMEMBER_DELETED_MS)
+
+        await self._store.transact(forget)
+        after = QueueKey("", "", "")
+        while page := await self._store.read(partial(queue_tables.page, after=after, limit=QUEUES_AT_ONCE)):
+            for queue in page:
+                floor = sequences.first_of(moment_ms - queue.retention_s * 1000)
+                await self._expire(queue, floor, moment_ms)
+            after = page[-1].key
+
+    async def _expire(self, queue: Queue, floor: int, moment_ms: int) -> None:
+        bucket = queue.bucket
+        while await self._store.read(lambda reader: message_tables.expired(reader, bucket, floor, 1)):
+            await self._store.transact(lambda tx: _expire_some(tx, bucket, floor, moment_ms))
+
+
+def _expire_some(tx: Transaction, bucket: int, floor: int, moment_ms: int) -> None:
+    found = message_tables.expired(tx, bucket, floor, AT_ONCE)
+    message_tables.remove(tx, bucket, [sequence for sequence, _ in found])
+    for group in {group for _, group in found if group}:
+        refresh_group(tx, bucket, group, moment_ms)
+
+
+def _sweep_bucket(tx: Transaction, bucket: int) -> None:
+    found = message_tables.expired(tx, bucket, sequences.first_of(1 << 42), AT_ONCE)
+    message_tables.remove(tx, bucket, [sequence for sequence, _ in found])
+    if not found and not group_tables.sweep(tx, bucket, AT_ONCE):
+        queue_tables.remove_trash(tx, bucket)
