@@ -91,12 +91,20 @@ def find_whole(reader: Reader, bucket: int, sequence: int) -> Message | None:
     return _message(reader, bucket, row) if row is not None else None
 
 
-def first(reader: Reader, bucket: int, limit: int) -> list[Message]:
-    """The messages that came first, in flight or not."""
-    rows = reader.query(
-        f"SELECT {_COLUMNS} FROM sqs_messages WHERE bucket = ? ORDER BY sequence LIMIT ?", (bucket, limit)
+def waiting(tx: Transaction, bucket: int, now_ms: int, last: int, limit: int) -> list[Message]:
+    """Messages that nobody has, up to the sequence `last`, in the order in which they came."""
+    rows = tx.query(
+        f"SELECT {_COLUMNS} FROM sqs_messages WHERE bucket = ? AND sequence <= ? AND visible_ms <= ?"
+        f" ORDER BY sequence LIMIT ? {tx.skip_locked}",
+        (bucket, last, now_ms, limit),
     )
-    return [_message(reader, bucket, row) for row in rows]
+    return [_message(tx, bucket, row) for row in rows]
+
+
+def last(reader: Reader, bucket: int) -> int:
+    """The sequence of the message that came last; 0 for an empty queue."""
+    row = reader.one("SELECT sequence FROM sqs_messages WHERE bucket = ? ORDER BY sequence DESC LIMIT 1", (bucket,))
+    return int(row[0]) if row is not None else 0
 
 
 def mark_received(tx: Transaction, bucket: int, messages: Iterable[Message]) -> None:
@@ -143,6 +151,12 @@ def next_visible_ms(reader: Reader, bucket: int, now_ms: int) -> int | None:
         (bucket, now_ms),
     )
     return int(row[0]) if row is not None else None
+
+
+def count(reader: Reader, bucket: int) -> int:
+    """How many messages there are in all."""
+    row = reader.one("SELECT COUNT(*) FROM sqs_messages WHERE bucket = ?", (bucket,))
+    return int(row[0]) if row is not None else 0
 
 
 def count_some(

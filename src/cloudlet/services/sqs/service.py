@@ -6,19 +6,22 @@ from cloudlet.arn import Arn
 from cloudlet.iam.facts import ResourceFacts
 from cloudlet.services.sqs.group_tables import GROUPS
 from cloudlet.services.sqs.message_tables import MESSAGES
+from cloudlet.services.sqs.move_tables import MOVES
 from cloudlet.services.sqs.names import key_of_arn
 from cloudlet.services.sqs.operations.messages import MessageOperations
+from cloudlet.services.sqs.operations.moves import MoveOperations
 from cloudlet.services.sqs.operations.permissions import PermissionOperations
 from cloudlet.services.sqs.queue_tables import QUEUES
 
 
-class SqsService(MessageOperations, PermissionOperations):
+class SqsService(MessageOperations, PermissionOperations, MoveOperations):
     """Amazon SQS."""
 
-    migrations = (QUEUES, MESSAGES, GROUPS)
+    migrations = (QUEUES, MESSAGES, GROUPS, MOVES)
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         self.upkeep.start(tasks)
+        self.moving.start(tasks)
 
     async def stop(self) -> None:
         self.exchange.close()

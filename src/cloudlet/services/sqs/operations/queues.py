@@ -11,7 +11,7 @@ import orjson
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
 from cloudlet.services.sqs import attributes as names
-from cloudlet.services.sqs import message_tables, queue_tables
+from cloudlet.services.sqs import message_tables, move_tables, queue_tables
 from cloudlet.services.sqs.errors import (
     InvalidParameterValue,
     PurgeQueueInProgress,
@@ -180,6 +180,7 @@ class QueueOperations(Operations):
             if current is None:
                 raise no_queue()
             queue_tables.delete(tx, current, self.exchange.now_ms())
+            move_tables.forget(tx, current.key)
             queue_tables.add_trash(tx, current.bucket)
             changed(tx, current.key)
 
