@@ -41,6 +41,7 @@ class World:
         self._iam(client("iam"))
         self._logs(client("logs"))
         self._lambda(client("lambda"))
+        self._sqs(client("sqs"))
         self._organizations(client("organizations"))
 
     def _iam(self, iam: Any) -> None:
@@ -93,6 +94,11 @@ class World:
         )
         functions.create_alias(FunctionName=self.mark, Name=self.mark, FunctionVersion="$LATEST")
         self.names |= {"FunctionName": self.mark, "Resource": made["FunctionArn"], "LayerName": self.mark}
+
+    def _sqs(self, sqs: Any) -> None:
+        url = sqs.create_queue(QueueName=self.mark, tags={self.mark: self.mark})["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        self.names |= {"QueueUrl": url, "SourceArn": arn}
 
     def _organizations(self, organizations: Any) -> None:
         organizations.create_organization()
