@@ -60,5 +60,4 @@ class NodeCompute:
         return {"idle": idle, "busy": environments - idle, "invocations": self.front_end.running}
 
     def _runtime_version(self, runtime: str) -> str:
-        interpreter = self.runtimes.resolve(runtime).interpreter
-        return interpreter.version if interpreter is not None else ""
+        return self.runtimes.resolve(runtime).version

@@ -14,13 +14,20 @@ if TYPE_CHECKING:
     from cloudlet.compute.doctor import Finding
     from cloudlet.compute.runtimes import Runtimes
 
-runtimes_app = typer.Typer(help="The runtimes of this machine.", no_args_is_help=True)
+runtimes_app = typer.Typer(help="The runtimes of this machine.", invoke_without_command=True)
 
 
 def _runtimes(config: Config) -> "Runtimes":
     from cloudlet.compute.runtimes import Runtimes
 
     return Runtimes(config.runtimes_folder, nearest=config.nearest_runtime, progress=say)
+
+
+@runtimes_app.callback()
+def runtimes(context: typer.Context, data: DataOption = None, config: ConfigOption = None) -> None:
+    """Show the runtimes that functions can use here."""
+    if context.invoked_subcommand is None:
+        list_runtimes(data, config)
 
 
 @runtimes_app.command("list")
@@ -30,22 +37,29 @@ def list_runtimes(data: DataOption = None, config: ConfigOption = None) -> None:
 
     runtimes = _runtimes(settings.load(config, data=data))
     rows = [
-        (name, found.version, "yes" if runtimes.is_prepared(name) else "at first use", str(found.executable))
+        (name, found.version, _state(runtimes, name), f"{found.executable} ({found.found_by})")
         for name, found in runtimes.interpreters().items()
     ]
     rows += [(name, "", "yes", "bootstrap in the package") for name in CUSTOM_RUNTIMES]
     table(("runtime", "version", "prepared", "from"), rows)
 
 
+def _state(runtimes: "Runtimes", name: str) -> str:
+    if not runtimes.is_prepared(name):
+        return "at first use"
+    lacks = runtimes.lacks(name)
+    return f"yes, but {lacks}" if lacks else "yes"
+
+
 @runtimes_app.command()
 def prepare(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="python3.12 ...  [default: all]")
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="python3.12, nodejs20.x ...  [default: all]")
     ] = None,
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Fetch what runtimes need (client, boto3), so that the first function does not wait for it."""
+    """Fetch what runtimes need (client, SDK), so that the first function does not wait for it."""
     import asyncio
 
     from cloudlet.compute.function import ComputeError
@@ -54,8 +68,9 @@ def prepare(
 
     async def prepare_all() -> None:
         for name in names or list(runtimes.interpreters()):
-            await runtimes.prepare(name)
-            print(f"{name} is prepared.")
+            await runtimes.complete(name)
+            lacks = runtimes.lacks(name)
+            print(f"{name} is prepared{f', but has {lacks}' if lacks else ''}.")
 
     try:
         asyncio.run(prepare_all())

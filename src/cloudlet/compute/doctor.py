@@ -184,14 +184,15 @@ def pasta() -> Finding:
 
 
 def runtimes(found: Runtimes) -> Iterable[Finding]:
-    """Every Python that functions can use, and those that bring their own runtime."""
+    """Every interpreter that functions can use, and those that bring their own runtime."""
     interpreters = found.interpreters()
-    if not interpreters:
+    if not found.interpreters("python"):
         yield Finding("Python runtimes", "missing", "no Python from 3.9 on was found", "pyenv install 3.13")
     for name, interpreter in interpreters.items():
         detail = f"{interpreter.version}, {interpreter.executable} ({interpreter.found_by})"
         if found.is_prepared(name):
-            yield Finding(name, "ok", detail)
+            lacks = found.lacks(name)
+            yield Finding(name, "limited", f"{detail}; has {lacks}") if lacks else Finding(name, "ok", detail)
         else:
             yield Finding(name, "limited", f"{detail}; prepared at first use", f"cloudlet runtimes prepare {name}")
     yield Finding(", ".join(CUSTOM_RUNTIMES), "ok", "bring their own runtime")

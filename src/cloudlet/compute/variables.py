@@ -23,23 +23,31 @@ _DEFAULTS: Final = {
     "_AWS_XRAY_DAEMON_ADDRESS": SANDBOX_ADDRESS,
     "_AWS_XRAY_DAEMON_PORT": "2000",
 }
-# What AWS's bootstrap script of this language adds.
+# What AWS's bootstrap script of this language adds. `{release}` is the 20 of nodejs20.x, the 3.4 of ruby3.4.
 _BY_LANGUAGE: Final = {
     "python": {"PYTHONPATH": RUNTIME_DIRECTORY, "LC_CTYPE": "C.UTF-8", "PWD": TASK_ROOT, "SHLVL": "0"},
-    "nodejs": {"NODE_PATH": "/opt/nodejs/node_modules:/opt/nodejs:/var/runtime/node_modules:/var/runtime:/var/task"},
-    "ruby": {"GEM_PATH": "/opt/ruby/gems", "RUBYLIB": "/var/task:/var/runtime/lib:/opt/ruby/lib"},
+    "nodejs": {
+        "NODE_PATH": "/opt/nodejs/node{release}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:"
+        "/var/runtime:/var/task",
+    },
+    "ruby": {
+        "GEM_PATH": "/var/task/vendor/bundle/ruby/{release}.0:/opt/ruby/gems/{release}.0:/var/runtime",
+        "RUBYLIB": "/var/task:/var/runtime/lib:/opt/ruby/lib",
+    },
 }
 
 
 def language(runtime: str) -> str:
-    """`python` of `python3.12`, `provided` of `provided.al2023`."""
-    return runtime.rstrip("0123456789.x") if not runtime.startswith("provided") else "provided"
+    """`python` of `python3.12`, `nodejs` of `nodejs20.x`, `java` of `java8.al2`, `provided` of `provided.al2023`."""
+    return runtime[: next((place for place, letter in enumerate(runtime) if not letter.isalpha()), len(runtime))]
 
 
 def variables(function: FunctionVersion, credentials: TemporaryCredentials, log_stream: str) -> dict[str, str]:
     """All variables but those that the launcher adds (AWS_LAMBDA_RUNTIME_API, AWS_ENDPOINT_URL)."""
     spoken = language(function.runtime)
-    found = {**_DEFAULTS, **_BY_LANGUAGE.get(spoken, {}), **function.environment}
+    release = function.runtime.removeprefix(spoken).removesuffix(".x")
+    added = {name: value.format(release=release) for name, value in _BY_LANGUAGE.get(spoken, {}).items()}
+    found = {**_DEFAULTS, **added, **function.environment}
     found |= {
         "_HANDLER": function.handler,
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,

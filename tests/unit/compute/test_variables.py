@@ -51,5 +51,12 @@ def test_custom_runtimes_have_no_execution_environment_name() -> None:
 
 
 def test_the_language_of_a_runtime() -> None:
-    names = ["python3.12", "nodejs22.x", "java21", "provided.al2023", "dotnet8", "ruby3.4"]
+    names = ["python3.12", "nodejs22.x", "java8.al2", "provided.al2023", "dotnet8", "ruby3.4"]
     assert [language(name) for name in names] == ["python", "nodejs", "java", "provided", "dotnet", "ruby"]
+
+
+def test_paths_of_layers_name_the_release() -> None:
+    node = variables(function_version(runtime="nodejs22.x"), CREDENTIALS, STREAM)["NODE_PATH"]
+    assert node.startswith("/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:")
+    ruby = variables(function_version(runtime="ruby3.4"), CREDENTIALS, STREAM)["GEM_PATH"]
+    assert "/opt/ruby/gems/3.4.0" in ruby.split(":")

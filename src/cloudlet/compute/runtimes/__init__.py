@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,25 +10,17 @@ from typing import Any
 
 from cloudlet.compute.function import RuntimeMissing
 
-from . import discovery, preparation
-from .discovery import Interpreter
-from .preparation import Progress
+from . import folders
+from .interpreter import Interpreter, Language, Progress
+from .node import Node
+from .python import LIBRARY_PATH, Python
 
 __all__ = ["CUSTOM_RUNTIMES", "LIBRARY_PATH", "Interpreter", "Progress", "Runtime", "Runtimes"]
 
 logger = logging.getLogger(__name__)
 
 CUSTOM_RUNTIMES = ("provided.al2023", "provided.al2")
-LIBRARY_PATH = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
-"""LD_LIBRARY_PATH of AWS's Python runtimes. A zygote is started with it, because the loader reads it only once."""
-_PYTHON = re.compile(r"python3\.(\d+)")
-_ZYGOTE_ENVIRONMENT = {
-    "LANG": "en_US.UTF-8",
-    "LC_CTYPE": "C.UTF-8",
-    "LD_LIBRARY_PATH": LIBRARY_PATH,
-    "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
-    "TZ": ":UTC",
-}
+LANGUAGES: tuple[Language, ...] = (Python(), Node())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +33,30 @@ class Runtime:
     folder: Path | None
     """The prepared folder; None for runtimes that come with the function."""
     interpreter: Interpreter | None
+    language: Language | None = None
 
     @property
     def is_nearest(self) -> bool:
         """True when this is not the version that was asked for."""
         return self.name != self.requested
 
+    @property
+    def version(self) -> str:
+        """What really runs: `3.12.1`; empty where nobody knows."""
+        return self.interpreter.version if self.interpreter is not None else ""
+
     def for_launcher(self) -> dict[str, Any]:
         """What the launcher is told."""
-        if self.interpreter is None:
+        if self.interpreter is None or self.language is None or self.folder is None:
             return {"name": "provided", "kind": "provided", "has_telemetry": False}
-        return {
-            "name": self.name,
-            "kind": "python",
-            "has_telemetry": True,
-            "executable": str(self.interpreter.executable),
-            "folders": list(self.interpreter.folders),
-            "hidden": list(self.interpreter.hidden),
-            "folder": str(self.folder),
-            "environment": _ZYGOTE_ENVIRONMENT,
-        }
+        return {"name": self.name, **self.language.for_launcher(self.interpreter, self.folder)}
 
 
 class Runtimes:
     """Finds runtimes by name and makes them ready.
 
-    `folder` holds the prepared ones and may be shared between nodes. With `nearest`, a Python version that this
-    machine has not is served by the nearest one that it has. `interpreters` are looked for unless given.
+    `folder` holds the prepared ones and may be shared between nodes. With `nearest`, a version that this machine has
+    not is served by the nearest one that it has. `interpreters` are looked for unless given.
     """
 
     def __init__(
@@ -84,59 +72,89 @@ class Runtimes:
         self._nearest = nearest
         self._environ = environ
         self._progress = progress
-        self._interpreters = interpreters
+        self._given = interpreters
+        self._found: dict[str, Mapping[str, Interpreter]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._ready: dict[str, Runtime] = {}
 
-    def interpreters(self) -> Mapping[str, Interpreter]:
-        """The Python interpreters of this machine by runtime name; looked for once."""
-        if self._interpreters is None:
-            self._interpreters = discovery.discover(self._environ, self.folder / "interpreters.json")
-        return self._interpreters
+    def interpreters(self, *languages: str) -> dict[str, Interpreter]:
+        """The interpreters of this machine by runtime name: of these languages, or of all. Looked for once."""
+        wanted = [each for each in LANGUAGES if not languages or each.name in languages]
+        return {name: found for each in wanted for name, found in self._of(each).items()}
+
+    def _of(self, language: Language) -> Mapping[str, Interpreter]:
+        if language.name not in self._found:
+            given = self._given
+            self._found[language.name] = (
+                language.discover(self._environ, self.folder)
+                if given is None
+                else {name: each for name, each in given.items() if language.release(name) is not None}
+            )
+        return self._found[language.name]
 
     def resolve(self, name: str) -> Runtime:
         """The runtime that serves functions of runtime `name`. Raises RuntimeMissing, with how to add it."""
         if name in CUSTOM_RUNTIMES:
             return Runtime(name, name, None, None)
-        interpreters = self.interpreters()
-        found = _PYTHON.fullmatch(name)
-        if name in interpreters:
-            chosen = interpreters[name]
-        elif found and self._nearest and interpreters:
-            wanted = int(found[1])
-            chosen = min(interpreters.values(), key=lambda each: (abs(each.minor - wanted), -each.minor))
-        else:
-            raise RuntimeMissing(self._missing(name, bool(found)))
-        return Runtime(chosen.name, name, self.folder / chosen.name, chosen)
+        language = next((each for each in LANGUAGES if each.release(name) is not None), None)
+        if language is None:
+            raise RuntimeMissing(f"This machine has no runtime {name}. It has: {self._there()}.")
+        found = self._of(language)
+        chosen = found.get(name)
+        if chosen is None and self._nearest and found:
+            chosen = _nearest(language, name, found)
+        if chosen is None:
+            raise RuntimeMissing(
+                f"This machine has no runtime {name}. It has: {self._there()}. To add it, {language.remedy(name)} and "
+                "start the node again; or set nearest_runtime to run such functions on the nearest version."
+            )
+        return Runtime(chosen.name, name, self.folder / chosen.name, chosen, language)
 
-    def _missing(self, name: str, is_python: bool) -> str:
-        there = ", ".join([*self.interpreters(), *CUSTOM_RUNTIMES])
-        if not is_python:
-            return f"This machine has no runtime {name}. It has: {there}."
-        version = name.removeprefix("python")
-        return (
-            f"This machine has no runtime {name}. It has: {there}. To add it, install Python {version} "
-            f"(for example: pyenv install {version}, or uv python install {version}) and start the node again; "
-            "or set nearest_runtime to run such functions on the nearest version."
-        )
+    def _there(self) -> str:
+        return ", ".join([*self.interpreters(), *CUSTOM_RUNTIMES])
 
     def is_prepared(self, name: str) -> bool:
         """True when the first launch of `name` would not have to fetch anything. Raises RuntimeMissing."""
         runtime = self.resolve(name)
-        if runtime.interpreter is None or runtime.folder is None:
+        if runtime.interpreter is None or runtime.language is None or runtime.folder is None:
             return True
-        return preparation.is_prepared(runtime.interpreter, runtime.folder)
+        return runtime.language.is_prepared(runtime.interpreter, runtime.folder)
+
+    def lacks(self, name: str) -> str:
+        """What functions of a prepared runtime do without; empty for nothing. Raises RuntimeMissing."""
+        runtime = self.resolve(name)
+        if runtime.interpreter is None or runtime.language is None or runtime.folder is None:
+            return ""
+        return runtime.language.lacks(runtime.interpreter, runtime.folder)
 
     async def prepare(self, name: str, progress: Progress | None = None) -> Runtime:
         """Make the runtime ready, once. Raises RuntimeMissing when it is not there or cannot be fetched."""
         if name in self._ready:
             return self._ready[name]
         runtime = await asyncio.to_thread(self.resolve, name)
-        if runtime.interpreter is not None and runtime.folder is not None:
+        if runtime.interpreter is not None and runtime.language is not None and runtime.folder is not None:
             lock = self._locks.setdefault(runtime.name, asyncio.Lock())
             async with lock:
                 await asyncio.to_thread(
-                    preparation.prepare, runtime.interpreter, runtime.folder, progress or self._progress
+                    runtime.language.prepare, runtime.interpreter, runtime.folder, progress or self._progress
                 )
         self._ready[name] = runtime
         return runtime
+
+    async def complete(self, name: str) -> Runtime:
+        """The same, and try again to fetch what a prepared one lacks. Raises RuntimeMissing."""
+        if await asyncio.to_thread(self.lacks, name):
+            (self.folder / self.resolve(name).name / folders.MARKER).unlink(missing_ok=True)
+            self._ready.pop(name, None)
+        return await self.prepare(name)
+
+
+def _nearest(language: Language, name: str, found: Mapping[str, Interpreter]) -> Interpreter:
+    """The interpreter with the least distance; of two the newer one."""
+    wanted = language.release(name) or 0.0
+
+    def distance(interpreter: Interpreter) -> tuple[float, float]:
+        release = language.release(interpreter.name) or 0.0
+        return abs(release - wanted), -release
+
+    return min(found.values(), key=distance)

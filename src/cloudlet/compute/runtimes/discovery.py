@@ -1,20 +1,17 @@
 """Finds the Python interpreters of this machine: no path is taken for granted."""
 
-import contextlib
-import json
 import os
 import re
-import subprocess
 import sys
-import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from . import probes
+from .interpreter import Interpreter
+from .probes import Facts, is_program
 
 _NAME = re.compile(r"python3\.(9|1[0-9])")
 """AWS's Python runtimes begin at 3.9 (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html)."""
-_PROBE_TIMEOUT_S = 20.0
 _PROBE = """
 import json, os, site, struct, sys, sysconfig
 try:
@@ -32,28 +29,6 @@ print(json.dumps({"implementation": sys.implementation.name, "version": "%d.%d.%
                   "final": sys.version_info[3] == "final", "bits": struct.calcsize("P") * 8, "executable": base,
                   "folders": sorted(folders), "hidden": sorted(hidden)}))
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """A CPython of this machine."""
-
-    name: str
-    """`python3.12`."""
-    version: str
-    """`3.12.1`."""
-    executable: Path
-    found_by: str
-    """Where it was found: `pyenv`, `uv`, `PATH`, `/usr/bin` ..."""
-    folders: tuple[str, ...]
-    """What it needs of the file system: its installation."""
-    hidden: tuple[str, ...]
-    """Its site-packages, which functions do not see."""
-
-    @property
-    def minor(self) -> int:
-        """12 of 3.12.1."""
-        return int(self.version.split(".")[1])
 
 
 def candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
@@ -80,29 +55,13 @@ def _in_folder(found_by: str, folder: Path) -> Iterator[tuple[str, Path]]:
     except OSError:
         return
     for name in names:
-        if _NAME.fullmatch(name) and _is_program(folder / name):
+        if _NAME.fullmatch(name) and is_program(folder / name):
             yield found_by, folder / name
 
 
-def _is_program(path: Path) -> bool:
-    """True for a binary; pyenv's shims are shell scripts that may stand for nothing."""
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == b"\x7fELF"
-    except OSError:
-        return False
-
-
-def ask(path: Path) -> dict[str, Any] | None:
+def ask(path: Path) -> Facts | None:
     """What the interpreter says of itself; None for one that does not run."""
-    try:
-        answer = subprocess.run(
-            [str(path), "-I", "-c", _PROBE], capture_output=True, timeout=_PROBE_TIMEOUT_S, check=True, cwd="/"
-        )
-        facts: dict[str, Any] = json.loads(answer.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    return facts
+    return probes.ask([str(path), "-I", "-c", _PROBE])
 
 
 def probe(path: Path, found_by: str) -> Interpreter | None:
@@ -110,7 +69,7 @@ def probe(path: Path, found_by: str) -> Interpreter | None:
     return _understood(ask(path), found_by)
 
 
-def _understood(facts: dict[str, Any] | None, found_by: str) -> Interpreter | None:
+def _understood(facts: Facts | None, found_by: str) -> Interpreter | None:
     if facts is None:
         return None
     name = f"python{facts['version'].rpartition('.')[0]}"
@@ -140,48 +99,18 @@ def discover(environ: Mapping[str, str], memory: Path | None = None) -> dict[str
     Runs every interpreter once, some 60 ms each. What they said is kept in the file `memory`, and asked again only of
     those that have changed.
     """
-    found: dict[str, Interpreter] = {}
-    known = _recall(memory)
-    said: dict[str, dict[str, Any] | None] = {}
+    answers = probes.Answers(memory, _PROBE)
+    found = []
     for found_by, path in candidates(environ):
         real = path.resolve()
-        key = _state(real)
-        if key in said:
+        state = answers.state(real)
+        if not answers.is_new(state):
             continue
-        said[key] = known[key] if key in known else ask(real)
-        interpreter = _understood(said[key], found_by)
-        if interpreter is not None and _is_newer(interpreter, found.get(interpreter.name)):
-            found[interpreter.name] = interpreter
-    if memory is not None and said != known:
-        _remember(memory, said)
-    return dict(sorted(found.items(), key=lambda item: item[1].minor))
-
-
-def _state(path: Path) -> str:
-    """The path with what changes when the file does, and with the version of our questions."""
-    status = path.stat()
-    return f"{path}:{status.st_mtime_ns}:{status.st_size}:{zlib.crc32(_PROBE.encode())}"
-
-
-def _recall(memory: Path | None) -> dict[str, dict[str, Any] | None]:
-    try:
-        known: dict[str, dict[str, Any] | None] = json.loads(memory.read_text()) if memory is not None else {}
-    except (OSError, ValueError):
-        return {}
-    return known
-
-
-def _remember(memory: Path, said: Mapping[str, dict[str, Any] | None]) -> None:
-    """Best effort: what cannot be kept is asked again."""
-    with contextlib.suppress(OSError):
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        fresh = memory.with_name(f"{memory.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(said))
-        fresh.rename(memory)
-
-
-def _is_newer(interpreter: Interpreter, other: Interpreter | None) -> bool:
-    def patch(of: Interpreter) -> int:
-        return int(of.version.rpartition(".")[2])
-
-    return other is None or patch(interpreter) > patch(other)
+        is_known, said = answers.recall(state)
+        facts = said if is_known else ask(real)
+        answers.add(state, facts)
+        interpreter = _understood(facts, found_by)
+        if interpreter is not None:
+            found.append(interpreter)
+    answers.keep()
+    return probes.newest(found)

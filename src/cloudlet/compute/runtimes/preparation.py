@@ -1,29 +1,23 @@
 """Makes the folder that a Python runtime's functions see as /var/runtime: AWS's runtime client, and boto3.
 
-The packages are pinned (`lambda-runtime*.txt` beside this file). A folder is built under another name and renamed, so
-that it is whole or not there, and a lock keeps two nodes that share the folder from building it twice.
+The packages are pinned (`lambda-runtime*.txt` beside this file).
 """
 
-import fcntl
 import hashlib
 import json
-import os
 import platform
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from cloudlet.compute.function import RuntimeMissing
 
-from .discovery import Interpreter
+from . import folders
+from .interpreter import Interpreter, Progress
 
-Progress = Callable[[str], None]
 _HERE = Path(__file__).parent
-_MARKER = "prepared.json"
 _PIP_TIMEOUT_S = 600.0
 _BOOTSTRAP = """\
 #!/bin/sh
@@ -72,11 +66,7 @@ def _fingerprint(interpreter: Interpreter) -> str:
 
 def is_prepared(interpreter: Interpreter, folder: Path) -> bool:
     """True when `folder` holds what this program's version puts there for this interpreter."""
-    try:
-        marker = json.loads((folder / _MARKER).read_text())
-    except (OSError, ValueError):
-        return False
-    return bool(marker.get("fingerprint") == _fingerprint(interpreter))
+    return folders.is_prepared(folder, _fingerprint(interpreter))
 
 
 def prepare(interpreter: Interpreter, folder: Path, progress: Progress) -> None:
@@ -84,37 +74,15 @@ def prepare(interpreter: Interpreter, folder: Path, progress: Progress) -> None:
 
     Raises RuntimeMissing when the packages cannot be had, or not be kept, with the command that mends it.
     """
-    if is_prepared(interpreter, folder):
-        return
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(folder.parent / f".{folder.name}.lock"):
-            if not is_prepared(interpreter, folder):
-                _build(interpreter, folder, progress)
-    except OSError as error:
-        raise RuntimeMissing(
-            f"The runtime {folder.name} could not be prepared in {folder.parent}: {error}. As a user who can write "
-            f"there, run: cloudlet runtimes prepare {folder.name}."
-        ) from error
 
-
-def _build(interpreter: Interpreter, folder: Path, progress: Progress) -> None:
-    progress(f"Preparing the runtime {folder.name} (Python {interpreter.version}): runtime client and boto3")
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    def fill(building: Path) -> dict[str, Any]:
+        progress(f"Preparing the runtime {folder.name} (Python {interpreter.version}): runtime client and boto3")
         _install(interpreter, building)
-        _finish(interpreter, building)
-        _replace(building, folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    progress(f"The runtime {folder.name} is ready")
+        return _finish(interpreter, building)
 
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    if not is_prepared(interpreter, folder):
+        folders.build(folder, _fingerprint(interpreter), fill)
+        progress(f"The runtime {folder.name} is ready")
 
 
 def _install(interpreter: Interpreter, target: Path) -> None:
@@ -147,17 +115,11 @@ def _failure(command: list[str]) -> str | None:
         result = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
         return f"no answer within {_PIP_TIMEOUT_S:.0f} s"
-    return None if result.returncode == 0 else _last_error(result.stderr)
+    return None if result.returncode == 0 else folders.last_error(result.stderr)
 
 
-def _last_error(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith("error")] or lines
-    return errors[-1] if errors else "no message"
-
-
-def _finish(interpreter: Interpreter, folder: Path) -> None:
-    """Byte code for this very version, the bootstrap, the list of modules, readable by every sandbox's user."""
+def _finish(interpreter: Interpreter, folder: Path) -> dict[str, Any]:
+    """Byte code for this very version, the bootstrap, and for the marker the list of modules."""
     (folder / "lib").mkdir(exist_ok=True)
     (folder / "bootstrap").write_text(_BOOTSTRAP)
     (folder / "bootstrap").chmod(0o755)
@@ -168,28 +130,6 @@ def _finish(interpreter: Interpreter, folder: Path) -> None:
         [python, "-I", "-c", _LIST_MODULES, str(folder)], capture_output=True, text=True, check=False
     )
     if listed.returncode != 0:
-        raise RuntimeMissing(
-            f"The runtime client does not run on {python} (Python {interpreter.version}): {_last_error(listed.stderr)}"
-        )
-    marker = {
-        "fingerprint": _fingerprint(interpreter),
-        "python": interpreter.version,
-        "modules": json.loads(listed.stdout),
-    }
-    (folder / _MARKER).write_text(json.dumps(marker))
-    for parent, _folders, files in os.walk(folder):
-        Path(parent).chmod(0o755)
-        for name in files:
-            path = Path(parent, name)
-            path.chmod(path.stat().st_mode & 0o777 | 0o444)
-
-
-def _replace(building: Path, folder: Path) -> None:
-    """Put the new folder where the old one is. Sandboxes that use the old one keep it until they end."""
-    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-    try:
-        if folder.exists():
-            folder.rename(old / folder.name)
-        building.rename(folder)
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+        reason = folders.last_error(listed.stderr)
+        raise RuntimeMissing(f"The runtime client does not run on {python} (Python {interpreter.version}): {reason}")
+    return {"python": interpreter.version, "modules": json.loads(listed.stdout)}

@@ -27,7 +27,7 @@ async def module_bench() -> AsyncIterator[Bench]:
     known = {interpreter.name: interpreter} if interpreter is not None else None
     with everybodys_folder() as folder:
         launcher = SandboxLauncher(Runtimes(folder / "runtimes", interpreters=known), folder / "state", "process")
-        name = interpreter.name if interpreter is not None else next(iter(Runtimes(PREPARED).interpreters()))
+        name = interpreter.name if interpreter is not None else next(iter(Runtimes(PREPARED).interpreters("python")))
         await launcher.start()
         yield Bench(launcher, folder, name, is_root=os.geteuid() == 0 and interpreter is not None)
         await launcher.close()

@@ -379,7 +379,7 @@ class TestWrapper:
 
 
 class TestEveryVersion:
-    @pytest.mark.parametrize("name", Runtimes(PREPARED).interpreters())
+    @pytest.mark.parametrize("name", Runtimes(PREPARED).interpreters("python"))
     async def test_a_function_runs_on_it(self, bench: Bench, name: str) -> None:
         code = bench.package({"function.py": RUN_SOURCE})
         function = await bench.start_spec(bench.spec(code, runtime=name))

@@ -82,7 +82,12 @@ class Bare:
     def become_zygote(self, runtime: dict[str, Any], connection: int) -> None:
         """Start its interpreter; this very process serves runtimes that bring none."""
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
-        settings = {"kind": runtime["kind"], "runtime": runtime.get("folder", ""), "pid_namespace": None}
+        settings = {
+            "kind": runtime["kind"],
+            "language": runtime.get("settings", {}),
+            "runtime": runtime.get("folder", ""),
+            "pid_namespace": None,
+        }
         if runtime["kind"] == "python":
             os.set_inheritable(connection, True)
             parent = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -156,7 +161,7 @@ def translated(environment: dict[str, str], places: dict[str, Any]) -> dict[str,
                 entries.append(entry)
         return ":".join(entries)
 
-    names = ["LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "PYTHONPATH", "PATH", "PWD"]
+    names = ["LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "PYTHONPATH", "NODE_PATH", "RUBYLIB", "GEM_PATH", "PATH", "PWD"]
     if os.path.isdir(f"{places['task']}/lib") or places["layers"]:
         names.append("LD_LIBRARY_PATH")
     return {name: path(environment[name]) for name in names if name in environment}

@@ -38,7 +38,10 @@ class Launch:
     @property
     def data_limit_bytes(self) -> int:
         """Where no control group limits its memory: how much every single process may allocate; else 0."""
-        return 0 if self.group is not None and self.group.limits_memory else self.limits.memory_bytes
+        if self.group is not None and self.group.limits_memory:
+            return 0
+        reserved: int = self.request["runtime"].get("reserved_bytes", 0)
+        return self.limits.memory_bytes + reserved
 
     def make_pipe(self) -> int:
         """A pipe of which the node gets the read end and the sandbox the returned write end."""

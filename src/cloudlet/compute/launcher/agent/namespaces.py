@@ -94,7 +94,12 @@ class Namespaces:
     def become_zygote(self, runtime: dict[str, Any], connection: int) -> None:
         """Make its root, and start its interpreter there; this very process serves runtimes that bring none."""
         rootfs.enter(rootfs.Root.of(runtime, self._mountpoint, self._users.base, self._owner))
-        settings = {"kind": runtime["kind"], "runtime": PLACES["runtime"], "pid_namespace": self._pid_namespace}
+        settings = {
+            "kind": runtime["kind"],
+            "language": runtime.get("settings", {}),
+            "runtime": PLACES["runtime"],
+            "pid_namespace": self._pid_namespace,
+        }
         if runtime["kind"] == "python":
             for fd in (connection, self._pid_namespace):
                 os.set_inheritable(fd, True)

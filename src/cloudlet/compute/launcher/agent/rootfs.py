@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from . import identity, initprogram, mounts, syscalls
 
@@ -63,8 +63,8 @@ class Root(NamedTuple):
     """Folders below those that must look empty: site-packages."""
     runtime: str | None
     """The prepared folder for /var/runtime."""
-    interpreter: str | None
-    """The Python that /var/lang/bin links to."""
+    links: Mapping[str, str]
+    """Symbolic links, as to the interpreter in /var/lang/bin: where, and to what."""
     owner_uid: int | None
     """The host's user that is root inside, where there is one."""
     owner: int | None
@@ -80,7 +80,7 @@ class Root(NamedTuple):
             runtime.get("folders", ()),
             runtime.get("hidden", ()),
             runtime.get("folder"),
-            runtime.get("executable"),
+            runtime.get("links", {}),
             owner_uid,
             owner,
         )
@@ -169,9 +169,8 @@ class _Builder:
         self._write(INIT_PROGRAM.lstrip("/"), initprogram.build(self.root.owner_uid), 0o755)
         self._write("lambda-entrypoint.sh", _ENTRYPOINT, 0o755)
         os.makedirs("var/lang/bin")
-        if self.root.interpreter is not None:
-            for link in {"python", "python3", self.root.name, os.path.basename(self.root.interpreter)}:
-                os.symlink(self.root.interpreter, f"var/lang/bin/{link}")
+        for link, target in self.root.links.items():
+            os.symlink(target, link.lstrip("/"))
         if self.root.runtime is not None:
             mounts.attach(mounts.detach(self.root.runtime, owner=self.root.owner), "var/runtime")
 

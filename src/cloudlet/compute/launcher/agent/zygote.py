@@ -15,7 +15,7 @@ import socket
 import sys
 from typing import Any, Callable, Protocol
 
-from . import custom_runtime, enter, forking, messages, orphans, python_runtime, rootfs, syscalls
+from . import custom_runtime, enter, forking, messages, orphans, program_runtime, python_runtime, rootfs, syscalls
 
 _SETUP_FAILED = 126
 
@@ -160,6 +160,8 @@ class Zygote:
 def _runtime(settings: dict[str, Any], *, is_isolated: bool) -> _Runtime:
     if settings["kind"] == "python":
         return python_runtime.PythonRuntime(settings["runtime"], has_fixed_address=is_isolated)
+    if settings["kind"] in program_runtime.KINDS:
+        return program_runtime.ProgramRuntime(settings)
     return custom_runtime.CustomRuntime()
 
 
