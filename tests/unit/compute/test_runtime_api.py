@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from cloudlet.compute import runtime_api
+from cloudlet.compute import runtime_connection
 from cloudlet.compute.reports import MAX_RESPONSE_BYTES
 from cloudlet.compute.runtime_api import ANSWERED, READY, RUNNING, RuntimeApi, invocation_event
 from tests.support.compute_world import ScriptedRuntime, ScriptedSandbox, sandbox_spec
@@ -362,7 +362,7 @@ async def test_what_is_no_http_ends_the_connection(served: Served) -> None:
 
 
 async def test_endless_headers_end_the_connection(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime_api, "MAX_HEADER_BYTES", 10_000)
+    monkeypatch.setattr(runtime_connection, "MAX_HEADER_BYTES", 10_000)
     served.runtime.send(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n" + b"X-Filler: abcdefgh\r\n" * 10_000)
     assert (await served.runtime.answer())[0] == 400
 

@@ -17,7 +17,7 @@ import time
 from typing import Any, Iterable, NamedTuple
 
 from . import custom_runtime
-from .python_preload import BOTO_FAMILY, Preloaded, connect, preload
+from .python_preload import BOTO_FAMILY, Preloaded, preload
 
 _VERSION = "python{}.{}".format(*sys.version_info[:2])
 _WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
@@ -63,8 +63,8 @@ class _Places(NamedTuple):
 class PythonRuntime:
     """Made in the zygote, run in its children."""
 
-    def __init__(self, folder: str, *, has_fixed_address: bool) -> None:
-        self._preloaded = preload(folder, has_fixed_address=has_fixed_address)
+    def __init__(self, folder: str) -> None:
+        self._preloaded = preload(folder)
         self._own_modules = [name for name in sys.modules if name.partition(".")[0] == "agent"]
 
     def run(self, spec: dict[str, Any]) -> int:
@@ -80,7 +80,6 @@ class PythonRuntime:
         if hidden:
             _forget(name for name in list(sys.modules) if name.partition(".")[0] in BOTO_FAMILY)
         _settle(environment, places)
-        connect()
         _forget(self._own_modules)
         from awslambdaric import bootstrap
         from awslambdaric.lambda_runtime_client import LambdaRuntimeClient

@@ -44,7 +44,7 @@ class Zygote:
     def __init__(self, connection: socket.socket, settings: dict[str, Any]) -> None:
         self._connection = connection
         self._pid_namespace: int | None = settings["pid_namespace"]
-        self._runtime = _runtime(settings, is_isolated=self._pid_namespace is not None)
+        self._runtime = _runtime(settings)
         self._walls = enter.Walls.build()
         self._sandboxes: dict[int, _Pair] = {}
         lifeline, self._lifeline_end = os.pipe()
@@ -157,9 +157,9 @@ class Zygote:
             os.kill(pair.init, signal.SIGKILL)
 
 
-def _runtime(settings: dict[str, Any], *, is_isolated: bool) -> _Runtime:
+def _runtime(settings: dict[str, Any]) -> _Runtime:
     if settings["kind"] == "python":
-        return python_runtime.PythonRuntime(settings["runtime"], has_fixed_address=is_isolated)
+        return python_runtime.PythonRuntime(settings["runtime"])
     if settings["kind"] in program_runtime.KINDS:
         return program_runtime.ProgramRuntime(settings)
     return custom_runtime.CustomRuntime()

@@ -1,0 +1,289 @@
+"""One connection of a runtime: HTTP of the Lambda Runtime API, told to whoever keeps the runtime's state.
+
+It is on every invocation's path, so it is an `asyncio.Protocol` over `httptools` and nothing more. Each request is
+handled once it is whole. Answers that come while a read is handled go out together; and while the runtime already waits
+for its next event (our Python client sends an answer and the next question in one piece), they go out with that event:
+an invocation costs one read and one write.
+"""
+
+import asyncio
+import base64
+import binascii
+from typing import Final, Protocol, cast
+
+import httptools
+import orjson
+
+from cloudlet.compute.reports import MAX_RESPONSE_BYTES
+
+MAX_HEADER_BYTES: Final = 2 * 1024 * 1024
+"""Of one request. The official clients send up to 1 MB of error cause in a header."""
+
+_NEXT: Final = b"/2018-06-01/runtime/invocation/next"
+_NEXT_REQUEST: Final = b"GET " + _NEXT + b" HTTP/1.1\r\n"
+_INIT_ERROR: Final = b"/2018-06-01/runtime/init/error"
+_INVOCATION: Final = b"/2018-06-01/runtime/invocation/"
+_PING: Final = b"/2018-06-01/ping"
+_RESPONSE: Final = b"/response"
+_ERROR: Final = b"/error"
+_ERROR_CAUSE_TYPE: Final = b"application/vnd.aws.lambda.error.cause+json"
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def answer(status: str, body: bytes, content_type: str = "application/json") -> bytes:
+    """A whole HTTP answer."""
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def error_answer(status: str, error_type: str, message: str) -> bytes:
+    """A whole HTTP answer that says what is wrong with a request."""
+    return answer(status, orjson.dumps({"errorMessage": message, "errorType": error_type}) + b"\n")
+
+
+_INVALID_MODE: Final = error_answer("400 Bad Request", "InvalidFunctionResponseMode", "Invalid function response mode")
+_MODE_ERROR: Final = orjson.dumps({"errorType": "Runtime.InvalidResponseModeHeader", "errorMessage": ""})
+_PONG: Final = answer("200 OK", b"pong", "text/plain; charset=utf-8")
+_NOT_FOUND: Final = answer("404 Not Found", b"404 page not found\n", "text/plain; charset=utf-8")
+_NOT_ALLOWED: Final = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n"
+_BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class RuntimeRequests(Protocol):
+    """Who keeps a runtime's state. Each request is answered by `connection.answer`, at once or later."""
+
+    def connected(self, connection: "RuntimeConnection") -> None:
+        """A connection was made."""
+
+    def disconnected(self, connection: "RuntimeConnection") -> None:
+        """A connection ended."""
+
+    def waits(self, connection: "RuntimeConnection") -> bool:
+        """True while the runtime waits on this connection for its next event."""
+
+    def next(self, connection: "RuntimeConnection") -> None:
+        """GET /runtime/invocation/next"""
+
+    def answered(
+        self,
+        connection: "RuntimeConnection",
+        request_id: str,
+        payload: bytes | None,
+        is_error: bool,
+        reply: bytes | None = None,
+    ) -> None:
+        """POST /runtime/invocation/{id}/response and /error. `payload` is None when it was too large; `reply` is what
+        the runtime is told where that is not the usual."""
+
+    def init_failed(self, connection: "RuntimeConnection", payload: bytes, error_type: str) -> None:
+        """POST /runtime/init/error"""
+
+
+class RuntimeConnection(asyncio.Protocol):
+    """One connection."""
+
+    __slots__ = (
+        "_api",
+        "_body",
+        "_content_type",
+        "_error_body",
+        "_error_type",
+        "_header_bytes",
+        "_is_between",
+        "_is_expecting",
+        "_is_in_head",
+        "_is_last",
+        "_is_reading",
+        "_is_too_large",
+        "_mode",
+        "_out",
+        "_parser",
+        "_transport",
+        "_url",
+    )
+
+    def __init__(self, api: RuntimeRequests) -> None:
+        self._api = api
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self.on_message_begin()
+        self._is_between = True
+        self._is_last = False
+        """True once the runtime has said that it will not use this connection again."""
+        self._is_reading = False
+        self._out: list[bytes] = []
+        """Answers that have not been sent yet."""
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._api.connected(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
+        self._transport = None
+        self._api.disconnected(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._is_reading = True
+        try:
+            if self._is_between and data.startswith(_NEXT_REQUEST) and _is_plain(data):
+                # A whole `next` in one piece: the parser would say the same of it.
+                self._api.next(self)
+            else:
+                if self._is_in_head:
+                    self._count(len(data))
+                self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._out.append(_BAD_REQUEST)
+            self._is_last = True
+        self._is_reading = False
+        if self._out and (self._is_last or not self._api.waits(self)):
+            self._send()
+
+    def answer(self, message: bytes) -> None:
+        """Send an answer, unless the runtime has hung up."""
+        self._out.append(message)
+        if not self._is_reading:
+            self._send()
+
+    def _send(self) -> None:
+        out, self._out = self._out, []
+        if self._transport is not None:
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+            if self._is_last:
+                self._transport.close()
+
+    def abort(self) -> None:
+        """Hang up at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- httptools
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._body: bytes | bytearray = b""
+        self._content_type = b""
+        self._error_type = b""
+        self._error_body = b""
+        self._mode = b""
+        self._header_bytes = 0
+        self._is_in_head = True
+        self._is_between = False
+        self._is_expecting = False
+        self._is_too_large = False
+
+    def on_url(self, url: bytes) -> None:
+        self._url = self._url + url if self._url else url
+
+    def on_header(self, name: bytes, value: bytes | None) -> None:
+        # Called for trailers too. Only few names matter, told apart by their length first.
+        length = len(name)
+        value = value or b""
+        if not self._is_in_head:
+            self._count(length + len(value))
+        if length == 6:
+            self._is_expecting = self._is_expecting or name.lower() == b"expect"
+        elif length == 12:
+            if name.lower() == b"content-type":
+                self._content_type = value
+        elif length == 34:
+            name = name.lower()
+            if name == b"lambda-runtime-function-error-type":
+                self._error_type = value
+            elif name == b"lambda-runtime-function-error-body":
+                self._error_body = value
+        elif length == 37 and name.lower() == b"lambda-runtime-function-response-mode":
+            self._mode = value
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        if self._is_expecting:
+            self._out.append(_CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        if self._is_too_large:
+            return
+        if not self._body:
+            self._body = body
+        else:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += body
+        if len(self._body) > MAX_RESPONSE_BYTES:
+            self._is_too_large = True
+            self._body = b""
+
+    def on_message_complete(self) -> None:
+        self._is_between = True
+        self._is_last = not self._parser.should_keep_alive()
+        url = self._url
+        if url == _NEXT:
+            if self._parser.get_method() == b"GET":
+                self._api.next(self)
+            else:
+                self.answer(_NOT_ALLOWED)
+        elif url.startswith(_INVOCATION) and url.endswith((_RESPONSE, _ERROR)):
+            self._on_answer(url)
+        elif url == _INIT_ERROR:
+            self._on_init_error()
+        elif url == _PING:
+            self.answer(_PONG)
+        else:
+            self.answer(_NOT_FOUND)
+
+    def _on_answer(self, url: bytes) -> None:
+        if self._parser.get_method() != b"POST":
+            self.answer(_NOT_ALLOWED)
+            return
+        is_error = url.endswith(_ERROR)
+        request_id = url[len(_INVOCATION) : url.rindex(b"/")].decode("latin-1")
+        if self._mode and self._mode.lower() != b"streaming" and not is_error:
+            self._api.answered(self, request_id, _MODE_ERROR, True, _INVALID_MODE)
+            return
+        payload = None if self._is_too_large else bytes(self._body)
+        if is_error:
+            if payload is not None and self._content_type == _ERROR_CAUSE_TYPE:
+                payload = _without_cause(payload)
+        elif self._error_type:
+            # A stream that broke off: the trailers say how.
+            is_error, payload = True, _trailing_error(self._error_type, self._error_body)
+        self._api.answered(self, request_id, payload, is_error)
+
+    def _on_init_error(self) -> None:
+        if self._parser.get_method() != b"POST":
+            self.answer(_NOT_ALLOWED)
+            return
+        self._api.init_failed(self, bytes(self._body), self._error_type.decode("latin-1"))
+
+    def _count(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > MAX_HEADER_BYTES:
+            raise httptools.HttpParserError("headers too large")
+
+
+def _is_plain(request: bytes) -> bool:
+    """True when `request` is one whole request without a body, and says nothing about its connection."""
+    if request.find(b"\r\n\r\n") != len(request) - 4:
+        return False
+    lower = request.lower()
+    return b"connection:" not in lower and b"content-" not in lower and b"transfer-" not in lower
+
+
+def _without_cause(payload: bytes) -> bytes:
+    """The part for the caller of an error that was posted with its cause for X-Ray."""
+    try:
+        error = orjson.loads(payload)
+        return orjson.dumps(
+            {name: error[name] for name in ("errorMessage", "errorType", "stackTrace") if name in error}
+        )
+    except (orjson.JSONDecodeError, TypeError):
+        return b'"Invalid error body"'
+
+
+def _trailing_error(error_type: bytes, error_body: bytes) -> bytes:
+    try:
+        return base64.b64decode(error_body, validate=True)
+    except binascii.Error:
+        return orjson.dumps({"errorType": error_type.decode("latin-1"), "errorMessage": ""})
