@@ -83,7 +83,7 @@ def test_an_unknown_key_is_refused(client: MakeClient) -> None:
 @pytest.mark.parametrize(
     ("service", "operation", "name"),
     [
-        ("sqs", "list_queues", "sqs:ListQueues"),
+        ("kinesis", "list_streams", "kinesis:ListStreams"),
         ("s3", "list_buckets", "s3:ListBuckets"),
         ("ec2", "describe_instances", "ec2:DescribeInstances"),
         ("sns", "list_topics", "sns:ListTopics"),

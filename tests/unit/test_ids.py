@@ -2,7 +2,7 @@ import base64
 import re
 import uuid
 
-from cloudlet.ids import Ids
+from cloudlet.ids import POOL_BYTES, Ids, RandomPool
 
 
 def zeros(size: int) -> bytes:
@@ -41,3 +41,17 @@ def test_secret_keys_are_40_characters_of_base64() -> None:
 def test_fractions_are_from_0_to_below_1() -> None:
     assert Ids(zeros).fraction() == 0.0
     assert 0.999 < Ids(lambda size: b"\xff" * size).fraction() < 1.0
+
+
+def test_random_bytes_are_given_once() -> None:
+    counter = iter(range(1 << 20))
+    pool = RandomPool(lambda size: b"".join(next(counter).to_bytes(4, "big") for _ in range(size // 4)))
+    given = [pool(16) for _ in range(2000)]
+    assert len(set(given)) == len(given)
+
+
+def test_many_random_bytes_come_straight_from_the_source() -> None:
+    asked: list[int] = []
+    pool = RandomPool(lambda size: bytes(asked.append(size) or size))  # type: ignore[func-returns-value]
+    assert len(pool(POOL_BYTES + 1)) == POOL_BYTES + 1
+    assert asked == [POOL_BYTES + 1]
