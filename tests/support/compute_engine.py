@@ -16,6 +16,7 @@ from cloudlet.compute.host import Host
 from cloudlet.compute.machine_memory import available_bytes, capacity_bytes
 from cloudlet.compute.placement import PlacedWorker, Placement
 from cloudlet.compute.sandbox import Launcher
+from cloudlet.compute.variables import language
 from cloudlet.compute.worker import Worker
 from cloudlet.compute.worker_manager import EnvironmentMaker, WorkerManager
 from cloudlet.config import Config
@@ -48,7 +49,7 @@ class Engine:
         self.code = CodeFolders()
         clock = PlatformClock()
         host = Host(launcher, self.logs, clock, Ids())
-        worker = Worker(host, self.code, FixedCredentials(clock), lambda name: name.removeprefix("python"))
+        worker = Worker(host, self.code, FixedCredentials(clock), lambda name: name.removeprefix(language(name)))
         placed: PlacedWorker[EnvironmentMaker] = PlacedWorker("local", worker, capacity_bytes(Config()))
         self.manager = WorkerManager(Placement([placed], available_bytes), clock, 600.0, freeze_after_s)
         self.front_end = FrontEnd(Counting(), self.manager, [worker], clock, host.ids)
@@ -60,10 +61,10 @@ class Engine:
     async def __aexit__(self, *_: object) -> None:
         await self.front_end.drain(5.0)
 
-    def function(self, source: str | Mapping[str, str], name: str = "", **changes: Any) -> FunctionVersion:
+    def function(self, source: str | Mapping[str, str | bytes], name: str = "", **changes: Any) -> FunctionVersion:
         """A function whose module `app` is `source`, or whose package is these files."""
         files = {"app.py": textwrap.dedent(source)} if isinstance(source, str) else source
-        digest = hashlib.sha256("".join(f"{path}\0{text}" for path, text in files.items()).encode()).hexdigest()
+        digest = hashlib.sha256("".join(f"{path}\0{data!r}" for path, data in files.items()).encode()).hexdigest()
         if digest not in self.code.folders:
             self.code.folders[digest] = write_files(self.folder / digest[:16], files)
         name = name or f"f{os.urandom(4).hex()}"

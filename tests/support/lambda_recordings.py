@@ -12,7 +12,7 @@ from typing import Any
 
 FILE = Path(__file__).parents[3] / "shared" / "oracles" / "recorded" / "lambda.json"
 ACCOUNT = "111111111111"
-_PLACEHOLDER = re.compile(r"<([a-z0-9_-]+?)(?::(\d+))?>")
+_PLACEHOLDER = re.compile(r"<<?([a-z0-9_-]+?)>?(?::(\d+))?>")
 _WORDS = {
     "date": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000",
     "code-sha256": r"[A-Za-z0-9+/]{43}=",

@@ -204,13 +204,14 @@ class Bench:
             await self._running.pop().close()
 
 
-def write_files(folder: Path, files: Mapping[str, str]) -> Path:
-    """Write `files` below `folder`; those that begin with `#!` are executable."""
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Write `files` below `folder`; those that begin with `#!`, and programs, are executable."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-        path.chmod(0o755 if content.startswith("#!") else 0o644)
+        data = content.encode() if isinstance(content, str) else content
+        path.write_bytes(data)
+        path.chmod(0o755 if data.startswith((b"#!", b"\x7fELF")) else 0o644)
     for parent in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
         parent.chmod(0o755)
     return folder

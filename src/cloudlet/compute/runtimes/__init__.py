@@ -12,6 +12,7 @@ from cloudlet.compute.function import RuntimeMissing
 
 from . import folders
 from .interpreter import Interpreter, Language, Progress
+from .java import Java
 from .node import Node
 from .python import LIBRARY_PATH, Python
 
@@ -20,7 +21,7 @@ __all__ = ["CUSTOM_RUNTIMES", "LIBRARY_PATH", "Interpreter", "Progress", "Runtim
 logger = logging.getLogger(__name__)
 
 CUSTOM_RUNTIMES = ("provided.al2023", "provided.al2")
-LANGUAGES: tuple[Language, ...] = (Python(), Node())
+LANGUAGES: tuple[Language, ...] = (Python(), Node(), Java())
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +151,11 @@ class Runtimes:
 
 
 def _nearest(language: Language, name: str, found: Mapping[str, Interpreter]) -> Interpreter:
-    """The interpreter with the least distance; of two the newer one."""
+    """The interpreter with the least distance; of two the newer one. Newer ones first where that matters."""
     wanted = language.release(name) or 0.0
 
-    def distance(interpreter: Interpreter) -> tuple[float, float]:
+    def distance(interpreter: Interpreter) -> tuple[bool, float, float]:
         release = language.release(interpreter.name) or 0.0
-        return abs(release - wanted), -release
+        return language.runs_older and release < wanted, abs(release - wanted), -release
 
     return min(found.values(), key=distance)

@@ -34,6 +34,8 @@ class Language(Protocol):
     """A family of runtimes: `python`, `nodejs`, `java`, `ruby`."""
 
     name: str
+    runs_older: bool
+    """True when a newer version runs what was made for an older one, and an older one does not run what is newer."""
 
     def discover(self, environ: Mapping[str, str], memory: Path) -> dict[str, Interpreter]:
         """The interpreters of this machine by runtime name, oldest first. What they said is kept in `memory`."""

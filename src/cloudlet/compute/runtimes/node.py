@@ -40,6 +40,7 @@ class Node:
     """See `Language`."""
 
     name = "nodejs"
+    runs_older = False
 
     def discover(self, environ: Mapping[str, str], memory: Path) -> dict[str, Interpreter]:
         answers = probes.Answers(memory / "nodejs.json", _PROBE)

@@ -24,6 +24,7 @@ class Python:
     """See `Language`."""
 
     name = "python"
+    runs_older = False
 
     def discover(self, environ: Mapping[str, str], memory: Path) -> dict[str, Interpreter]:
         return discovery.discover(environ, memory / "interpreters.json")

@@ -12,6 +12,9 @@ from . import custom_runtime
 _WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 """https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html"""
 
+_JNI = "com.amazonaws.services.lambda.runtime.api.client.runtimeapi.NativeClient.JNI"
+"""The property by which AWS's client finds its library unpacked already."""
+
 Command = Callable[[Dict[str, Any], Dict[str, Any]], List[str]]
 
 
@@ -37,7 +40,32 @@ def _node(settings: dict[str, Any], spec: dict[str, Any]) -> list[str]:
     ]
 
 
-_COMMANDS: dict[str, Command] = {"node": _node}
+def _java(_settings: dict[str, Any], spec: dict[str, Any]) -> list[str]:
+    """Java with its heap, metaspace and code cache in proportion to the function's memory, and the fast compiler only.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/java-customization.html
+    """
+    memory_kb = _memory_mb(spec) * 1024
+    runtime = spec["places"]["runtime"]
+    return [
+        spec["places"]["interpreter"].format("java"),
+        f"-XX:MaxHeapSize={memory_kb * 85 // 100}k",
+        f"-XX:MaxMetaspaceSize={memory_kb * 10 // 100}k",
+        f"-XX:ReservedCodeCacheSize={memory_kb * 5 // 100}k",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:-UsePerfData",
+        f"-XX:SharedArchiveFile={runtime}/runtime.jsa",
+        "-Xshare:auto",
+        "-Xlog:cds*=off",
+        f"-D{_JNI}={runtime}/jni.so",
+        "-jar",
+        f"{runtime}/runtime.jar",
+        spec["handler"],
+    ]
+
+
+_COMMANDS: dict[str, Command] = {"node": _node, "java": _java}
 KINDS = frozenset(_COMMANDS)
 
 
