@@ -458,3 +458,24 @@ async def test_one_caller_after_the_other_meets_one_environment(engine: Engine) 
     )
     counts = [int((await engine.run(function)).payload) for _ in range(50)]
     assert counts == list(range(1, 51))
+
+
+async def test_files_outlast_a_crash_and_a_timeout(engine: Engine) -> None:
+    function = engine.function(
+        """
+        import os, pathlib, time
+        seen = pathlib.Path("/tmp/seen")
+        def handler(event, context):
+            before = seen.read_text() if seen.exists() else ""
+            seen.write_text(before + event)
+            if event == "c":
+                os._exit(3)
+            if event == "t":
+                time.sleep(100)
+            return before
+        """,
+        timeout_s=1,
+    )
+    answers = [await engine.front_end.invoke(function, invocation(f'"{event}"'.encode())) for event in "actb"]
+    assert [bool(answer.function_error) for answer in answers] == [False, True, True, False]
+    assert orjson.loads(answers[-1].payload) == "act"

@@ -73,6 +73,63 @@ def call(number, *arguments):
 """
 
 
+class TestWhoFollows:
+    """A sandbox that takes the place of another, in the same environment, has its /tmp; nobody else has."""
+
+    async def test_it_has_the_files(self, bench: Bench) -> None:
+        first = await bench.start(ephemeral_storage_mb=512)
+        await first.run(
+            """
+            import os
+            open("/tmp/x", "w").write("kept")
+            os.mkdir("/tmp/folder", 0o700)
+            answer = 1
+            """
+        )
+        first.sandbox.kill()
+        await first.sandbox.exited
+        stranger = await bench.start()
+        second = await bench.start_spec(
+            bench.spec(first.sandbox.spec.code, follows=first.sandbox.spec.sandbox_id, ephemeral_storage_mb=512)
+        )
+        await first.close()
+        assert await stranger.run("import os; answer = os.listdir('/tmp')") == []
+        found = await second.run(
+            """
+            import os
+            open("/tmp/x", "a").write(" and written to")
+            open("/tmp/folder/y", "w").close()
+            sizes = os.statvfs("/tmp")
+            flags = [line.split()[3] for line in open("/proc/self/mounts") if line.split()[1] == "/tmp"]
+            answer = [open("/tmp/x").read(), sizes.f_blocks * sizes.f_frsize, flags]
+            """
+        )
+        assert found[:2] == ["kept and written to", 512 * 1024 * 1024]
+        assert len(found[2]) == 1
+        assert {"rw", "nosuid", "nodev"} <= set(found[2][0].split(","))
+
+    async def test_a_third_has_them_too(self, bench: Bench) -> None:
+        before = await bench.start()
+        await before.run("open('/tmp/x', 'w').write('0'); answer = 1")
+        for count in range(1, 4):
+            before.sandbox.kill()
+            await before.sandbox.exited
+            spec = bench.spec(before.sandbox.spec.code, follows=before.sandbox.spec.sandbox_id)
+            after = await bench.start_spec(spec)
+            await before.close()
+            assert await after.run(f"answer = open('/tmp/x').read(); open('/tmp/x', 'w').write('{count}')") == str(
+                count - 1
+            )
+            before = after
+
+    async def test_nothing_is_left_for_who_comes_later(self, bench: Bench) -> None:
+        first = await bench.start()
+        await first.run("open('/tmp/x', 'w').write('secret'); answer = 1")
+        await first.close()
+        late = await bench.start_spec(bench.spec(first.sandbox.spec.code, follows=first.sandbox.spec.sandbox_id))
+        assert await late.run("import os; answer = os.listdir('/tmp')") == []
+
+
 class TestWhoItIs:
     async def test_it_has_no_rights(self, shared: RunningFunction) -> None:
         status = await shared.run(

@@ -660,7 +660,7 @@ def test_lambda_invoke_timed_out_environment_reuse(replay: Make) -> None:
     run.check("invoke-result-read-number", run.invoke(payload={"read-number": True}))
     run.leave_out("invoke-result-timed-out")  # AWS has changed its text since
     assert run.invoke(payload={"sleep": 2})["FunctionError"] == "Unhandled"
-    run.leave_out("invoke-result-file-read-after-timeout")  # a new sandbox has a new /tmp
+    run.check("invoke-result-file-read-after-timeout", run.invoke(payload={"read-file": True}))
     run.check("invoke-result-read-number-after-timeout", run.invoke(payload={"read-number": True}))
 
 

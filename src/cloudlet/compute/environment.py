@@ -1,7 +1,11 @@
 """An execution environment: a function version's sandbox through its init phase, its invocations and its end.
 
     NEW --initialize--> STARTING --the runtime asks for an event--> READY <--> BUSY --> DEAD
-                           \\--failed or too slow--> FAILED --the first invocation tries the init again--> BUSY, DEAD
+                           |                                                    | timeout, crash
+                           +--failed or too slow--> FAILED <--------------------+
+                                                      +--the next invocation tries the init again--> BUSY, DEAD
+
+A reset leaves /tmp as it was: the sandbox that follows takes it over.
 
 What AWS promises of each phase: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
@@ -83,6 +87,8 @@ class Environment:
         self._sampled = 0.0
         self._is_frozen = False
         self._is_closed = False
+        self._has_served = False
+        """True once an init phase has succeeded: then a sandbox that ends is followed by another."""
 
     # -- the init phase
 
@@ -104,6 +110,7 @@ class Environment:
         if failure is None:
             self._init_ms = duration_ms
             self._sample_memory()
+            self._has_served = True
             self.state = State.READY
         else:
             log.flush()
@@ -117,10 +124,13 @@ class Environment:
             loop = asyncio.get_running_loop()
             self._ready = loop.create_future()
             self._verdict = None
-            process = self._process = RuntimeProcess(self)
+            before, process = self._process, RuntimeProcess(self)
+            self._process = process
             try:
-                await process.launch(self._host.launcher, self._spec(), self._host.serve_platform)
+                await process.launch(self._host.launcher, self._spec(before), self._host.serve_platform)
             finally:
+                if before is not None:
+                    before.close()
                 self._owner.environment_launched(self)
             self._log.attach(process.sandbox.output, process.sandbox.telemetry)
             timer = loop.call_later(limit_s, self._settle_init, Failure("timeout"))
@@ -134,7 +144,7 @@ class Environment:
                 await self._end_process(process)
         return (self._clock.monotonic() - started) * 1000, failure
 
-    def _spec(self) -> SandboxSpec:
+    def _spec(self, before: RuntimeProcess | None) -> SandboxSpec:
         function, preparation = self.function, self._preparation
         return SandboxSpec(
             sandbox_id=self._host.ids.hex(32),
@@ -145,6 +155,7 @@ class Environment:
             environment=variables(function, preparation.credentials, self.log_stream),
             memory_mb=function.memory_mb,
             ephemeral_storage_mb=function.ephemeral_storage_mb,
+            follows=before.sandbox.spec.sandbox_id if before is not None and before.is_launched else "",
         )
 
     def _settle_init(self, failure: Failure | None) -> None:
@@ -156,7 +167,7 @@ class Environment:
         self._sample_memory()
         await process.end()
         self._log.detach()
-        process.close()
+        process.hang_up()
 
     # -- invocations
 
@@ -188,6 +199,7 @@ class Environment:
         if self.state is State.DEAD:
             return
         if failure is None:
+            self._has_served = True
             self.state = State.BUSY
             self._deliver(active)
             return
@@ -243,8 +255,21 @@ class Environment:
             line = reports.timeout_line(active.invocation.request_id, self.function.timeout_s, self._clock.wall())
             self._log.platform(line)
         result = self._finish(active, failure.answer(active.invocation.request_id), reports.UNHANDLED, failure)
-        self._die()
+        if self._has_served and self._live_process.has_exited:
+            self._reset()
+        else:
+            self._die()
         active.resolve(result)
+
+    def _reset(self) -> None:
+        """The sandbox has ended; the environment stays, and the next invocation starts another in its place.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-invoke-with-errors
+        """
+        self._log.detach()
+        self._live_process.hang_up()
+        self.state = State.FAILED
+        self._owner.environment_idle(self)
 
     def _finish(
         self, active: ActiveInvocation, payload: bytes, function_error: str, failure: Failure | None
@@ -330,7 +355,13 @@ class Environment:
 
     def is_usable(self, now: float) -> bool:
         """True when another invocation may begin at the platform's time `now`."""
-        return self.state is State.READY and now < self.usable_until and not self._live_process.has_exited
+        is_there = self.is_reset or (self.state is State.READY and not self._live_process.has_exited)
+        return is_there and now < self.usable_until
+
+    @property
+    def is_reset(self) -> bool:
+        """True while it waits for the invocation that starts its next sandbox."""
+        return self.state is State.FAILED and self._has_served
 
     def close(self) -> None:
         """Kill what runs in it and give everything back. An invocation that runs fails. May be called twice."""

@@ -18,6 +18,10 @@ class ManagedEnvironment(Protocol):
     idle_since: float
     peak_bytes: int
 
+    @property
+    def is_reset(self) -> bool:
+        """Does it wait for the invocation that starts its next sandbox?"""
+
     async def initialize(self) -> None:
         """Be READY or FAILED. Raises ComputeError."""
 

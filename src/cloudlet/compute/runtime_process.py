@@ -97,14 +97,23 @@ class RuntimeProcess:
         self.kill()
         return await self.gone
 
-    def close(self) -> None:
-        """Kill what runs and give everything back. Nothing is told any more. May be called twice."""
+    @property
+    def is_launched(self) -> bool:
+        """True once there is a sandbox."""
+        return self._sandbox is not None
+
+    def hang_up(self) -> None:
+        """Listen no more. What the sandbox leaves behind stays until `close`. Nothing is told any more."""
         self._is_closed = True
         self._cancel_timer()
         self.api.close()
         if self._close_platform is not None:
             self._close_platform()
             self._close_platform = None
+
+    def close(self) -> None:
+        """Kill what runs and give everything back. Nothing is told any more. May be called twice."""
+        self.hang_up()
         if self._sandbox is not None:
             self._sandbox.exited.remove_done_callback(self._on_exited)
             self._sandbox.close()

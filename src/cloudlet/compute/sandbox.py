@@ -25,6 +25,8 @@ class SandboxSpec:
     """All variables but AWS_LAMBDA_RUNTIME_API and AWS_ENDPOINT_URL, which the launcher adds."""
     memory_mb: int
     ephemeral_storage_mb: int
+    follows: str = ""
+    """The sandbox whose place this one takes, which has ended and is not closed: it gets its /tmp."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -296,7 +296,7 @@ class WorkerManager:
         """Give an environment to who waits longest, or keep it for later: a new one is the least recently used."""
         if pool.waiting:
             environment.begin(pool.waiting.popleft())
-        elif pool.is_retired or environment.state is not State.READY:
+        elif pool.is_retired or not (environment.state is State.READY or environment.is_reset):
             self._discard(environment)
             self._drop_if_empty(pool)
         else:

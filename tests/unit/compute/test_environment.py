@@ -228,18 +228,32 @@ async def test_a_timeout_kills_the_tree_and_says_so(world: ComputeWorld) -> None
         COLD_REPORT + "Status: timeout\n",
     ]
     assert "Task timed out" in result.log_tail.decode()
-    assert sandbox.is_closed
+    assert sandbox.is_killed
 
 
-async def test_after_a_timeout_the_next_invocation_has_a_new_environment(world: ComputeWorld) -> None:
+async def test_after_a_timeout_another_sandbox_follows_in_the_same_environment(world: ComputeWorld) -> None:
     function = function_version(timeout_s=0.05)
     call = world.invoke(function)
-    await (await (await world.sandbox()).connect()).next()
+    first = await world.sandbox()
+    await (await first.connect()).next()
     await call
+    assert [first.is_closed] == [False]
     again = world.invoke(function)
-    await world.serving(b'"fresh"')
+    second = await world.serving(b'"fresh"')
     assert (await again).payload == b'"fresh"'
-    assert len(world.logs.streams) == 2
+    assert second.spec.follows == first.spec.sandbox_id
+    assert first.is_closed
+    assert len(world.logs.streams) == 1
+
+
+async def test_what_a_sandbox_left_is_given_back_with_the_environment(world: ComputeWorld) -> None:
+    function = function_version(timeout_s=0.05)
+    call = world.invoke(function)
+    sandbox = await world.sandbox()
+    await (await sandbox.connect()).next()
+    await call
+    world.front_end.retire(function.function_arn, ())
+    assert sandbox.is_closed
 
 
 async def test_an_answer_that_comes_too_late_counts_no_more(

@@ -30,6 +30,7 @@ class FakeEnvironment:
         self.owner = owner
         self.state = State.NEW
         self.idle_since = 0.0
+        self.is_reset = False
         self.peak_bytes = 8 * MIB
         self.usable_until = float("inf")
         self.running: ActiveInvocation | None = None

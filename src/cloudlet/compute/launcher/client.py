@@ -146,6 +146,7 @@ class SandboxLauncher:
             "environment": dict(spec.environment),
             "memory_mb": spec.memory_mb,
             "ephemeral_storage_mb": spec.ephemeral_storage_mb,
+            "follows": spec.follows,
         }
 
         def expect() -> asyncio.Future[LaunchedSandbox]:
@@ -237,11 +238,15 @@ class SandboxLauncher:
             for fd in descriptors:
                 os.close(fd)
             self._tell({"t": "kill", "id": spec.sandbox_id})
+            self._forget(spec.sandbox_id)
             future.set_exception(SandboxFailure("The node has too many open files for another sandbox (ulimit -n)."))
             return
-        sandbox = LaunchedSandbox(spec, message, descriptors)
+        sandbox = LaunchedSandbox(spec, message, descriptors, self._forget)
         self._sandboxes[spec.sandbox_id] = sandbox
         future.set_result(sandbox)
+
+    def _forget(self, sandbox_id: str) -> None:
+        self._tell({"t": "forget", "id": sandbox_id})
 
     def _tell(self, message: dict[str, Any]) -> None:
         """Send something short that nothing depends on."""

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cloudlet.compute.sandbox import ExitStatus, SandboxSpec
@@ -18,7 +18,14 @@ class LaunchedSandbox:
     whose end is the end of every process in it.
     """
 
-    def __init__(self, spec: SandboxSpec, message: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+    def __init__(
+        self,
+        spec: SandboxSpec,
+        message: Mapping[str, Any],
+        descriptors: Sequence[int],
+        forget: Callable[[str], None],
+    ) -> None:
+        """`forget` tells the launcher that no other sandbox will follow this one."""
         runtime_api, platform, self._init, runtime, self.output, *telemetry = descriptors
         self.spec = spec
         self.runtime_api = socket.socket(fileno=runtime_api)
@@ -33,6 +40,7 @@ class LaunchedSandbox:
         self._group: Mapping[str, str] = message.get("group", {})
         self._highest = ""
         self._peak_bytes = 0
+        self._forget = forget
         self._is_frozen = False
         self._is_closed = False
 
@@ -102,6 +110,7 @@ class LaunchedSandbox:
             return
         self.kill()
         self._is_closed = True
+        self._forget(self.spec.sandbox_id)
         self.runtime_api.close()
         self.platform.close()
         os.close(self._init)

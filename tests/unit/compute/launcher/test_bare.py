@@ -94,6 +94,25 @@ async def test_temporary_files_have_a_folder_that_is_removed(bench: Bench) -> No
     folder = await function.run("import tempfile; answer = tempfile.gettempdir(); open(answer + '/x', 'w').close()")
     assert (Path(folder) / "x").exists()
     await function.close()
+    await bench.start()  # what was asked of the launcher before is done by then
+    assert not Path(folder).exists()
+
+
+async def test_a_sandbox_that_follows_another_has_its_temporary_files(bench: Bench) -> None:
+    first = await bench.start()
+    await first.run("import tempfile; open(tempfile.gettempdir() + '/x', 'w').write('kept'); answer = 1")
+    first.sandbox.kill()
+    await first.sandbox.exited
+    spec = bench.spec(first.sandbox.spec.code, follows=first.sandbox.spec.sandbox_id)
+    second = await bench.start_spec(spec)
+    folder, content = await second.run(
+        "import tempfile; folder = tempfile.gettempdir(); answer = [folder, open(folder + '/x').read()]"
+    )
+    assert content == "kept"
+    await first.close()
+    assert Path(folder).exists()
+    await second.close()
+    await bench.start()
     assert not Path(folder).exists()
 
 

@@ -44,6 +44,10 @@ class Bare:
         slot, self._next_slot = self._next_slot, self._next_slot + 1
         return Kit(network.make_shared(), slot, None)
 
+    def take_after(self, kit: Kit) -> Kit:
+        """The number of `kit`, and other ports. Raises OSError."""
+        return kit._replace(network=network.make_shared())
+
     def give_back(self, kit: Kit, sandbox_id: str) -> None:
         """Remove its files."""
         kit.network.close()
@@ -56,7 +60,10 @@ class Bare:
         """Its folder for temporary files, its user, and the host's paths in place of AWS's. Raises OSError."""
         runtime, code = request["runtime"], request["code"]
         folder = self._folder(request["id"])
-        os.mkdir(folder, 0o700)
+        if request.get("follows"):
+            os.rename(self._folder(request["follows"]), folder)
+        else:
+            os.mkdir(folder, 0o700)
         uid = self._base + kit.slot if self._base is not None else None
         needed = [code, *request["layers"], *runtime.get("folders", ())]
         if uid is not None and all(map(is_public, needed)):

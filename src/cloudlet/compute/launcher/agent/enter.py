@@ -12,7 +12,7 @@ import os
 import resource
 from typing import Any, NamedTuple, Sequence
 
-from . import identity, landlock, mounts, seccomp, syscalls
+from . import identity, landlock, messages, mounts, seccomp, syscalls
 
 TELEMETRY_FD = 3
 REPORT_FD = 4
@@ -59,6 +59,8 @@ class Descriptors(NamedTuple):
     user: int | None
     code: int | None
     layers: int | None
+    temporary: int | None
+    """The /tmp of the sandbox that this one follows, as a detached mount."""
     cgroup_folder: int | None
     cgroups: Sequence[int]
 
@@ -79,6 +81,7 @@ class Descriptors(NamedTuple):
             found.get("user"),
             found.get("code"),
             found.get("layers"),
+            found.get("temporary"),
             found.get("cgroup_folder"),
             [fd for name, fd in zip(names, descriptors) if name == "cgroup"],
         )
@@ -89,7 +92,7 @@ def enter(spec: dict[str, Any], descriptors: Descriptors, report: int, walls: Wa
     for cgroup in descriptors.cgroups:
         os.write(cgroup, b"0")  # first, so that all memory from here on is the sandbox's own
     if descriptors.user is not None:
-        _namespaces(spec, descriptors)
+        _namespaces(spec, descriptors, report)
         identity.become(descriptors.user)
         syscalls.drop_bounding_set()
     else:
@@ -105,7 +108,7 @@ def enter(spec: dict[str, Any], descriptors: Descriptors, report: int, walls: Wa
     seccomp.install(walls.filter_program)
 
 
-def _namespaces(spec: dict[str, Any], descriptors: Descriptors) -> None:
+def _namespaces(spec: dict[str, Any], descriptors: Descriptors, report: int) -> None:
     syscalls.unshare(spec["namespaces"])
     if descriptors.network is not None:
         syscalls.setns(descriptors.network, syscalls.CLONE_NEWNET)
@@ -116,9 +119,22 @@ def _namespaces(spec: dict[str, Any], descriptors: Descriptors) -> None:
         mounts.attach(descriptors.layers, "/opt")
     owner = spec["owner_uid"] or 0
     options = f"mode=1777,uid={owner},gid={owner},size="
-    syscalls.mount("tmp", "/tmp", "tmpfs", _NOSUID_NODEV, f"{options}{spec['ephemeral_storage_mb']}m")
+    if descriptors.temporary is None:
+        syscalls.mount("tmp", "/tmp", "tmpfs", _NOSUID_NODEV, f"{options}{spec['ephemeral_storage_mb']}m")
+    else:
+        mounts.attach(descriptors.temporary, "/tmp", _NOSUID_NODEV)
+    _hand_over_temporary(spec, report)
     syscalls.mount("shm", "/dev/shm", "tmpfs", _NOSUID_NODEV | syscalls.MS_NOEXEC, f"{options}{_SHM_BYTES}")
     syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS)
+
+
+def _hand_over_temporary(spec: dict[str, Any], report: int) -> None:
+    """Give the launcher a hold on /tmp: it outlives this sandbox when another follows it."""
+    tree = syscalls.open_tree("/tmp")
+    try:
+        messages.send_to(report, {"t": "temporary", "id": spec["id"]}, [tree])
+    finally:
+        os.close(tree)
 
 
 def _stand_alone(uid: int | None) -> None:

@@ -49,11 +49,20 @@ class Host(Protocol):
     def take(self) -> Kit:
         """A kit for a new sandbox. Raises OSError."""
 
+    def take_after(self, kit: Kit) -> Kit:
+        """A kit for a sandbox that follows one with `kit`: its user, who owns the files, and a new network.
+
+        Raises OSError.
+        """
+
     def give_back(self, kit: Kit, sandbox_id: str) -> None:
-        """The sandbox is gone."""
+        """The sandbox is gone, and none follows it."""
 
     def provide(self, kit: Kit, request: dict[str, Any]) -> Provision:
-        """Mounts, users and paths for a launch. Raises OSError."""
+        """Mounts, users and paths for a launch. `follows` in it is the sandbox whose files it takes over, or empty.
+
+        Raises OSError.
+        """
 
     def become_zygote(self, runtime: dict[str, Any], connection: int) -> None:
         """In a fork of the launcher: be the zygote of `runtime`. Does not come back. Raises OSError."""

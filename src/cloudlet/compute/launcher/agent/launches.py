@@ -24,6 +24,10 @@ class Launch:
         """The runtime's process (a pidfd)."""
         self.error = ""
         """Why the child could not enter the sandbox, when it said so."""
+        self.temporary: int | None = None
+        """A hold on its /tmp, where that is a mount of its own."""
+        self.is_given_up = False
+        """True once the node needs nothing more of it: no other sandbox will follow it."""
         self.is_over_limit = False
         self.is_ready = False
         self.is_handed_over = False
@@ -73,6 +77,12 @@ class Launch:
             self.runtime = None
         while self.read_ends:
             os.close(self.read_ends.pop())
+
+    def close_temporary(self) -> None:
+        """Let go of its /tmp."""
+        if self.temporary is not None:
+            os.close(self.temporary)
+            self.temporary = None
 
     def summary(self) -> dict[str, Any]:
         """What its control group says at the end."""

@@ -15,7 +15,7 @@ import sys
 from typing import Any, Callable
 
 from . import bare, cgroups, messages, namespaces
-from .host import Host
+from .host import Host, Kit
 from .launches import Launch
 from .links import ZygoteLink
 
@@ -34,6 +34,8 @@ class Launcher:
         self._handlers: dict[int, Callable[[], None]] = {}
         self._zygotes: dict[str, ZygoteLink] = {}
         self._launches: dict[str, Launch] = {}
+        self._ended: dict[str, Launch] = {}
+        """Sandboxes that have ended, and that another may follow: it gets their user and their /tmp."""
         self._is_done = False
 
     def serve(self) -> None:
@@ -84,8 +86,8 @@ class Launcher:
             self._is_done = True
             return
         request, _descriptors = received
-        if request["t"] == "kill":
-            self._kill(request["id"])
+        if request["t"] in ("kill", "forget"):
+            self._kill(request["id"]) if request["t"] == "kill" else self._give_up(request["id"])
             return
         link = self._zygote(request["runtime"])
         if request["t"] == "launch":
@@ -100,6 +102,13 @@ class Launcher:
         launch = self._launches.get(sandbox_id)
         if launch is not None and launch.init is not None:
             signal.pidfd_send_signal(launch.init, signal.SIGKILL)
+
+    def _give_up(self, sandbox_id: str) -> None:
+        """No sandbox will follow this one."""
+        if launch := self._ended.pop(sandbox_id, None):
+            self._return_kit(launch)
+        elif launch := self._launches.get(sandbox_id):
+            launch.is_given_up = True
 
     def _zygote(self, runtime: dict[str, Any]) -> ZygoteLink:
         name = runtime["name"]
@@ -120,7 +129,12 @@ class Launcher:
     def _send_launch(self, link: ZygoteLink, launch: Launch) -> None:
         """Make what the sandbox needs and send it to the zygote. Raises OSError, MessageTooLarge."""
         request = launch.request
-        kit = launch.kit = self._host.take()
+        before = self._ended.pop(request.get("follows", ""), None)
+        kit = launch.kit = self._kit_after(before)
+        if before is None:
+            request["follows"] = ""
+        else:
+            launch.temporary, before.temporary = before.temporary, None
         self._make_group(launch)
         provision = self._host.provide(kit, request)
         environment = {
@@ -135,6 +149,9 @@ class Launcher:
             if request["runtime"]["has_telemetry"]:
                 ours.append(("telemetry", launch.make_pipe()))
                 environment["_LAMBDA_TELEMETRY_LOG_FD"] = _TELEMETRY
+            if launch.temporary is not None:
+                ours.append(("temporary", launch.temporary))
+                launch.temporary = None
             if launch.group is not None:
                 ours.extend(launch.group.join_descriptors())
             spec = {
@@ -151,6 +168,15 @@ class Launcher:
         finally:
             for _name, fd in ours:
                 os.close(fd)
+
+    def _kit_after(self, before: Launch | None) -> Kit:
+        if before is None or before.kit is None:
+            return self._host.take()
+        try:
+            return self._host.take_after(before.kit)
+        except OSError:
+            self._return_kit(before)
+            raise
 
     def _make_group(self, launch: Launch) -> None:
         if self._groups is None:
@@ -201,6 +227,8 @@ class Launcher:
             link.unanswered.discard(launch)
             link.sandboxes.add(launch)
             launch.init, launch.runtime = descriptors
+        elif kind == "temporary":
+            (launch.temporary,) = descriptors
         elif kind == "ready":
             launch.is_ready = True
         elif kind == "failed":
@@ -221,7 +249,7 @@ class Launcher:
             return
         self._sweep(launch)
         summary = launch.summary()
-        self._release(launch)
+        self._release(launch, may_be_followed=True)
         messages.send(self._node, {"t": "exited", "id": launch.id, "status": status, **summary})
 
     def _let_die(self, launch: Launch) -> None:
@@ -237,7 +265,7 @@ class Launcher:
         self._release(launch)
         messages.send(self._node, {"t": "failed", "id": launch.id, "error": error})
 
-    def _release(self, launch: Launch) -> None:
+    def _release(self, launch: Launch, *, may_be_followed: bool = False) -> None:
         del self._launches[launch.id]
         launch.close_shared()
         if launch.init is not None:
@@ -247,6 +275,13 @@ class Launcher:
             if launch.group.notifier is not None:
                 self._forget(launch.group.notifier)
             launch.group.remove()
+        if may_be_followed and not launch.is_given_up:
+            self._ended[launch.id] = launch
+        else:
+            self._return_kit(launch)
+
+    def _return_kit(self, launch: Launch) -> None:
+        launch.close_temporary()
         if launch.kit is not None:
             self._host.give_back(launch.kit, launch.id)
 

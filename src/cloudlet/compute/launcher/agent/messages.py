@@ -56,6 +56,12 @@ def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequen
     connection.sendmsg([encode(message)], ancillary)
 
 
+def send_to(fd: int, message: dict[str, Any], descriptors: Sequence[int]) -> None:
+    """As `send`, for who has the connection as a descriptor only."""
+    with socket.socket(fileno=os.dup(fd)) as connection:
+        send(connection, message, descriptors)
+
+
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """The next message and its descriptors (close-on-exec), or None when the other end is gone."""
     room = socket.CMSG_LEN(MAX_DESCRIPTORS * array.array("i").itemsize)

@@ -63,6 +63,10 @@ class Namespaces:
             self._users.give_back(slot, user)
             raise
 
+    def take_after(self, kit: Kit) -> Kit:
+        """The user of `kit` with a network of its own. Raises OSError."""
+        return kit._replace(network=network.make_isolated(self._network))
+
     def give_back(self, kit: Kit, sandbox_id: str) -> None:  # noqa: ARG002 - of the interface
         """The user is free again; a network is not used twice."""
         kit.network.close()
