@@ -20,6 +20,7 @@ MACHINE = Runtimes(PREPARED)
 pytestmark = pytest.mark.skipif(not RECORDED, reason="the recordings are not here")
 needs_node = pytest.mark.skipif(not MACHINE.interpreters("nodejs"), reason="no Node.js 18 or newer")
 
+needs_ruby = pytest.mark.skipif(not MACHINE.interpreters("ruby"), reason="no Ruby (Debian: apt-get install ruby)")
 needs_java = pytest.mark.skipif(
     not builds.compiling_java(), reason="no Java 11 or newer with a compiler (Debian: apt-get install default-jdk)"
 )
@@ -75,6 +76,22 @@ def test_invocation_type_of_nodejs(replay: Make, kind: str) -> None:
     run.create_simply(Code={"ZipFile": package(ECHO, "handler.js")}, Runtime="nodejs16.x")
     invocation_type = "DryRun" if kind == "dry_run" else "RequestResponse"
     run.check("invoke-result", run.invoke(payload={}, InvocationType=invocation_type))
+
+
+# Ruby
+
+RUBY_RUNTIMES = ["ruby3.2", "ruby3.3", "ruby3.4"]
+RUBY_FAILING = "def handler(event:, context:)\n  raise 'Error: ' + event['error_msg']\nend\n"
+
+
+@needs_ruby
+@pytest.mark.parametrize("runtime", RUBY_RUNTIMES)
+def test_uncaught_exception_of_ruby(replay: Make, runtime: str) -> None:
+    run = replay(f"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[{runtime}]")
+    code = {"ZipFile": package(RUBY_FAILING, "function.rb")}
+    made = run.create(Code=code, Runtime=runtime, Handler="function.handler", MemorySize=1024)
+    run.check("create_function_result", made)
+    run.check("error_result", run.invoke(payload={"error_msg": "some_error_msg"}))
 
 
 # Java
@@ -138,7 +155,8 @@ def test_uncaught_exception_of_java(replay: Make, runtime: str) -> None:
 @pytest.mark.parametrize(
     ("runtime", "handler"),
     [
-        *((name, "echo.Handler") for name in JAVA_RUNTIMES),
+        *(pytest.param(name, "echo.Handler", marks=needs_java) for name in JAVA_RUNTIMES),
+        *(pytest.param(name, "function.handler", marks=needs_ruby) for name in RUBY_RUNTIMES),
     ],
 )
 def test_wrapper_of_other_runtimes(replay: Make, runtime: str, handler: str) -> None:

@@ -15,13 +15,14 @@ from .interpreter import Interpreter, Language, Progress
 from .java import Java
 from .node import Node
 from .python import LIBRARY_PATH, Python
+from .ruby import Ruby
 
 __all__ = ["CUSTOM_RUNTIMES", "LIBRARY_PATH", "Interpreter", "Progress", "Runtime", "Runtimes"]
 
 logger = logging.getLogger(__name__)
 
 CUSTOM_RUNTIMES = ("provided.al2023", "provided.al2")
-LANGUAGES: tuple[Language, ...] = (Python(), Node(), Java())
+LANGUAGES: tuple[Language, ...] = (Python(), Node(), Java(), Ruby())
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,11 @@ def _java(_settings: dict[str, Any], spec: dict[str, Any]) -> list[str]:
     ]
 
 
-_COMMANDS: dict[str, Command] = {"node": _node, "java": _java}
+def _ruby(_settings: dict[str, Any], spec: dict[str, Any]) -> list[str]:
+    return [spec["places"]["interpreter"].format("ruby"), f"{spec['places']['runtime']}/bootstrap.rb"]
+
+
+_COMMANDS: dict[str, Command] = {"node": _node, "java": _java, "ruby": _ruby}
 KINDS = frozenset(_COMMANDS)
 
 
