@@ -234,7 +234,7 @@ class Node:
             await service.reset()
         logger.info("node is empty")
 
-    def status(self) -> Mapping[str, Any]:
+    async def status(self) -> Mapping[str, Any]:
         """What runs here."""
         return {
             "version": __version__,
@@ -246,6 +246,10 @@ class Node:
             "isolation": self.config.isolation,
             "services": {service.name: len(service.operations()) for service in self.services},
             "sandboxes": self.compute.status(),
+            "deliveries": {
+                each.kind: {"waiting": each.waiting, "running": each.in_flight, "dead": each.dead}
+                for each in await self._engine.status()
+            },
             "memory": process_memory.by_role(),
             "connections": self._http.connections,
         }

@@ -9,7 +9,6 @@ from typing import Any
 
 from cloudlet.config import Config
 from cloudlet.gateway.dispatcher import Dispatcher
-from cloudlet.iam.authorizer import OwnAccountAuthorizer
 from cloudlet.iam.credentials import Credentials
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.ids import Ids
@@ -20,6 +19,7 @@ from cloudlet.store.folder_blobs import FolderBlobs
 from cloudlet.store.sqlite import SqliteStore
 from cloudlet.wire.model import ServiceModels
 from tests.support.clock import ManualClock
+from tests.support.own_account import OwnAccountAuthorizer
 
 ACCOUNT = "111111111111"
 OTHER_ACCOUNT = "222222222222"

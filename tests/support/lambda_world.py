@@ -13,7 +13,6 @@ from cloudlet.compute.function import FunctionVersion, Invocation, InvocationRes
 from cloudlet.config import Config
 from cloudlet.delivery.engine import Engine
 from cloudlet.gateway.dispatcher import Dispatcher
-from cloudlet.iam.authorizer import OwnAccountAuthorizer
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.ids import Ids
 from cloudlet.services.base import Platform
@@ -23,6 +22,7 @@ from cloudlet.services.lambda_.tables import versions
 from cloudlet.store.folder_blobs import FolderBlobs
 from cloudlet.store.sqlite import SqliteStore
 from cloudlet.wire.model import ServiceModels
+from tests.support.own_account import OwnAccountAuthorizer
 
 ACCOUNT = "111111111111"
 REGION = "us-east-1"

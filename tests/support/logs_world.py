@@ -12,7 +12,6 @@ from cloudlet.clock import now_ms
 from cloudlet.config import Config
 from cloudlet.errors import ServiceError
 from cloudlet.gateway.dispatcher import Dispatcher
-from cloudlet.iam.authorizer import OwnAccountAuthorizer
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.ids import Ids
 from cloudlet.services.base import Platform
@@ -21,6 +20,7 @@ from cloudlet.store.base import Store
 from cloudlet.store.blobs import Blobs
 from cloudlet.wire.model import ServiceModels
 from tests.support.clock import ManualClock
+from tests.support.own_account import OwnAccountAuthorizer
 
 ACCOUNT = "111111111111"
 REGION = "us-east-1"

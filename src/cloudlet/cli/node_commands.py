@@ -157,5 +157,9 @@ def _status_rows(endpoint: str, values: dict[str, Any]) -> list[tuple[str, ...]]
         ("isolation", str(values.get("isolation"))),
         ("services", ", ".join(values.get("services", {}))),
         *((f"sandboxes {name}", str(count)) for name, count in sandboxes.items()),
+        *(
+            (f"deliveries {kind}", f"{counts['waiting']} waiting, {counts['running']} running, {counts['dead']} dead")
+            for kind, counts in values.get("deliveries", {}).items()
+        ),
         *((f"memory {name}", f"{size / 1e6:.0f} MB") for name, size in memory.items()),
     ]

@@ -100,7 +100,9 @@ class Environment:
         function, log = self.function, self._log
         log.keep_tail(True)
         log.flush_soon()
-        log.platform(reports.init_start(self._preparation.runtime_version, function.region), in_tail=False)
+        log.platform(
+            reports.init_start(self._preparation.runtime_version, function.runtime, function.region), in_tail=False
+        )
         is_prepared = function.initialization_type != "on-demand"
         limit_s = max(PREPARED_INIT_LIMIT_S, function.timeout_s) if is_prepared else INIT_LIMIT_S
         self.state = State.STARTING

@@ -103,11 +103,15 @@ def platform_error_type(error_type: str) -> str:
     return "Function.Unknown" if error_type.startswith("Function.") else "Runtime.Unknown"
 
 
-def init_start(runtime_version: str, region: str) -> str:
-    """The first line of a log stream. `runtime_version` is `python:3.12.1`: what really runs."""
-    digest = hashlib.sha256(runtime_version.encode()).hexdigest()
-    arn = f"arn:aws:lambda:{region}::runtime:{digest}"
+def init_start(runtime_version: str, runtime: str, region: str) -> str:
+    """The first line of a log stream. `runtime_version` is `python:3.12.1`: what really runs, as `runtime`."""
+    arn = runtime_version_arn(runtime, region)
     return f"INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {arn}\n"
+
+
+def runtime_version_arn(runtime: str, region: str) -> str:
+    """The ARN of a runtime's version, stable over time: one for each runtime that functions really run on."""
+    return f"arn:aws:lambda:{region}::runtime:{hashlib.sha256(runtime.encode()).hexdigest()}"
 
 
 def init_report(duration_ms: float, phase: str, failure: Failure | None) -> str:

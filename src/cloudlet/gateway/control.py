@@ -52,7 +52,7 @@ class ControlledNode(Protocol):
     async def reset(self) -> None:
         """Forget all state of all services."""
 
-    def status(self) -> Mapping[str, Any]:
+    async def status(self) -> Mapping[str, Any]:
         """What runs here: version, uptime, services, sandboxes, memory."""
 
 
@@ -121,7 +121,7 @@ class Control:
 
     async def _status(self, request: HttpRequest) -> HttpResponse:
         await self._require_operator(request)
-        return _answer(self._node.status())
+        return _answer(await self._node.status())
 
     async def _clock(self, request: HttpRequest) -> HttpResponse:
         await self._require_operator(request)

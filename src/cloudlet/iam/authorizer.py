@@ -20,13 +20,3 @@ class Authorizer(Protocol):
 
     async def authorize(self, context: RequestContext, params: Mapping[str, Any]) -> None:
         """Return when `context.principal` may call `context.operation` with `params`; raise AccessDenied when not."""
-
-
-class OwnAccountAuthorizer:
-    """Every authenticated principal may do everything in its own account: for services that are tried by themselves.
-
-    A node decides by policies, with `cloudlet.iam.enforce.PolicyAuthorizer`.
-    """
-
-    async def authorize(self, context: RequestContext, params: Mapping[str, Any]) -> None:
-        """Allow: each operation works on the account of its caller; for `sts:AssumeRole` the trust policy decides."""

@@ -88,7 +88,7 @@ def test_the_report_of_an_init_phase(failure: Failure | None, end: str) -> None:
 
 
 def test_the_start_of_an_init_phase_says_what_really_runs() -> None:
-    line = reports.init_start("python:3.12.1", "eu-central-1")
+    line = reports.init_start("python:3.12.1", "python3.12", "eu-central-1")
     assert line.startswith(
         "INIT_START Runtime Version: python:3.12.1\tRuntime Version ARN: arn:aws:lambda:eu-central-1::runtime:"
     )

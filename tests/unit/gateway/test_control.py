@@ -36,7 +36,7 @@ class Node:
     async def reset(self) -> None:
         self.resets += 1
 
-    def status(self) -> Mapping[str, Any]:
+    async def status(self) -> Mapping[str, Any]:
         return {"version": "1"}
 
 

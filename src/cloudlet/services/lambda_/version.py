@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 
 from cloudlet.compute.function import FunctionVersion
+from cloudlet.compute.reports import runtime_version_arn
 from cloudlet.services.lambda_ import tables
 from cloudlet.services.lambda_.names import LATEST, FunctionRef, is_version
 from cloudlet.store.base import Parameter, Reader, Row, Transaction
@@ -252,7 +253,9 @@ def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionCo
     if configuration.environment is not None:
         shown["Environment"] = {"Variables": dict(configuration.environment)}
     if not listed:
-        shown["RuntimeVersionConfig"] = {"RuntimeVersionArn": runtime_version_arn(version)}
+        shown["RuntimeVersionConfig"] = {
+            "RuntimeVersionArn": runtime_version_arn(configuration.runs_on or configuration.runtime, version.region)
+        }
         states = {
             "State": version.state,
             "StateReason": version.state_reason,
@@ -263,13 +266,6 @@ def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionCo
         }
         shown.update({member: value for member, value in states.items() if value})
     return shown  # type: ignore[return-value]
-
-
-def runtime_version_arn(version: Version) -> str:
-    """The ARN of the runtime's version, stable over time: one for each runtime that functions really run on."""
-    configuration = version.configuration
-    digest = hashlib.sha256((configuration.runs_on or configuration.runtime).encode()).hexdigest()
-    return f"arn:aws:lambda:{version.region}::runtime:{digest}"
 
 
 def format_time(moment_ms: int) -> str:

@@ -18,6 +18,7 @@ from cloudlet.services.sqs.receipt import Receipt
 from cloudlet.services.sqs.receiving import Receive
 from cloudlet.services.sqs.sending import Sent
 from cloudlet.services.sqs.sequence import Sequences
+from cloudlet.services.sqs.upkeep import Upkeep
 from cloudlet.services.sqs.waiting import Waiting
 from cloudlet.store.base import Reader, Transaction
 
@@ -33,10 +34,11 @@ LOOK_AGAIN_MS: Final = 10_000
 class Exchange:
     """Sends, receives and deletes."""
 
-    def __init__(self, platform: Platform, queues: Queues) -> None:
+    def __init__(self, platform: Platform, queues: Queues, upkeep: Upkeep) -> None:
         self._store = platform.store
         self._clock = platform.clock
         self._queues = queues
+        self._upkeep = upkeep
         self._fairness = fairness.Fairness(platform.store)
         self.sequences = Sequences(platform.ids)
         self.waiting = Waiting(platform.clock)
@@ -69,6 +71,7 @@ class Exchange:
             return sent
 
         sent = await self._store.transact(put)
+        self._upkeep.used()
         if messages[0].visible_ms > moment_ms:
             self.waiting.expect(queue.bucket, messages[0].visible_ms)
         return sent

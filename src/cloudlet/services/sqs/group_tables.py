@@ -127,6 +127,12 @@ def remember_attempt(tx: Transaction, queue: int, attempt_id: str, received: str
     )
 
 
+def first_ends(reader: Reader) -> list[int]:
+    """When the first deduplication id and the first attempt are over, as far as there are any."""
+    found = [reader.one(f"SELECT MIN(expires_ms) FROM {table}") for table in ("sqs_deduplication", "sqs_attempts")]
+    return [int(row[0]) for row in found if row is not None and row[0] is not None]
+
+
 def forget_old(tx: Transaction, now_ms: int) -> None:
     """Forget deduplication ids and attempts whose time is over."""
     tx.execute("DELETE FROM sqs_deduplication WHERE expires_ms <= ?", (now_ms,))

@@ -101,6 +101,12 @@ def waiting(tx: Transaction, bucket: int, now_ms: int, last: int, limit: int) ->
     return [_message(tx, bucket, row) for row in rows]
 
 
+def first(reader: Reader, bucket: int) -> int:
+    """The sequence of the message that came first; 0 for an empty queue."""
+    row = reader.one("SELECT sequence FROM sqs_messages WHERE bucket = ? ORDER BY sequence LIMIT 1", (bucket,))
+    return int(row[0]) if row is not None else 0
+
+
 def last(reader: Reader, bucket: int) -> int:
     """The sequence of the message that came last; 0 for an empty queue."""
     row = reader.one("SELECT sequence FROM sqs_messages WHERE bucket = ? ORDER BY sequence DESC LIMIT 1", (bucket,))

@@ -87,6 +87,12 @@ def deleted_ms(reader: Reader, key: QueueKey) -> int | None:
     return int(row[0]) if row is not None else None
 
 
+def first_deleted_ms(reader: Reader) -> int | None:
+    """The first deletion that is remembered."""
+    row = reader.one("SELECT MIN(deleted_ms) FROM sqs_deleted")
+    return int(row[0]) if row is not None and row[0] is not None else None
+
+
 def forget_deleted(tx: Transaction, before_ms: int) -> None:
     """Forget deletions from before a moment."""
     tx.execute("DELETE FROM sqs_deleted WHERE deleted_ms < ?", (before_ms,))

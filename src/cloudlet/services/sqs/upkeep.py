@@ -1,6 +1,7 @@
 """What is swept up in the background: messages too old, purged and deleted queues, old deduplication ids.
 
-Nothing waits for it: receives pass over what is too old, and what is purged lies in a bucket that no queue has now.
+A sweep comes when something is due, so that a clock that is moved forward by years does not stop at each minute on the
+way. Nothing waits for it: receives pass over what is too old, and what is purged lies in a bucket that no queue has.
 """
 
 import asyncio
@@ -13,9 +14,10 @@ from cloudlet.services.sqs import sequence as sequences
 from cloudlet.services.sqs.names import QueueKey
 from cloudlet.services.sqs.queue import Queue
 from cloudlet.services.sqs.receiving import refresh_group
-from cloudlet.store.base import Store, Transaction
+from cloudlet.store.base import Reader, Store, Transaction
 
 SWEEP_EVERY_S: Final = 60.0
+"""What is new is looked at not more often than this."""
 AT_ONCE: Final = 500
 """Rows that one transaction takes away: others want their turn."""
 QUEUES_AT_ONCE: Final = 200
@@ -29,6 +31,7 @@ class Upkeep:
         self._store = store
         self._clock = clock
         self._woken = asyncio.Event()
+        self._used = asyncio.Event()
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Begin."""
@@ -38,6 +41,12 @@ class Upkeep:
     def wake(self) -> None:
         """There is trash."""
         self._woken.set()
+        self._used.set()
+
+    def used(self) -> None:
+        """There is something that will be too old one day."""
+        if not self._used.is_set():
+            self._used.set()
 
     async def _sweep_trash(self) -> None:
         while True:
@@ -48,8 +57,36 @@ class Upkeep:
 
     async def _sweep_old(self) -> None:
         while True:
-            await self.sweep()
-            await self._clock.sleep(SWEEP_EVERY_S)
+            self._used.clear()
+            due_ms = await self._due_ms()
+            if await self._is_used_before(due_ms):
+                await self._clock.sleep(SWEEP_EVERY_S)
+            else:
+                await self.sweep()
+
+    async def _is_used_before(self, due_ms: int | None) -> bool:
+        """Wait; true when there is something new before the moment, which may be due earlier."""
+        if due_ms is None:
+            return await self._used.wait()
+        tasks = [
+            asyncio.create_task(self._used.wait()),
+            asyncio.create_task(self._clock.sleep_until((due_ms + 1) / 1000)),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return not tasks[1].done()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _due_ms(self) -> int | None:
+        """When something is too old next; None while there is nothing."""
+        moments = await self._store.read(_ends)
+        after = QueueKey("", "", "")
+        while page := await self._store.read(partial(queue_tables.page, after=after, limit=QUEUES_AT_ONCE)):
+            moments += await self._store.read(partial(_ends_of, queues=page))
+            after = page[-1].key
+        return min(moments, default=None)
 
     async def sweep(self) -> None:
         """One round over everything that can be too old."""
@@ -71,6 +108,19 @@ class Upkeep:
         bucket = queue.bucket
         while await self._store.read(lambda reader: message_tables.expired(reader, bucket, floor, 1)):
             await self._store.transact(lambda tx: _expire_some(tx, bucket, floor, moment_ms))
+
+
+def _ends(reader: Reader) -> list[int]:
+    deleted_ms = queue_tables.first_deleted_ms(reader)
+    return [
+        *group_tables.first_ends(reader),
+        *([] if deleted_ms is None else [deleted_ms + REMEMBER_DELETED_MS]),
+    ]
+
+
+def _ends_of(reader: Reader, queues: list[Queue]) -> list[int]:
+    firsts = [(queue, message_tables.first(reader, queue.bucket)) for queue in queues]
+    return [sequences.moment_ms(first) + queue.retention_s * 1000 for queue, first in firsts if first]
 
 
 def _expire_some(tx: Transaction, bucket: int, floor: int, moment_ms: int) -> None:

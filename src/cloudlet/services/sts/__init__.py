@@ -35,7 +35,7 @@ class StsService(Service):
     def __init__(self, platform: Platform, credentials: Credentials) -> None:
         super().__init__(platform)
         self._credentials = credentials
-        self._web_identities = WebIdentities(platform.store, platform.clock)
+        self._web_identities = WebIdentities(platform.store, platform.clock, with_http=platform.config.is_open)
 
     @operation("GetCallerIdentity")
     async def get_caller_identity(self, context: RequestContext, _params: dict[str, Any]) -> Result:

@@ -1,8 +1,8 @@
 """The keys of OpenID Connect issuers, fetched as OpenID Connect Discovery says, and kept for a while.
 
 Fetched in a thread, with limits on time and size, without following redirects. Plain HTTP is for an issuer on this
-machine only. A server that the machine's certificate authorities do not vouch for has to show a certificate that
-chains to one whose thumbprint the provider was given.
+machine only, and only while the node is open (dev mode). A server that the machine's certificate authorities do not
+vouch for has to show a certificate that chains to one whose thumbprint the provider was given.
 
 https://openid.net/specs/openid-connect-discovery-1_0.html,
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc_verify-thumbprint.html
@@ -68,8 +68,10 @@ class _Kept:
 class IssuerKeys:
     """Fetches and keeps key sets. One per node."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, with_http: bool) -> None:
+        """`with_http`: issuers on plain HTTP of this machine are asked too."""
         self._clock = clock
+        self._with_http = with_http
         self._kept: OrderedDict[tuple[str, tuple[str, ...]], _Kept] = OrderedDict()
         self._fetches = asyncio.Semaphore(FETCHES_AT_ONCE)
 
@@ -98,21 +100,21 @@ class IssuerKeys:
         kept.failure = None
         try:
             async with self._fetches:
-                kept.keys = await asyncio.to_thread(fetch_keys, issuer, thumbprints)
+                kept.keys = await asyncio.to_thread(fetch_keys, issuer, thumbprints, with_http=self._with_http)
         except CloudletError as error:
             kept.failure, kept.failed = error.with_traceback(None), self._clock.monotonic()
             raise
         kept.fetched = self._clock.monotonic()
 
 
-def fetch_keys(issuer: str, thumbprints: Sequence[str]) -> tuple[Jwk, ...]:
+def fetch_keys(issuer: str, thumbprints: Sequence[str], *, with_http: bool = False) -> tuple[Jwk, ...]:
     """The key set of an issuer, asked now. Raises as `IssuerKeys.of`."""
-    where = _allowed(issuer)
-    configuration = _get(_allowed(issuer.rstrip("/") + _DISCOVERY), thumbprints)
+    where = _allowed(issuer, with_http)
+    configuration = _get(_allowed(issuer.rstrip("/") + _DISCOVERY, with_http), thumbprints)
     found, uri = configuration.get("issuer"), configuration.get("jwks_uri")
     if found != issuer or not isinstance(uri, str):
         raise IssuerUnusable("the configuration is another issuer's")
-    there = _allowed(uri)
+    there = _allowed(uri, with_http)
     if there.scheme not in (where.scheme, "https"):
         raise IssuerUnusable("the keys are less safe than their issuer")
     # A thumbprint vouches for the issuer's own server; the keys may be with another one.
@@ -122,22 +124,22 @@ def fetch_keys(issuer: str, thumbprints: Sequence[str]) -> tuple[Jwk, ...]:
     return tuple(key for key in keys if isinstance(key, dict))
 
 
-def is_allowed_issuer(issuer: str) -> bool:
-    """True for what can be an issuer: an https URL, or an http URL of this machine."""
+def is_allowed_issuer(issuer: str, *, with_http: bool) -> bool:
+    """True for what can be an issuer: an https URL, or, with `with_http`, an http URL of this machine."""
     try:
-        _allowed(issuer)
+        _allowed(issuer, with_http)
     except IssuerUnusable:
         return False
     return True
 
 
-def _allowed(url: str) -> SplitResult:
+def _allowed(url: str, with_http: bool) -> SplitResult:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise IssuerUnusable("not a URL") from error
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host or ""))
+    is_safe = parts.scheme == "https" or (with_http and parts.scheme == "http" and _is_loopback(host or ""))
     if (
         not is_safe
         or not host

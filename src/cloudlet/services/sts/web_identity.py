@@ -57,10 +57,12 @@ class WebIdentity:
 class WebIdentities:
     """Verifies tokens. One per node."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, *, with_http: bool) -> None:
+        """`with_http`: issuers on plain HTTP of this machine count too."""
         self._store = store
         self._clock = clock
-        self._keys = IssuerKeys(clock)
+        self._with_http = with_http
+        self._keys = IssuerKeys(clock, with_http=with_http)
 
     async def verified(self, token: str, account: str) -> WebIdentity:
         """Who `token` says that its bearer is, to the roles of `account`.
@@ -86,7 +88,7 @@ class WebIdentities:
             found = provider_table.find(reader, account, OIDC, key)
             return found or provider_table.find(reader, account, OIDC, f"{key}/")
 
-        provider = await self._store.read(read) if is_allowed_issuer(issuer) else None
+        provider = await self._store.read(read) if is_allowed_issuer(issuer, with_http=self._with_http) else None
         if provider is None:
             raise InvalidIdentityToken(f"No OpenIDConnect provider found in your account for {issuer}")
         return provider

@@ -97,14 +97,15 @@ def test_to_show_a_certificate_is_not_to_be_signed_by_it(tmp_path: Path) -> None
     ],
 )
 def test_only_https_is_asked_and_this_machine(url: str, *, allowed: bool) -> None:
-    assert is_allowed_issuer(url) == allowed
+    assert is_allowed_issuer(url, with_http=True) == allowed
+    assert is_allowed_issuer(url, with_http=False) == (allowed and url.startswith("https:"))
 
 
 def test_too_much_is_not_read() -> None:
     with running_issuer() as issuer:
         issuer.documents["/keys"] = b" " * (MAX_BYTES + 1)
         with pytest.raises(IssuerUnusable):
-            fetch_keys(issuer.url, [])
+            fetch_keys(issuer.url, [], with_http=True)
 
 
 def test_keys_are_not_fetched_from_a_less_safe_place(tmp_path: Path) -> None:

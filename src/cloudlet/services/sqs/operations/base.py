@@ -34,8 +34,8 @@ class Operations(Service):
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
         self.queues = Queues(platform.store)
-        self.exchange = Exchange(platform, self.queues)
         self.upkeep = Upkeep(platform.store, platform.clock)
+        self.exchange = Exchange(platform, self.queues, self.upkeep)
 
     async def queue(self, context: RequestContext, params: Mapping[str, Any]) -> Queue:
         """The queue that a request is about. Raises MissingParameter, InvalidAddress, QueueDoesNotExist."""
