@@ -233,12 +233,21 @@ def everybodys_interpreter() -> Interpreter | None:
 def ordinary_launcher(state: Path) -> tuple[SandboxLauncher, str] | None:
     """A launcher as `nobody`; None where the tests cannot become it, or where it has no Python."""
     interpreter = everybodys_interpreter()
+    if interpreter is None:
+        return None
+    runtimes = Runtimes(EVERYBODYS_PREPARED, interpreters={interpreter.name: interpreter})
+    launcher = ordinary_launcher_with(runtimes, state)
+    return (launcher, interpreter.name) if launcher is not None else None
+
+
+def ordinary_launcher_with(runtimes: Runtimes, state: Path) -> OrdinaryLauncher | None:
+    """A launcher as `nobody` for these runtimes; None where the tests cannot become it, or where it has no Python."""
+    interpreter = everybodys_interpreter()
     if os.geteuid() != 0 or interpreter is None or shutil.which("setpriv") is None:
         return None
     state.mkdir(parents=True, exist_ok=True)
     os.chown(state, NOBODY, NOBODY)
-    runtimes = Runtimes(EVERYBODYS_PREPARED, interpreters={interpreter.name: interpreter})
-    return OrdinaryLauncher(runtimes, state, interpreter.executable), interpreter.name
+    return OrdinaryLauncher(runtimes, state, interpreter.executable)
 
 
 @contextmanager

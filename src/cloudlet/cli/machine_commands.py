@@ -40,6 +40,7 @@ def list_runtimes(data: DataOption = None, config: ConfigOption = None) -> None:
         (name, found.version, _state(runtimes, name), f"{found.executable} ({found.found_by})")
         for name, found in runtimes.interpreters().items()
     ]
+    rows += [(each.name, "", "yes", f"image {each.image}") for each in runtimes.imported()]
     rows += [(name, "", "yes", "bootstrap in the package") for name in CUSTOM_RUNTIMES]
     table(("runtime", "version", "prepared", "from"), rows)
 
@@ -76,6 +77,56 @@ def prepare(
         asyncio.run(prepare_all())
     except ComputeError as error:
         raise CommandError(str(error)) from error
+
+
+@runtimes_app.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What functions will ask for: dotnet8, python3.14 ...")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A folder with the files of a container image.")],
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Import a runtime from a container image, such as AWS's own (public.ecr.aws/lambda/dotnet:8)."""
+    from cloudlet.compute.function import ComputeError
+
+    try:
+        _import(settings.load(config, data=data), name, image)
+    except (ComputeError, OSError) as error:
+        raise CommandError(str(error)) from error
+    print(f"{name} is imported from {image}.")
+
+
+def _import(config: Config, name: str, image: str) -> None:
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+    from cloudlet.compute.runtimes import imported
+
+    if not Path(image).is_dir():
+        raise CommandError(
+            f"{image} is no folder. Archives and registries are not read yet: unpack the image to a folder first, for "
+            "example by docker export or by umoci unpack."
+        )
+    config.runtimes_folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=config.runtimes_folder, prefix=".import-") as place:
+        root = Path(place, "root")
+        shutil.copytree(image, root, symlinks=True)
+        imported.add(config.runtimes_folder, name, root, image=image)
+
+
+@runtimes_app.command()
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An imported runtime.")],
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Forget a runtime that was imported from a container image."""
+    from cloudlet.compute.runtimes import imported
+
+    if not imported.remove(settings.load(config, data=data).runtimes_folder, name):
+        raise CommandError(f"No runtime {name} has been imported.")
+    print(f"{name} is removed.")
 
 
 def doctor(

@@ -112,7 +112,8 @@ class TestResolve:
         assert str(error.value) == (
             "This machine has no runtime python3.13. It has: python3.10, python3.12, provided.al2023, provided.al2. "
             "To add it, install Python 3.13 (for example: pyenv install 3.13, or uv python install 3.13) and start "
-            "the node again; or set nearest_runtime to run such functions on the nearest version."
+            "the node again; or set nearest_runtime to run such functions on the nearest version; or import it from a "
+            "container image: cloudlet runtimes add python3.13 IMAGE."
         )
 
     def test_another_language(self, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from cloudlet.compute.function import RuntimeMissing
 
-from . import folders
+from . import folders, imported
+from .imported import ImportedRuntime
 from .interpreter import Interpreter, Language, Progress
 from .java import Java
 from .node import Node
@@ -36,6 +37,8 @@ class Runtime:
     """The prepared folder; None for runtimes that come with the function."""
     interpreter: Interpreter | None
     language: Language | None = None
+    image: ImportedRuntime | None = None
+    """Where it comes from a container image."""
 
     @property
     def is_nearest(self) -> bool:
@@ -49,6 +52,8 @@ class Runtime:
 
     def for_launcher(self) -> dict[str, Any]:
         """What the launcher is told."""
+        if self.image is not None and self.folder is not None:
+            return self.image.for_launcher(self.folder)
         if self.interpreter is None or self.language is None or self.folder is None:
             return {"name": "provided", "kind": "provided", "has_telemetry": False}
         return {"name": self.name, **self.language.for_launcher(self.interpreter, self.folder)}
@@ -96,11 +101,14 @@ class Runtimes:
 
     def resolve(self, name: str) -> Runtime:
         """The runtime that serves functions of runtime `name`. Raises RuntimeMissing, with how to add it."""
+        image = imported.find(self.folder, name)
+        if image is not None:
+            return Runtime(name, name, self.folder, None, image=image)
         if name in CUSTOM_RUNTIMES:
             return Runtime(name, name, None, None)
         language = next((each for each in LANGUAGES if each.release(name) is not None), None)
         if language is None:
-            raise RuntimeMissing(f"This machine has no runtime {name}. It has: {self._there()}.")
+            raise RuntimeMissing(f"This machine has no runtime {name}. It has: {self._there()}. {_other(name)}")
         found = self._of(language)
         chosen = found.get(name)
         if chosen is None and self._nearest and found:
@@ -108,12 +116,18 @@ class Runtimes:
         if chosen is None:
             raise RuntimeMissing(
                 f"This machine has no runtime {name}. It has: {self._there()}. To add it, {language.remedy(name)} and "
-                "start the node again; or set nearest_runtime to run such functions on the nearest version."
+                "start the node again; or set nearest_runtime to run such functions on the nearest version; or import "
+                f"it from a container image: cloudlet runtimes add {name} IMAGE."
             )
         return Runtime(chosen.name, name, self.folder / chosen.name, chosen, language)
 
     def _there(self) -> str:
-        return ", ".join([*self.interpreters(), *CUSTOM_RUNTIMES])
+        names = [*self.interpreters(), *(each.name for each in self.imported()), *CUSTOM_RUNTIMES]
+        return ", ".join(dict.fromkeys(names))
+
+    def imported(self) -> list[ImportedRuntime]:
+        """Runtimes from container images."""
+        return imported.every(self.folder)
 
     def is_prepared(self, name: str) -> bool:
         """True when the first launch of `name` would not have to fetch anything. Raises RuntimeMissing."""
@@ -149,6 +163,14 @@ class Runtimes:
             (self.folder / self.resolve(name).name / folders.MARKER).unlink(missing_ok=True)
             self._ready.pop(name, None)
         return await self.prepare(name)
+
+
+def _other(name: str) -> str:
+    """How a runtime can be had for which no language of ours looks on this machine."""
+    image = f"import it from a container image: cloudlet runtimes add {name} IMAGE."
+    if name.startswith("dotnet"):
+        return f"To run .NET, publish the function as a program of its own (bootstrap) for provided.al2023, or {image}"
+    return f"To add it, {image}"
 
 
 def _nearest(language: Language, name: str, found: Mapping[str, Interpreter]) -> Interpreter:

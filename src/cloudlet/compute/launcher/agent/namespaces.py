@@ -8,7 +8,7 @@ import signal
 import socket
 from typing import Any, Callable
 
-from . import identity, mounts, network, rootfs, syscalls, zygote
+from . import identity, image_root, mounts, network, rootfs, syscalls, zygote
 from .cgroups import Group
 from .host import Kit, Provision, cores_leave_the_sandbox
 
@@ -97,7 +97,8 @@ class Namespaces:
 
     def become_zygote(self, runtime: dict[str, Any], connection: int) -> None:
         """Make its root, and start its interpreter there; this very process serves runtimes that bring none."""
-        rootfs.enter(rootfs.Root.of(runtime, self._mountpoint, self._users.base, self._owner))
+        root = rootfs.Root.of(runtime, self._mountpoint, self._users.base, self._owner)
+        rootfs.enter(rootfs.Builder(root) if root.image is None else image_root.ImageBuilder(root))
         settings = {
             "kind": runtime["kind"],
             "language": runtime.get("settings", {}),

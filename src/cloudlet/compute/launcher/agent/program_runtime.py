@@ -69,7 +69,12 @@ def _ruby(_settings: dict[str, Any], spec: dict[str, Any]) -> list[str]:
     return [spec["places"]["interpreter"].format("ruby"), f"{spec['places']['runtime']}/bootstrap.rb"]
 
 
-_COMMANDS: dict[str, Command] = {"node": _node, "java": _java, "ruby": _ruby}
+def _image(settings: dict[str, Any], spec: dict[str, Any]) -> list[str]:
+    """What a container image says; `{handler}` stands for the function's handler."""
+    return [part.replace("{handler}", spec["handler"]) for part in settings["command"]]
+
+
+_COMMANDS: dict[str, Command] = {"node": _node, "java": _java, "ruby": _ruby, "image": _image}
 KINDS = frozenset(_COMMANDS)
 
 
@@ -78,10 +83,12 @@ class ProgramRuntime:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._command = _COMMANDS[settings["kind"]]
+        self._wraps = settings["kind"] != "image"  # what starts the runtime there looks for a wrapper itself
         self._settings = settings["language"]
 
     def run(self, spec: dict[str, Any]) -> int:
         """Become the interpreter, or the function's wrapper of it. Returns only when that cannot be run."""
         command = self._command(self._settings, spec)
-        wrapper = spec["environment"].get(_WRAPPER)
+        spec["environment"] = {**self._settings.get("environment", {}), **spec["environment"]}
+        wrapper = spec["environment"].get(_WRAPPER) if self._wraps else None
         return custom_runtime.execute([wrapper, *command] if wrapper is not None else command, spec)

@@ -35,7 +35,7 @@ _DEVICE_LINKS = {
 _ETC_FOLDERS = ("ssl/certs", "pki/ca-trust", "pki/tls/certs", "alternatives", "fonts")
 _ETC_FILES = ("ld.so.cache", "protocols", "services", "mime.types", "ssl/openssl.cnf", "pki/tls/openssl.cnf")
 _SYSFS_FOLDER = "sys/devices/system"
-_ETC_CONTENTS = {
+ETC_CONTENTS = {
     "passwd": "root:x:0:0:root:/root:/bin/sh\n"
     f"{identity.SANDBOX_USER}:x:{identity.SANDBOX_UID}:{identity.SANDBOX_GID}::/home/{identity.SANDBOX_USER}:/sbin/nologin\n"
     "nobody:x:65534:65534:nobody:/:/sbin/nologin\n",
@@ -65,6 +65,8 @@ class Root(NamedTuple):
     """The prepared folder for /var/runtime."""
     links: Mapping[str, str]
     """Symbolic links, as to the interpreter in /var/lang/bin: where, and to what."""
+    image: str | None
+    """The unpacked image whose files take the place of the host's; None for the host's."""
     owner_uid: int | None
     """The host's user that is root inside, where there is one."""
     owner: int | None
@@ -81,19 +83,20 @@ class Root(NamedTuple):
             runtime.get("hidden", ()),
             runtime.get("folder"),
             runtime.get("links", {}),
+            runtime.get("root"),
             owner_uid,
             owner,
         )
 
 
-def enter(root: Root) -> None:
-    """Build `root` in a new mount namespace and make it the caller's. Raises OSError."""
+def enter(builder: Builder) -> None:
+    """Build a root in a new mount namespace and make it the caller's. Raises OSError."""
+    place = builder.root.mountpoint
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
-    syscalls.mount("cloudlet", root.mountpoint, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=4m,mode=0755")
+    syscalls.mount("cloudlet", place, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=64m,mode=0755")
     os.umask(0o022)
-    os.chdir(root.mountpoint)
-    builder = _Builder(root)
+    os.chdir(place)
     builder.build()
     syscalls.pivot_root(".", ".")  # the old root is now on top of the new one ...
     syscalls.unmount(".")
@@ -102,7 +105,7 @@ def enter(root: Root) -> None:
     syscalls.mount(None, "/", None, flags)
 
 
-class _Builder:
+class Builder:
     """Fills the new root; the current folder is the root, so all paths are relative."""
 
     def __init__(self, root: Root) -> None:
@@ -113,7 +116,7 @@ class _Builder:
         self._etc()
         self._devices()
         self._proc_and_sys()
-        for folder in ("tmp", "run", "root", "home", "var/tmp", "var/task/lib", "opt/lib", "var/runtime/lib"):
+        for folder in ("tmp", "run", "root", "home", "var/tmp", "var/task/lib", "opt/lib"):
             os.makedirs(folder, exist_ok=True)
         os.chmod("tmp", 0o1777)
         for folder in self.root.folders:
@@ -134,7 +137,7 @@ class _Builder:
 
     def _etc(self) -> None:
         os.makedirs("etc")
-        for name, content in _ETC_CONTENTS.items():
+        for name, content in ETC_CONTENTS.items():
             self._write(f"etc/{name}", content)
         for name in _ETC_FILES:
             if os.path.isfile(f"/etc/{name}"):
@@ -163,16 +166,20 @@ class _Builder:
         if os.path.isdir(f"/{_SYSFS_FOLDER}"):
             self._bind(f"/{_SYSFS_FOLDER}")
 
-    def _runtime(self) -> None:
+    def _agent(self) -> None:
         os.makedirs("var/rapid/agent")
-        mounts.attach(mounts.detach(self.root.agent, owner=self.root.owner), "var/rapid/agent")
+        self._attach(self.root.agent, "var/rapid/agent")
         self._write(INIT_PROGRAM.lstrip("/"), initprogram.build(self.root.owner_uid), 0o755)
+
+    def _runtime(self) -> None:
+        self._agent()
         self._write("lambda-entrypoint.sh", _ENTRYPOINT, 0o755)
+        os.makedirs("var/runtime/lib")
         os.makedirs("var/lang/bin")
         for link, target in self.root.links.items():
             os.symlink(target, link.lstrip("/"))
         if self.root.runtime is not None:
-            mounts.attach(mounts.detach(self.root.runtime, owner=self.root.owner), "var/runtime")
+            self._attach(self.root.runtime, "var/runtime")
 
     def _hide(self, folder: str) -> None:
         if os.path.isdir(folder.lstrip("/")):
@@ -184,6 +191,9 @@ class _Builder:
         target = folder.lstrip("/")
         if not os.path.isdir(target):
             os.makedirs(target)
+        self._attach(folder, target)
+
+    def _attach(self, folder: str, target: str) -> None:
         mounts.attach(mounts.detach(folder, owner=self.root.owner), target)
 
     def _write(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
