@@ -137,6 +137,18 @@ class ScriptedSandbox:
         self.output, self._stdout = os.pipe()
         self.telemetry: int | None
         self.telemetry, self._frames = os.pipe()
+        self.extension_output: int | None = None
+        self.control: socket.socket | None = None
+        self._extension_stdout: int | None = None
+        self.supervisor: socket.socket | None = None
+        """With external extensions: the other end of `control`, where the test says what processes do."""
+        if spec.extensions:
+            self.extension_output, self._extension_stdout = os.pipe()
+            os.set_blocking(self.extension_output, False)
+            self.control, self.supervisor = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self.control.setblocking(False)
+            self.supervisor.setblocking(False)
+        self.is_terminated = asyncio.Event()
         for descriptor in (self.output, self.telemetry):
             os.set_blocking(descriptor, False)
         self.exited: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
@@ -164,6 +176,30 @@ class ScriptedSandbox:
         data = message.encode()
         head = kind.to_bytes(4, "big") + len(data).to_bytes(4, "big") + microseconds.to_bytes(8, "big")
         os.write(self._frames, head + data)
+
+    def print_extension(self, text: str) -> None:
+        """Write to the standard output of the extensions."""
+        assert self._extension_stdout is not None
+        os.write(self._extension_stdout, text.encode())
+
+    async def commanded(self) -> dict[str, Any]:
+        """What the node tells the supervisor next."""
+        assert self.supervisor is not None
+        command: dict[str, Any] = orjson.loads(await asyncio.get_running_loop().sock_recv(self.supervisor, 4096))
+        return command
+
+    def tell(self, kind: str, process: int, detail: int) -> None:
+        """Say what the supervisor says."""
+        assert self.supervisor is not None
+        self.supervisor.send(orjson.dumps({"t": kind, "process": process, "detail": detail}))
+
+    def terminate(self) -> None:
+        self.is_terminated.set()
+
+    async def new_socket(self) -> socket.socket:
+        made = socket.socket()
+        made.setblocking(False)
+        return made
 
     def exit(self, code: int | None = 0, signal: int | None = None, out_of_memory: bool = False) -> None:
         """End the tree."""
@@ -196,6 +232,12 @@ class ScriptedSandbox:
             assert self.telemetry is not None
             for descriptor in (self.output, self._stdout, self.telemetry, self._frames):
                 os.close(descriptor)
+            for more in (self.extension_output, self._extension_stdout):
+                if more is not None:
+                    os.close(more)
+            for line in (self.control, self.supervisor):
+                if line is not None:
+                    line.close()
 
 
 class ScriptedRuntime:

@@ -28,6 +28,11 @@ class ActiveInvocation:
         """True once it was resolved or failed."""
         return self._release is None
 
+    def answer(self, result: InvocationResult) -> None:
+        """Give the caller the result, while the environment is still at it: extensions may have more to do."""
+        if self._release is not None and not self.future.done():
+            self.future.set_result(result)
+
     def resolve(self, result: InvocationResult) -> None:
         """Give the caller the result. Only the first of `resolve`, `fail` and `abandon` counts."""
         release = self._release

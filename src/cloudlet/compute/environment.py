@@ -13,15 +13,19 @@ What AWS promises of each phase: https://docs.aws.amazon.com/lambda/latest/dg/la
 import asyncio
 import datetime as dt
 import math
-from typing import Final, Protocol
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol
 
-from cloudlet.compute import reports
+from cloudlet.compute import reports, shutdown
 from cloudlet.compute.active_invocation import ActiveInvocation
+from cloudlet.compute.api_messages import ApiRequest
+from cloudlet.compute.beside import Beside
+from cloudlet.compute.extension import Poller
 from cloudlet.compute.function import ComputeError, FunctionVersion, InvocationResult, SandboxFailure
 from cloudlet.compute.function_log import FunctionLog
 from cloudlet.compute.host import Host, Preparation, State
 from cloudlet.compute.reports import Failure
-from cloudlet.compute.runtime_api import RuntimeApi, invocation_event
+from cloudlet.compute.runtime_api import READY, RuntimeApi, invocation_event
 from cloudlet.compute.runtime_process import RuntimeProcess
 from cloudlet.compute.sandbox import ExitStatus, SandboxSpec
 from cloudlet.compute.variables import variables
@@ -75,6 +79,10 @@ class Environment:
         self._log = FunctionLog(function, self.log_stream, host.logs, host.clock)
         self._process: RuntimeProcess | None = None
         self._api: RuntimeApi | None = None
+        self._beside: Beside | None = None
+        """The extensions, where there are any."""
+        self._reason = shutdown.SPINDOWN
+        """What extensions are told of why it ends."""
         self._ready: asyncio.Future[Failure | None] | None = None
         self._active: ActiveInvocation | None = None
         self._verdict: Failure | None = None
@@ -84,6 +92,7 @@ class Environment:
         """When the last invocation that was begun has to be over, on the monotonic clock."""
         self._timer: asyncio.TimerHandle | None = None
         self._retry: asyncio.Task[None] | None = None
+        self._resetting: asyncio.Task[None] | None = None
         self._sampled = 0.0
         self._is_frozen = False
         self._is_closed = False
@@ -106,7 +115,7 @@ class Environment:
         is_prepared = function.initialization_type != "on-demand"
         limit_s = max(PREPARED_INIT_LIMIT_S, function.timeout_s) if is_prepared else INIT_LIMIT_S
         self.state = State.STARTING
-        duration_ms, failure = await self._start_runtime(limit_s)
+        duration_ms, failure = await self._start_runtime(limit_s, "init")
         if failure is not None or is_prepared:
             log.platform(reports.init_report(duration_ms, "init", failure))
         if failure is None:
@@ -118,7 +127,7 @@ class Environment:
             log.flush()
             self.state = State.FAILED
 
-    async def _start_runtime(self, limit_s: float) -> tuple[float, Failure | None]:
+    async def _start_runtime(self, limit_s: float, phase: str) -> tuple[float, Failure | None]:
         """Launch a sandbox and wait until its runtime is ready; how long that took, and what went wrong."""
         started = self._clock.monotonic()
         failure = self._preparation.obstacle
@@ -128,13 +137,16 @@ class Environment:
             self._verdict = None
             before, process = self._process, RuntimeProcess(self)
             self._process = process
+            beside = self._beside = self._new_beside(phase) if self._preparation.extensions else None
+            launched = beside.host.launched if beside is not None else None
             try:
-                await process.launch(self._host.launcher, self._spec(before), self._host.serve_platform)
+                await process.launch(self._host.launcher, self._spec(before), self._host.serve_platform, launched)
             finally:
                 if before is not None:
                     before.close()
                 self._owner.environment_launched(self)
-            self._log.attach(process.sandbox.output, process.sandbox.telemetry)
+            sandbox = process.sandbox
+            self._log.attach(sandbox.output, sandbox.telemetry, sandbox.extension_output)
             timer = loop.call_later(limit_s, self._settle_init, Failure("timeout"))
             failure = await self._ready
             timer.cancel()
@@ -142,6 +154,8 @@ class Environment:
             self._api = process.api
             if failure is None and process.has_exited:
                 failure = reports.exit_failure(await process.end())
+            if self._beside is not None:
+                self._beside.events.init_over(failure, (self._clock.monotonic() - started) * 1000)
             if failure is not None:
                 await self._end_process(process)
         return (self._clock.monotonic() - started) * 1000, failure
@@ -158,15 +172,23 @@ class Environment:
             memory_mb=function.memory_mb,
             ephemeral_storage_mb=function.ephemeral_storage_mb,
             follows=before.sandbox.spec.sandbox_id if before is not None and before.is_launched else "",
+            extensions=preparation.extensions,
         )
+
+    def _new_beside(self, phase: str) -> Beside:
+        return Beside.make(self.function, self._preparation, self._host, self._log, self, phase)
 
     def _settle_init(self, failure: Failure | None) -> None:
         if self._ready is not None and not self._ready.done():
             self._ready.set_result(failure)
 
     async def _end_process(self, process: RuntimeProcess) -> None:
-        """Kill a runtime whose init failed, and keep what it wrote."""
+        """End a runtime whose init failed, and keep what it wrote."""
         self._sample_memory()
+        process.hush()
+        beside, self._beside = self._beside, None
+        if beside is not None:
+            await beside.end(process.sandbox, shutdown.FAILURE)
         await process.end()
         self._log.detach()
         process.hang_up()
@@ -192,7 +214,7 @@ class Environment:
     async def _begin_with_init(self, active: ActiveInvocation) -> None:
         """The init phase once more, now as a part of the invocation and of its timeout (AWS: a suppressed init)."""
         try:
-            duration_ms, failure = await self._start_runtime(self.function.timeout_s)
+            duration_ms, failure = await self._start_runtime(self.function.timeout_s, "invoke")
         except ComputeError as error:
             self._active = None
             self._die()
@@ -219,12 +241,15 @@ class Environment:
         self._log.flush_soon()
         self._deadline = active.started + function.timeout_s
         left_s = self._deadline - clock.monotonic()
+        deadline_ms = int((clock.wall() + left_s) * 1000)
+        if self._beside is not None:
+            self._beside.begin(active, deadline_ms)
         api.deliver(
             invocation.request_id,
             invocation_event(
                 invocation.request_id,
                 invocation.payload or b"{}",
-                int((clock.wall() + left_s) * 1000),
+                deadline_ms,
                 invocation.invoked_function_arn,
                 invocation.trace_id,
                 invocation.client_context,
@@ -246,18 +271,27 @@ class Environment:
         # Also a runtime that has answered but does not come back for the next event is out of its time.
         self._sample_memory()
         self._verdict = reports.timeout_failure(self.function.timeout_s)
-        self._live_process.kill()
+        if self._beside is None:
+            self._live_process.kill()
+        else:
+            self._fail(self._verdict)  # what still runs is told so, in the shutdown phase
 
     def _fail(self, failure: Failure) -> None:
         """End the active invocation, and with it this environment, as the platform has to."""
         active = self._active
         assert active is not None, "no invocation"
         self._log.drain()
+        self._reason = shutdown.TIMEOUT if failure.status == "timeout" else shutdown.FAILURE
+        if failure.error_type.startswith("Extension."):
+            self._log.platform(reports.fault_line(active.invocation.request_id, failure))
         if failure.status == "timeout":
             line = reports.timeout_line(active.invocation.request_id, self.function.timeout_s, self._clock.wall())
             self._log.platform(line)
         result = self._finish(active, failure.answer(active.invocation.request_id), reports.UNHANDLED, failure)
-        if self._has_served and self._live_process.has_exited:
+        if self._has_served and self._beside is not None:
+            self._verdict = failure
+            self._resetting = asyncio.create_task(self._reset_in_order(self._beside), name=f"end {self.log_stream}")
+        elif self._has_served and self._live_process.has_exited:
             self._reset()
         else:
             self._die()
@@ -272,6 +306,16 @@ class Environment:
         self._live_process.hang_up()
         self.state = State.FAILED
         self._owner.environment_idle(self)
+
+    async def _reset_in_order(self, beside: Beside) -> None:
+        """Let extensions hear of the end of their sandbox first."""
+        process = self._live_process
+        process.hush()
+        await beside.end(process.sandbox, self._reason)
+        await process.end()
+        self._beside = self._resetting = None
+        if self.state is not State.DEAD:
+            self._reset()
 
     def _finish(
         self, active: ActiveInvocation, payload: bytes, function_error: str, failure: Failure | None
@@ -296,7 +340,8 @@ class Environment:
             tail = log.tail()
             log.keep_tail(False)
         log.flush()
-        return InvocationResult(payload, function_error, tail, duration_ms, billed, init_ms, used_mb)
+        result = InvocationResult(payload, function_error, tail, duration_ms, billed, init_ms, used_mb)
+        return result if self._beside is None else self._beside.finish(active, result, failure)
 
     def _used_mb(self, failure: Failure | None) -> int:
         if failure is not None:
@@ -314,7 +359,10 @@ class Environment:
     # -- what the runtime does (RuntimeEvents, ProcessEvents)
 
     def runtime_ready(self) -> None:
-        if self._ready is not None:
+        if self._beside is not None:
+            self._beside.runtime_ready(self._active, is_init=self._ready is not None)
+            self._look_if_over()
+        elif self._ready is not None:
             self._settle_init(None)
         elif self.state is State.BUSY and self._active is None and self._verdict is None:
             self.state = State.READY
@@ -322,7 +370,9 @@ class Environment:
 
     def runtime_answered(self, payload: bytes, is_error: bool) -> None:
         active = self._active
-        if active is not None and self._verdict is None:
+        if self._beside is not None:
+            self._beside.runtime_answered(active, payload, reports.UNHANDLED if is_error else "")
+        elif active is not None and self._verdict is None:
             self._owner.environment_answered(self)
             active.resolve(self._finish(active, payload, reports.UNHANDLED if is_error else "", None))
 
@@ -333,13 +383,54 @@ class Environment:
         self._settle_init(Failure("error", reports.platform_error_type(error_type), payload=payload))
 
     def runtime_exited(self, status: ExitStatus) -> None:
+        failure = reports.exit_failure(status)
+        self._break(failure if self._beside is None else self._beside.blame(failure))
+
+    def _break(self, failure: Failure) -> None:
+        """The runtime or an extension is gone."""
         if self._ready is not None:
-            self._settle_init(reports.exit_failure(status))
+            self._settle_init(failure)
         elif self._active is not None:
             self._sample_memory()
-            self._fail(self._verdict or reports.exit_failure(status))
+            self._fail(self._verdict or failure)
         elif self.state is not State.DEAD:
+            self._reason = shutdown.FAILURE
             self._die()
+
+    # -- what extensions do (BesideEvents)
+
+    def extension_calls(self, request: ApiRequest, poller: Poller) -> None:
+        beside = self._beside
+        if beside is None:
+            beside = self._new_beside("init")
+            if self._ready is None:
+                beside.host.close_registration()
+            else:  # an internal one, the first: from now on there are extensions here
+                beside.host.launched(self._live_process.sandbox)
+                self._beside = beside
+        beside.host.handle(request, poller)
+
+    def extensions_wait(self) -> None:
+        self._look_if_over()
+
+    def extension_failed(self, failure: Failure) -> None:
+        self._break(failure)
+
+    def runtime_ended(self, status: ExitStatus) -> None:
+        self._live_process.runtime_ended(status)
+
+    def _look_if_over(self) -> None:
+        """With extensions: are the init phase, or the invocation, over for the runtime and for all of them?"""
+        beside = self._beside
+        if beside is None or self._live_process.api.state != READY or not beside.host.all_waiting:
+            return
+        if self._ready is not None:
+            self._settle_init(None)
+        elif (active := self._active) is not None and beside.part is not None and self._verdict is None:
+            result = self._finish(active, beside.part.payload, beside.part.function_error, None)
+            self.state = State.READY
+            active.resolve(result)
+            self._owner.environment_idle(self)
 
     # -- between invocations and at the end
 
@@ -348,12 +439,16 @@ class Environment:
         if self.state is State.READY and not self._is_frozen:
             self._live_process.sandbox.freeze()
             self._is_frozen = True
+            if self._beside is not None:
+                self._beside.host.freeze()
 
     def thaw(self) -> None:
         """Undo `freeze`."""
         if self._is_frozen:
             self._live_process.sandbox.thaw()
             self._is_frozen = False
+            if self._beside is not None:
+                self._beside.host.thaw()
 
     def is_usable(self, now: float) -> bool:
         """True when another invocation may begin at the platform's time `now`."""
@@ -365,6 +460,31 @@ class Environment:
         """True while it waits for the invocation that starts its next sandbox."""
         return self.state is State.FAILED and self._has_served
 
+    def shut_down(self) -> Coroutine[Any, Any, None] | None:
+        """End it in order. Returns None when that is done, as it is without extensions, or else what is left to do."""
+        beside = self._beside
+        if beside is None or self._is_closed or not beside.host.says_goodbye:
+            self.close()
+            return None
+        self.state = State.DEAD
+        if self._resetting is not None:  # they are being told already
+            return self._close_after(self._resetting)
+        self.thaw()
+        active, self._active = self._active, None
+        if active is not None:
+            active.fail(SandboxFailure("The node is stopping."))
+        return self._end_in_order(beside)
+
+    async def _close_after(self, resetting: asyncio.Task[None]) -> None:
+        await asyncio.wait([resetting])
+        self.close()
+
+    async def _end_in_order(self, beside: Beside) -> None:
+        try:
+            await beside.end(self._live_process.sandbox, self._reason)
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Kill what runs in it and give everything back. An invocation that runs fails. May be called twice."""
         if self._is_closed:
@@ -374,9 +494,12 @@ class Environment:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._retry is not None and self._retry is not asyncio.current_task():
-            self._retry.cancel()
+        for task in (self._retry, self._resetting):
+            if task is not None and task is not asyncio.current_task():
+                task.cancel()
         self._log.close()
+        if self._beside is not None:
+            self._beside.host.close()
         if self._process is not None:
             self._process.close()
         self._preparation.release()

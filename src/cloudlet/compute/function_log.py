@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from cloudlet.clock import Clock
@@ -41,7 +42,18 @@ class _Tail:
 class FunctionLog:
     """Collects lines. The sink gets them at the end of each invocation, when there are many, or after a while."""
 
-    __slots__ = ("_clock", "_events", "_function", "_pipes", "_sink", "_size", "_stream", "_tail", "_timer")
+    __slots__ = (
+        "_clock",
+        "_events",
+        "_function",
+        "_pipes",
+        "_sink",
+        "_size",
+        "_stream",
+        "_tail",
+        "_timer",
+        "telemetry",
+    )
 
     def __init__(self, function: FunctionVersion, stream: str, sink: LogSink, clock: Clock) -> None:
         self._function = function
@@ -53,12 +65,16 @@ class FunctionLog:
         self._pipes: tuple[LogPipe, ...] = ()
         self._tail: _Tail | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self.telemetry: Callable[[str, str, float], None] | None = None
+        """Who else gets the lines: of whom (`function` or `extension`), the line, and the platform's time of it."""
 
-    def attach(self, output: int, telemetry: int | None) -> None:
+    def attach(self, output: int, telemetry: int | None, extensions: int | None = None) -> None:
         """Read a sandbox's pipes from now on."""
         pipes = [LogPipe(output, LineSplitter(self._from_function))]
         if telemetry is not None:
             pipes.append(LogPipe(telemetry, FrameSplitter(self._from_function)))
+        if extensions is not None:
+            pipes.append(LogPipe(extensions, LineSplitter(self._from_extension)))
         self._pipes = tuple(pipes)
 
     def detach(self) -> None:
@@ -115,6 +131,9 @@ class FunctionLog:
             self._timer.cancel()
             self._timer = None
 
+    def _from_extension(self, message: str, _microseconds: int) -> None:
+        self._add(message, self._clock.now(), "extension")
+
     def _from_function(self, message: str, microseconds: int) -> None:
         clock = self._clock
         moment = clock.now()
@@ -123,6 +142,11 @@ class FunctionLog:
             age_s = clock.wall() - microseconds / 1e6
             if 0 <= age_s < MAX_AGE_S:
                 moment -= age_s
+        self._add(message, moment, "function")
+
+    def _add(self, message: str, moment: float, kind: str) -> None:
+        if self.telemetry is not None:
+            self.telemetry(kind, message, moment)
         self._events.append(LogEvent(int(moment * 1000), message))
         self._size += len(message)
         if self._tail is not None:

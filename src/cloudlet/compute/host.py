@@ -46,5 +46,7 @@ class Preparation:
     """`python:3.12.1`: what really runs."""
     release: Callable[[], None]
     """Called once, when the folders are needed no more."""
+    extensions: tuple[str, ...] = ()
+    """The files of /opt/extensions."""
     obstacle: Failure | None = None
     """Why the runtime cannot start; that is an error of the function's package."""

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from cloudlet.compute.active_invocation import ActiveInvocation
 from cloudlet.compute.function import FunctionVersion
@@ -34,8 +35,11 @@ class ManagedEnvironment(Protocol):
     def freeze(self) -> None:
         """Stop until the next invocation."""
 
+    def shut_down(self) -> Coroutine[Any, Any, None] | None:
+        """End it in order: None when that is done, or what is left to do; `close` is called then."""
+
     def close(self) -> None:
-        """End it, whatever it does."""
+        """End it at once, whatever it does. May be called twice."""
 
 
 class Pool:

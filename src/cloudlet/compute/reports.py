@@ -68,13 +68,17 @@ class Failure:
         return error_payload(self.error_type, f"RequestId: {request_id} Error: {self.message}")
 
 
+def signal_name(number: int) -> str:
+    """A signal as AWS's texts have it."""
+    return _SIGNAL_NAMES.get(number, f"signal {number}")
+
+
 def exit_failure(status: ExitStatus) -> Failure:
     """How a runtime ended that should not have."""
     if status.out_of_memory:
         return Failure("error", OUT_OF_MEMORY, "Runtime exited with error: signal: killed")
     if status.signal is not None:
-        name = _SIGNAL_NAMES.get(status.signal, f"signal {status.signal}")
-        return Failure("error", EXIT_ERROR, f"Runtime exited with error: signal: {name}")
+        return Failure("error", EXIT_ERROR, f"Runtime exited with error: signal: {signal_name(status.signal)}")
     if status.code:
         return Failure("error", EXIT_ERROR, f"Runtime exited with error: exit status {status.code}")
     return Failure("error", EXIT_ERROR, "Runtime exited without providing a reason")
@@ -137,6 +141,11 @@ def timeout_line(request_id: str, timeout_s: float, wall_s: float) -> str:
     moment = dt.datetime.fromtimestamp(wall_s, dt.UTC)
     stamp = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
     return f"{stamp} {request_id} Task timed out after {timeout_s:.2f} seconds\n\n"
+
+
+def fault_line(request_id: str, failure: Failure) -> str:
+    """What the log says of an extension that failed, as one event."""
+    return f"RequestId: {request_id} Error: {failure.message}\n{failure.error_type}\n"
 
 
 def billed_ms(duration_ms: float, init_ms: float | None) -> int:

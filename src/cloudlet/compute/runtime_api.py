@@ -13,6 +13,8 @@ import socket
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from cloudlet.compute.api_messages import ApiRequest
+from cloudlet.compute.extension import Poller
 from cloudlet.compute.reports import MAX_RESPONSE_BYTES
 from cloudlet.compute.runtime_connection import RuntimeConnection, answer, error_answer
 
@@ -46,6 +48,9 @@ class RuntimeEvents(Protocol):
     def runtime_init_failed(self, payload: bytes, error_type: str) -> None:
         """The runtime could not initialise the function."""
 
+    def extension_calls(self, request: ApiRequest, poller: Poller) -> None:
+        """A call of the Extensions, Telemetry or Logs API; answered by `poller.answer`, at once or later."""
+
 
 class RuntimeApi:
     """Serves one sandbox's runtime, and hands it one invocation after the other."""
@@ -66,7 +71,7 @@ class RuntimeApi:
     @property
     def is_connected(self) -> bool:
         """True while the runtime has a connection open."""
-        return bool(self._connections)
+        return any(not connection.is_beside for connection in self._connections)
 
     async def serve(self, listening: socket.socket) -> None:
         """Answer on `listening`, which only this sandbox can reach, until `close`."""
@@ -137,6 +142,9 @@ class RuntimeApi:
 
     # -- RuntimeRequests
 
+    def beside(self, connection: RuntimeConnection, request: ApiRequest) -> None:
+        self._events.extension_calls(request, connection)
+
     def waits(self, connection: RuntimeConnection) -> bool:
         return self._polling is connection
 
@@ -147,7 +155,7 @@ class RuntimeApi:
         self._connections.discard(connection)
         if self._polling is connection:
             self._polling = None
-        if not self._connections:
+        if not self.is_connected:
             self._on_disconnected()
 
     def _refusal(self, wanted: str) -> bytes:

@@ -14,6 +14,7 @@ from typing import Final, Protocol, cast
 import httptools
 import orjson
 
+from cloudlet.compute.api_messages import ApiRequest
 from cloudlet.compute.reports import MAX_RESPONSE_BYTES
 
 MAX_HEADER_BYTES: Final = 2 * 1024 * 1024
@@ -24,6 +25,7 @@ _NEXT_REQUEST: Final = b"GET " + _NEXT + b" HTTP/1.1\r\n"
 _INIT_ERROR: Final = b"/2018-06-01/runtime/init/error"
 _INVOCATION: Final = b"/2018-06-01/runtime/invocation/"
 _PING: Final = b"/2018-06-01/ping"
+_BESIDE: Final = (b"/2020-01-01/extension/", b"/2022-07-01/telemetry", b"/2020-08-15/logs")
 _RESPONSE: Final = b"/response"
 _ERROR: Final = b"/error"
 _ERROR_CAUSE_TYPE: Final = b"application/vnd.aws.lambda.error.cause+json"
@@ -78,6 +80,9 @@ class RuntimeRequests(Protocol):
     def init_failed(self, connection: "RuntimeConnection", payload: bytes, error_type: str) -> None:
         """POST /runtime/init/error"""
 
+    def beside(self, connection: "RuntimeConnection", request: ApiRequest) -> None:
+        """A call of the Extensions, Telemetry or Logs API."""
+
 
 class RuntimeConnection(asyncio.Protocol):
     """One connection."""
@@ -88,6 +93,7 @@ class RuntimeConnection(asyncio.Protocol):
         "_content_type",
         "_error_body",
         "_error_type",
+        "_extension_headers",
         "_header_bytes",
         "_is_between",
         "_is_expecting",
@@ -100,6 +106,7 @@ class RuntimeConnection(asyncio.Protocol):
         "_parser",
         "_transport",
         "_url",
+        "is_beside",
     )
 
     def __init__(self, api: RuntimeRequests) -> None:
@@ -113,6 +120,9 @@ class RuntimeConnection(asyncio.Protocol):
         self._is_reading = False
         self._out: list[bytes] = []
         """Answers that have not been sent yet."""
+        self._extension_headers: dict[str, str] = {}
+        self.is_beside = False
+        """True once it was an extension's: then it says nothing of the runtime."""
 
     # -- asyncio.Protocol
 
@@ -153,6 +163,11 @@ class RuntimeConnection(asyncio.Protocol):
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
             if self._is_last:
                 self._transport.close()
+
+    @property
+    def is_open(self) -> bool:
+        """False once the other end has hung up."""
+        return self._transport is not None
 
     def abort(self) -> None:
         """Hang up at once."""
@@ -196,6 +211,8 @@ class RuntimeConnection(asyncio.Protocol):
                 self._error_body = value
         elif length == 37 and name.lower() == b"lambda-runtime-function-response-mode":
             self._mode = value
+        elif length > 20 and name[:17].lower() == b"lambda-extension-":
+            self._extension_headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
@@ -230,6 +247,8 @@ class RuntimeConnection(asyncio.Protocol):
             self._on_init_error()
         elif url == _PING:
             self.answer(_PONG)
+        elif url.startswith(_BESIDE):
+            self._on_beside(url)
         else:
             self.answer(_NOT_FOUND)
 
@@ -256,6 +275,13 @@ class RuntimeConnection(asyncio.Protocol):
             self.answer(_NOT_ALLOWED)
             return
         self._api.init_failed(self, bytes(self._body), self._error_type.decode("latin-1"))
+
+    def _on_beside(self, url: bytes) -> None:
+        self.is_beside = True
+        headers, self._extension_headers = self._extension_headers, {}
+        method = self._parser.get_method().decode("latin-1")
+        path = url.partition(b"?")[0].decode("latin-1")
+        self._api.beside(self, ApiRequest(method, path, headers, bytes(self._body)))
 
     def _count(self, size: int) -> None:
         self._header_bytes += size

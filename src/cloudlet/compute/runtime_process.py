@@ -37,8 +37,10 @@ class RuntimeProcess:
     __slots__ = (
         "_close_platform",
         "_events",
+        "_has_runtime_ended",
         "_is_closed",
         "_is_quiet",
+        "_runtime_status",
         "_sandbox",
         "_status",
         "_timer",
@@ -53,6 +55,8 @@ class RuntimeProcess:
         """Done once `runtime_exited` has been called."""
         self._sandbox: Sandbox | None = None
         self._status: ExitStatus | None = None
+        self._runtime_status: ExitStatus | None = None
+        self._has_runtime_ended = False
         self._timer: asyncio.TimerHandle | None = None
         self._close_platform: Closer | None = None
         self._is_closed = False
@@ -67,10 +71,16 @@ class RuntimeProcess:
     @property
     def has_exited(self) -> bool:
         """True once the tree is gone, even if the last that it sent is still to be told."""
-        return self._status is not None
+        return self._status is not None or self._has_runtime_ended
 
-    async def launch(self, launcher: Launcher, spec: SandboxSpec, serve_platform: ServePlatform | None) -> None:
-        """Start the runtime. Raises RuntimeMissing, SandboxFailure."""
+    async def launch(
+        self,
+        launcher: Launcher,
+        spec: SandboxSpec,
+        serve_platform: ServePlatform | None,
+        launched: Callable[[Sandbox], None] | None = None,
+    ) -> None:
+        """Start the runtime; `launched` gets the sandbox before it is heard. Raises RuntimeMissing, SandboxFailure."""
         try:
             async with asyncio.timeout(LAUNCH_LIMIT_S):
                 sandbox = await launcher.launch(spec)
@@ -80,10 +90,25 @@ class RuntimeProcess:
             sandbox.close()
             raise SandboxFailure("The node is stopping.")
         self._sandbox = sandbox
+        if launched is not None:
+            launched(sandbox)
         await self.api.serve(sandbox.runtime_api)
         if serve_platform is not None:
             self._close_platform = await serve_platform(sandbox.platform)
         sandbox.exited.add_done_callback(self._on_exited)
+
+    def runtime_ended(self, status: ExitStatus) -> None:
+        """The runtime's own process is gone, and extensions may live on: `runtime_exited` follows, once."""
+        self._runtime_status = status
+        self._has_runtime_ended = True
+        if self.api.is_connected:
+            self._guard(LAST_WORDS_S)
+        else:
+            self._tell()
+
+    def hush(self) -> None:
+        """Tell nothing of its end any more."""
+        self._is_quiet = True
 
     def kill(self) -> None:
         """End the tree; `runtime_exited` follows."""
@@ -129,7 +154,7 @@ class RuntimeProcess:
             self._tell()
 
     def _on_disconnected(self) -> None:
-        if self._status is not None:
+        if self._status is not None or self._runtime_status is not None:
             self._tell()
 
     def _guard(self, limit_s: float) -> None:
@@ -145,6 +170,11 @@ class RuntimeProcess:
         if self._is_closed or self.gone.done():
             return
         self._cancel_timer()
+        if self._status is None and self._runtime_status is not None:
+            ended, self._runtime_status = self._runtime_status, None
+            if not self._is_quiet:
+                self._events.runtime_exited(ended)
+            return
         status = self._status or KILLED
         self.gone.set_result(status)
         if not self._is_quiet:

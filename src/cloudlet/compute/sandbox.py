@@ -27,6 +27,8 @@ class SandboxSpec:
     ephemeral_storage_mb: int
     follows: str = ""
     """The sandbox whose place this one takes, which has ended and is not closed: it gets its /tmp."""
+    extensions: tuple[str, ...] = ()
+    """The files of /opt/extensions, which are started before the runtime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,21 @@ class Sandbox(Protocol):
     """Read end (non-blocking) of the pipe that is the standard output and error of the sandbox."""
     telemetry: int | None
     """Read end (non-blocking) of the framed log pipe (_LAMBDA_TELEMETRY_LOG_FD), for runtimes that use it."""
+    extension_output: int | None
+    """The same as `output` for all external extensions, where there are any."""
+    control: socket.socket | None
+    """With external extensions: the line to the process that starts them and the runtime (`supervisor`)."""
     exited: asyncio.Future[ExitStatus]
     """Done when the whole process tree is gone."""
 
     def kill(self) -> None:
         """End the whole process tree at once (SIGKILL). `exited` follows."""
+
+    def terminate(self) -> None:
+        """Ask the runtime to end (SIGTERM). Without external extensions only: else `control` is the way."""
+
+    async def new_socket(self) -> socket.socket:
+        """A TCP socket in the sandbox's network, not connected and non-blocking. Raises OSError."""
 
     def memory_peak_bytes(self) -> int:
         """The most memory that the tree has used so far."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from cloudlet.compute import reports
+from cloudlet.compute import extension_files, reports
 from cloudlet.compute.environment import Environment, EnvironmentOwner
 from cloudlet.compute.function import CodeSource, CredentialSource, FunctionVersion
 from cloudlet.compute.host import Host, Preparation
@@ -58,13 +58,15 @@ class Worker:
             for digest in digests:
                 folders.append(await self._code.folder(digest))
                 held.append(digest)
+            extensions = extension_files.external_extensions(folders[1:])
             preparation = Preparation(
                 code=folders[0],
                 layers=tuple(folders[1:]),
                 credentials=await credentials,
                 runtime_version=self._full_version(function.runtime),
                 release=lambda: self._release(held),
-                obstacle=_obstacle(function, folders),
+                extensions=extensions,
+                obstacle=extension_files.obstacle(extensions) or _obstacle(function, folders),
             )
         except BaseException:
             credentials.cancel()

@@ -29,6 +29,8 @@ from cloudlet.compute.pool import ManagedEnvironment, Pool, PoolKey, pool_key
 LAUNCHES_AT_ONCE: Final = 16
 """More would only make each of them slower."""
 PRESSURE_CHECK_S: Final = 1.0
+ENDINGS_LIMIT_S: Final = 3.0
+"""More than a shutdown phase ever takes; then the node does not wait for it any more."""
 GRACE_S: Final = 0.02
 """An environment that has answered is given this time to come back, before another is started in its place.
 
@@ -72,6 +74,8 @@ class WorkerManager:
         self._for_room: deque[asyncio.Future[None]] = deque()
         self._some_idle = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._endings: set[asyncio.Task[None]] = set()
+        """Environments whose extensions are told of the end."""
         self._is_closed = False
 
     # -- what the front end asks for
@@ -143,6 +147,10 @@ class WorkerManager:
                 self._discard(environment)
         self._pools.clear()
         self._idle.clear()
+        if self._endings:
+            _, late = await asyncio.wait(self._endings, timeout=ENDINGS_LIMIT_S)
+            for task in late:
+                task.cancel()
 
     @property
     def environments(self) -> int:
@@ -323,10 +331,23 @@ class WorkerManager:
             pool.environments.discard(environment)
             pool.finishing.discard(environment)
         charge = self._charges.pop(environment, None)
-        if charge is not None:
-            charge.release()
-        environment.close()
-        self._wake_for_room()
+        ending = environment.shut_down()
+        if ending is None:
+            if charge is not None:
+                charge.release()
+            self._wake_for_room()
+            return
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._endings.discard(task)
+            environment.close()
+            if charge is not None:
+                charge.release()
+            self._wake_for_room()
+
+        task = asyncio.create_task(ending, name="environment shutdown")
+        self._endings.add(task)
+        task.add_done_callback(ended)
 
     def _wake_for_room(self) -> None:
         """Memory may have become free: the first who waits for it looks again."""

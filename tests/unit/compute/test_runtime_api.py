@@ -8,6 +8,8 @@ import orjson
 import pytest
 
 from cloudlet.compute import runtime_connection
+from cloudlet.compute.api_messages import ApiRequest, answer
+from cloudlet.compute.extension import Poller
 from cloudlet.compute.reports import MAX_RESPONSE_BYTES
 from cloudlet.compute.runtime_api import ANSWERED, READY, RUNNING, RuntimeApi, invocation_event
 from tests.support.compute_world import ScriptedRuntime, ScriptedSandbox, sandbox_spec
@@ -35,6 +37,9 @@ class Heard:
 
     def runtime_answer_too_large(self) -> None:
         self._add("too large")
+
+    def extension_calls(self, request: ApiRequest, poller: Poller) -> None:
+        poller.answer(answer("200 OK", orjson.dumps([request.method, request.path, dict(request.headers)])))
 
     def runtime_init_failed(self, payload: bytes, error_type: str) -> None:
         self._add("init failed", payload, error_type)

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from cloudlet.compute.api_messages import ApiRequest
+from cloudlet.compute.extension import Poller
 from cloudlet.compute.function import SandboxFailure
 from cloudlet.compute.runtime_process import KILLED, Closer, RuntimeProcess
 from cloudlet.compute.sandbox import ExitStatus
@@ -26,6 +28,9 @@ class Heard:
 
     def runtime_answer_too_large(self) -> None:
         self.events.append("too large")
+
+    def extension_calls(self, request: ApiRequest, poller: Poller) -> None:
+        """There are no extensions here."""
 
     def runtime_init_failed(self, payload: bytes, error_type: str) -> None:
         self.events.append(error_type)

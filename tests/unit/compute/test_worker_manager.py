@@ -37,6 +37,8 @@ class FakeEnvironment:
         self.served = 0
         self.freezes = 0
         self.closes = 0
+        self.ending: Coroutine[Any, Any, None] | None = None
+        """Its shutdown phase, if it has one."""
         self._init: asyncio.Future[State] = asyncio.get_running_loop().create_future()
 
     async def initialize(self) -> None:
@@ -89,6 +91,13 @@ class FakeEnvironment:
 
     def freeze(self) -> None:
         self.freezes += 1
+
+    def shut_down(self) -> Coroutine[Any, Any, None] | None:
+        if self.ending is None:
+            self.close()
+            return None
+        self.state = State.DEAD
+        return self.ending
 
     def close(self) -> None:
         self.closes += 1

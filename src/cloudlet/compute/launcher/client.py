@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -53,6 +54,8 @@ class SandboxLauncher:
         self._sandboxes: dict[str, LaunchedSandbox] = {}
         self._launches: dict[str, tuple[SandboxSpec, asyncio.Future[LaunchedSandbox]]] = {}
         self._preparing: dict[str, asyncio.Future[None]] = {}
+        self._sockets: dict[int, asyncio.Future[socket.socket]] = {}
+        self._numbers = itertools.count()
         self._connection: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._started: asyncio.Future[None] | None = None
@@ -147,6 +150,7 @@ class SandboxLauncher:
             "memory_mb": spec.memory_mb,
             "ephemeral_storage_mb": spec.ephemeral_storage_mb,
             "follows": spec.follows,
+            "extensions": list(spec.extensions),
         }
 
         def expect() -> asyncio.Future[LaunchedSandbox]:
@@ -220,6 +224,8 @@ class SandboxLauncher:
             sandbox = self._sandboxes.pop(message["id"], None)
             if sandbox is not None:
                 sandbox.ended(message)
+        elif kind == "socket":
+            self._take_socket(message, descriptors)
         elif kind == "prepared":
             self._zygote_is(message["runtime"], None)
         elif kind == "unprepared":
@@ -238,15 +244,45 @@ class SandboxLauncher:
             for fd in descriptors:
                 os.close(fd)
             self._tell({"t": "kill", "id": spec.sandbox_id})
-            self._forget(spec.sandbox_id)
+            self.forget(spec.sandbox_id)
             future.set_exception(SandboxFailure("The node has too many open files for another sandbox (ulimit -n)."))
             return
-        sandbox = LaunchedSandbox(spec, message, descriptors, self._forget)
+        sandbox = LaunchedSandbox(spec, message, descriptors, self)
         self._sandboxes[spec.sandbox_id] = sandbox
         future.set_result(sandbox)
 
-    def _forget(self, sandbox_id: str) -> None:
+    def forget(self, sandbox_id: str) -> None:
+        """No other sandbox will follow this one."""
         self._tell({"t": "forget", "id": sandbox_id})
+
+    def terminate(self, sandbox_id: str) -> None:
+        """Send a sandbox's runtime SIGTERM."""
+        self._tell({"t": "terminate", "id": sandbox_id})
+
+    async def new_socket(self, sandbox_id: str) -> socket.socket:
+        """A socket in a sandbox's network, not connected and non-blocking. Raises OSError."""
+        number = next(self._numbers)
+        future: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+        self._sockets[number] = future
+        try:
+            await self._send({"t": "socket", "id": sandbox_id, "number": number})
+            return await future
+        except SandboxFailure as error:
+            raise OSError(str(error)) from error
+        finally:
+            self._sockets.pop(number, None)
+
+    def _take_socket(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        future = self._sockets.get(message["number"])
+        for fd in descriptors:
+            made = socket.socket(fileno=fd)
+            made.setblocking(False)
+            if future is None or future.done():
+                made.close()
+            else:
+                future.set_result(made)
+        if future is not None and not future.done():
+            future.set_exception(OSError(message.get("error", "The node has too many open files.")))
 
     def _tell(self, message: dict[str, Any]) -> None:
         """Send something short that nothing depends on."""
@@ -274,7 +310,7 @@ class SandboxLauncher:
         connection.close()
         failure = LauncherEnded()
         waiting = [future for _spec, future in self._launches.values()]
-        for future in (self._started, *waiting, *self._preparing.values()):
+        for future in (self._started, *waiting, *self._preparing.values(), *self._sockets.values()):
             if future is not None and not future.done():
                 future.set_exception(failure)
                 future.exception()  # seen, also where nobody waits any more

@@ -5,10 +5,23 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from cloudlet.compute.sandbox import ExitStatus, SandboxSpec
+
+
+class SandboxWays(Protocol):
+    """What only the launcher can do to a sandbox."""
+
+    def forget(self, sandbox_id: str) -> None:
+        """No other sandbox will follow this one."""
+
+    def terminate(self, sandbox_id: str) -> None:
+        """Send its runtime SIGTERM."""
+
+    async def new_socket(self, sandbox_id: str) -> socket.socket:
+        """Make a socket in its network. Raises OSError."""
 
 
 class LaunchedSandbox:
@@ -19,20 +32,18 @@ class LaunchedSandbox:
     """
 
     def __init__(
-        self,
-        spec: SandboxSpec,
-        message: Mapping[str, Any],
-        descriptors: Sequence[int],
-        forget: Callable[[str], None],
+        self, spec: SandboxSpec, message: Mapping[str, Any], descriptors: Sequence[int], ways: "SandboxWays"
     ) -> None:
-        """`forget` tells the launcher that no other sandbox will follow this one."""
-        runtime_api, platform, self._init, runtime, self.output, *telemetry = descriptors
+        runtime_api, platform, self._init, runtime, self.output, *more = descriptors
         self.spec = spec
+        self._ways = ways
         self.runtime_api = socket.socket(fileno=runtime_api)
         self.platform = socket.socket(fileno=platform)
         for listener in (self.runtime_api, self.platform):
             listener.setblocking(False)
-        self.telemetry: int | None = telemetry[0] if telemetry else None
+        self.control = socket.socket(fileno=more.pop()) if spec.extensions else None
+        self.extension_output = more.pop() if spec.extensions else None
+        self.telemetry: int | None = more.pop() if more else None
         self.exited: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
         self.pid = _pid_of(runtime)
         """The runtime's process, as this process counts."""
@@ -40,7 +51,6 @@ class LaunchedSandbox:
         self._group: Mapping[str, str] = message.get("group", {})
         self._highest = ""
         self._peak_bytes = 0
-        self._forget = forget
         self._is_frozen = False
         self._is_closed = False
 
@@ -50,6 +60,17 @@ class LaunchedSandbox:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._init, signal.SIGKILL)
             self.thaw()  # what is frozen cannot die
+
+    def terminate(self) -> None:
+        """Ask the runtime to end (SIGTERM)."""
+        if not self.exited.done() and not self._is_closed:
+            self._ways.terminate(self.spec.sandbox_id)
+
+    async def new_socket(self) -> socket.socket:
+        """A socket in the sandbox's network, not connected. Raises OSError."""
+        if self.exited.done() or self._is_closed:
+            raise OSError("the sandbox has ended")
+        return await self._ways.new_socket(self.spec.sandbox_id)
 
     def ended(self, message: Mapping[str, Any]) -> None:
         """The launcher says that the whole tree is gone."""
@@ -110,13 +131,16 @@ class LaunchedSandbox:
             return
         self.kill()
         self._is_closed = True
-        self._forget(self.spec.sandbox_id)
+        self._ways.forget(self.spec.sandbox_id)
         self.runtime_api.close()
         self.platform.close()
         os.close(self._init)
         os.close(self.output)
-        if self.telemetry is not None:
-            os.close(self.telemetry)
+        for descriptor in (self.telemetry, self.extension_output):
+            if descriptor is not None:
+                os.close(descriptor)
+        if self.control is not None:
+            self.control.close()
 
 
 def _pid_of(pidfd: int) -> int:

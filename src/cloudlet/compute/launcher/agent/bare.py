@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from typing import Any
 
@@ -47,6 +48,10 @@ class Bare:
     def take_after(self, kit: Kit) -> Kit:
         """The number of `kit`, and other ports. Raises OSError."""
         return kit._replace(network=network.make_shared())
+
+    def make_socket(self, kit: Kit) -> socket.socket:
+        """In the host's network, as all that such a sandbox has. Raises OSError."""
+        return kit.network.make_socket(None)
 
     def give_back(self, kit: Kit, sandbox_id: str) -> None:
         """Remove its files."""

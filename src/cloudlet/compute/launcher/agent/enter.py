@@ -8,6 +8,7 @@ a right over them. Then the user namespace, the user, the limits, and last the s
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 from typing import Any, NamedTuple, Sequence
@@ -16,6 +17,8 @@ from . import identity, landlock, messages, mounts, seccomp, syscalls
 
 TELEMETRY_FD = 3
 REPORT_FD = 4
+CONTROL_FD = 5
+EXTENSION_OUTPUT_FD = 6
 
 _NOSUID_NODEV = syscalls.MS_NOSUID | syscalls.MS_NODEV
 _PROC_FLAGS = _NOSUID_NODEV | syscalls.MS_NOEXEC | syscalls.MS_RDONLY
@@ -55,6 +58,9 @@ class Descriptors(NamedTuple):
     """What to run, as a file: the child alone may read it (see `links`)."""
     output: int
     telemetry: int | None
+    control: int | None
+    """The supervisor's line to the node, with extensions."""
+    extension_output: int | None
     network: int | None
     user: int | None
     code: int | None
@@ -77,6 +83,8 @@ class Descriptors(NamedTuple):
             found["spec"],
             found["output"],
             found.get("telemetry"),
+            found.get("control"),
+            found.get("extension_output"),
             found.get("network"),
             found.get("user"),
             found.get("code"),
@@ -148,8 +156,13 @@ def _stand_alone(uid: int | None) -> None:
 
 
 def _standard_descriptors(descriptors: Descriptors, report: int) -> None:
-    """0 empty, 1 and 2 the output, 3 the telemetry pipe, 4 the way to report; nothing else stays open."""
+    """0 empty, 1 and 2 the output, 3 the telemetry pipe, 4 the way to report; with extensions also 5 and 6."""
     high = [os.dup(fd) for fd in (descriptors.output, descriptors.telemetry, report) if fd is not None]
+    beside = [
+        fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, EXTENSION_OUTPUT_FD + 1)
+        for fd in (descriptors.control, descriptors.extension_output)
+        if fd is not None
+    ]
     nothing = os.open("/dev/null", os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(high[0], 1)
@@ -159,7 +172,9 @@ def _standard_descriptors(descriptors: Descriptors, report: int) -> None:
     os.dup2(high[-1], REPORT_FD, inheritable=False)
     if descriptors.telemetry is None:
         os.close(TELEMETRY_FD)
-    syscalls.close_range(REPORT_FD + 1)
+    for fd, place in zip(beside, (CONTROL_FD, EXTENSION_OUTPUT_FD)):
+        os.dup2(fd, place, inheritable=False)
+    syscalls.close_range((EXTENSION_OUTPUT_FD if beside else REPORT_FD) + 1)
 
 
 def _limits(spec: dict[str, Any]) -> None:

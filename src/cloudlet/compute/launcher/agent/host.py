@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any, NamedTuple, Protocol
 
 from .cgroups import Group
@@ -54,6 +55,9 @@ class Host(Protocol):
 
         Raises OSError.
         """
+
+    def make_socket(self, kit: Kit) -> socket.socket:
+        """A TCP socket in the sandbox's network, not connected. Raises OSError."""
 
     def give_back(self, kit: Kit, sandbox_id: str) -> None:
         """The sandbox is gone, and none follows it."""

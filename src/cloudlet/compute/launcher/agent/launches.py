@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any
 
-from . import cgroups
+from . import cgroups, messages
 from .host import Kit
 
 
@@ -18,10 +19,12 @@ class Launch:
         self.kit: Kit | None = None
         self.group: cgroups.Group | None = None
         self.read_ends: list[int] = []
+        self.control: socket.socket | None = None
+        """The node's end of the line to the supervisor, with extensions."""
         self.init: int | None = None
         """The sandbox's first process (a pidfd): its end is the end of all."""
         self.runtime: int | None = None
-        """The runtime's process (a pidfd)."""
+        """The process that is the runtime, or starts it (a pidfd)."""
         self.error = ""
         """Why the child could not enter the sandbox, when it said so."""
         self.temporary: int | None = None
@@ -54,6 +57,12 @@ class Launch:
         self.read_ends.append(read_end)
         return write_end
 
+    def make_control(self) -> int:
+        """A line between the node and the supervisor, whose end this is; for it to be detached and closed."""
+        self.control, theirs = messages.pair()
+        self.control.setblocking(False)
+        return theirs.detach()
+
     def hand_over(self) -> tuple[dict[str, Any], list[int]]:
         """What the node is told and given."""
         if self.kit is None or self.init is None or self.runtime is None:
@@ -64,19 +73,32 @@ class Launch:
         network = self.kit.network
         self.is_handed_over = True
         sockets = [network.runtime_api.fileno(), network.platform.fileno()]
-        descriptors = [*sockets, self.init, self.runtime, *self.read_ends]
+        control = [self.control.fileno()] if self.control is not None else []
+        descriptors = [*sockets, self.init, self.runtime, *self.read_ends, *control]
         message["descriptors"] = len(descriptors)
         return message, descriptors
 
     def close_shared(self) -> None:
-        """Close our copies of what the node has, or of what nobody will have."""
+        """Close our copies of what the node has, or of what nobody will have.
+
+        The network itself and the runtime's process are kept to the end: the node may ask for sockets and signals.
+        """
+        if self.kit is not None:
+            self.kit.network.close_listeners()
+        if self.control is not None:
+            self.control.close()
+            self.control = None
+        while self.read_ends:
+            os.close(self.read_ends.pop())
+
+    def close_ended(self) -> None:
+        """Close all that there was of it but its end; it is gone, or will never be."""
+        self.close_shared()
         if self.kit is not None:
             self.kit.network.close()
         if self.runtime is not None:
             os.close(self.runtime)
             self.runtime = None
-        while self.read_ends:
-            os.close(self.read_ends.pop())
 
     def close_temporary(self) -> None:
         """Let go of its /tmp."""

@@ -86,8 +86,8 @@ class Launcher:
             self._is_done = True
             return
         request, _descriptors = received
-        if request["t"] in ("kill", "forget"):
-            self._kill(request["id"]) if request["t"] == "kill" else self._give_up(request["id"])
+        if request["t"] in _ABOUT_SANDBOXES:
+            _ABOUT_SANDBOXES[request["t"]](self, request)
             return
         link = self._zygote(request["runtime"])
         if request["t"] == "launch":
@@ -97,18 +97,41 @@ class Launcher:
         elif link.is_up:
             messages.send(self._node, {"t": "prepared", "runtime": link.name})
 
-    def _kill(self, sandbox_id: str) -> None:
+    def _kill(self, request: dict[str, Any]) -> None:
         """The node could not take the sandbox that it was given."""
-        launch = self._launches.get(sandbox_id)
+        launch = self._launches.get(request["id"])
         if launch is not None and launch.init is not None:
             signal.pidfd_send_signal(launch.init, signal.SIGKILL)
 
-    def _give_up(self, sandbox_id: str) -> None:
+    def _give_up(self, request: dict[str, Any]) -> None:
         """No sandbox will follow this one."""
-        if launch := self._ended.pop(sandbox_id, None):
+        if launch := self._ended.pop(request["id"], None):
             self._return_kit(launch)
-        elif launch := self._launches.get(sandbox_id):
+        elif launch := self._launches.get(request["id"]):
             launch.is_given_up = True
+
+    def _terminate(self, request: dict[str, Any]) -> None:
+        """The runtime is asked to end."""
+        launch = self._launches.get(request["id"])
+        if launch is not None and launch.runtime is not None:
+            try:
+                signal.pidfd_send_signal(launch.runtime, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+
+    def _make_socket(self, request: dict[str, Any]) -> None:
+        """The node wants to connect to something in the sandbox."""
+        launch = self._launches.get(request["id"])
+        answer = {"t": "socket", "id": request["id"], "number": request["number"]}
+        try:
+            if launch is None or launch.kit is None:
+                raise OSError("the sandbox has ended")
+            with self._host.make_socket(launch.kit) as made:
+                messages.send(self._node, answer, [made.fileno()])
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            messages.send(self._node, {**answer, "error": str(error)})
 
     def _zygote(self, runtime: dict[str, Any]) -> ZygoteLink:
         name = runtime["name"]
@@ -152,6 +175,9 @@ class Launcher:
             if launch.temporary is not None:
                 ours.append(("temporary", launch.temporary))
                 launch.temporary = None
+            if request["extensions"]:
+                ours.append(("extension_output", launch.make_pipe()))
+                ours.append(("control", launch.make_control()))
             if launch.group is not None:
                 ours.extend(launch.group.join_descriptors())
             spec = {
@@ -159,6 +185,7 @@ class Launcher:
                 "id": launch.id,
                 "handler": request["handler"],
                 "environment": environment,
+                "extensions": request["extensions"],
                 "ephemeral_storage_mb": request["ephemeral_storage_mb"],
                 "data_limit_bytes": launch.data_limit_bytes,
             }
@@ -267,7 +294,7 @@ class Launcher:
 
     def _release(self, launch: Launch, *, may_be_followed: bool = False) -> None:
         del self._launches[launch.id]
-        launch.close_shared()
+        launch.close_ended()
         if launch.init is not None:
             os.close(launch.init)
             launch.init = None
@@ -308,6 +335,15 @@ class Launcher:
         self._host.close()
         if self._groups is not None:
             self._groups.close()
+
+
+_ABOUT_SANDBOXES = {
+    "kill": Launcher._kill,
+    "forget": Launcher._give_up,
+    "terminate": Launcher._terminate,
+    "socket": Launcher._make_socket,
+}
+"""Messages of the node about a sandbox that there may be, by their names."""
 
 
 def _raise_descriptor_limit() -> None:

@@ -67,6 +67,10 @@ class Namespaces:
         """The user of `kit` with a network of its own. Raises OSError."""
         return kit._replace(network=network.make_isolated(self._network))
 
+    def make_socket(self, kit: Kit) -> socket.socket:
+        """Made in the sandbox's own network. Raises OSError."""
+        return kit.network.make_socket(self._network)
+
     def give_back(self, kit: Kit, sandbox_id: str) -> None:  # noqa: ARG002 - of the interface
         """The user is free again; a network is not used twice."""
         kit.network.close()

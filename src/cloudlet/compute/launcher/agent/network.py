@@ -41,10 +41,24 @@ class Network:
         """What AWS_ENDPOINT_URL says."""
         return "http://{}:{}".format(*self.platform.getsockname())
 
-    def close(self) -> None:
-        """Give back our copies of the descriptors. May be called twice."""
+    def close_listeners(self) -> None:
+        """The node has them. May be called twice."""
         self.runtime_api.close()
         self.platform.close()
+
+    def make_socket(self, home: int | None) -> socket.socket:
+        """A TCP socket in this network, not connected. The calling process is in it for a moment. Raises OSError."""
+        if self.namespace is None or home is None:
+            return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        syscalls.setns(self.namespace, syscalls.CLONE_NEWNET)
+        try:
+            return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        finally:
+            syscalls.setns(home, syscalls.CLONE_NEWNET)
+
+    def close(self) -> None:
+        """Give back our copies of the descriptors. May be called twice."""
+        self.close_listeners()
         if self.namespace is not None:
             os.close(self.namespace)
             self.namespace = None

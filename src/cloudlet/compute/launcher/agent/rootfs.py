@@ -40,7 +40,7 @@ ETC_CONTENTS = {
     f"{identity.SANDBOX_USER}:x:{identity.SANDBOX_UID}:{identity.SANDBOX_GID}::/home/{identity.SANDBOX_USER}:/sbin/nologin\n"
     "nobody:x:65534:65534:nobody:/:/sbin/nologin\n",
     "group": f"root:x:0:\n{identity.SANDBOX_USER}:x:{identity.SANDBOX_GID}:\nnogroup:x:65534:\n",
-    "hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
+    "hosts": "127.0.0.1 localhost sandbox sandbox.localdomain\n::1 localhost ip6-localhost ip6-loopback\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
     "resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
     "host.conf": "multi on\n",

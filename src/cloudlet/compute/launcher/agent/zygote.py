@@ -15,7 +15,18 @@ import socket
 import sys
 from typing import Any, Callable, Protocol
 
-from . import custom_runtime, enter, forking, messages, orphans, program_runtime, python_runtime, rootfs, syscalls
+from . import (
+    custom_runtime,
+    enter,
+    extensions,
+    forking,
+    messages,
+    orphans,
+    program_runtime,
+    python_runtime,
+    rootfs,
+    syscalls,
+)
 
 _SETUP_FAILED = 126
 
@@ -129,6 +140,9 @@ class Zygote:
         _report({"t": "ready", "id": sandbox_id}, enter.REPORT_FD)
         os.close(enter.REPORT_FD)
         gc.enable()
+        if spec["extensions"]:
+            beside = extensions.Supervisor(spec, enter.CONTROL_FD, enter.EXTENSION_OUTPUT_FD)
+            return beside.run(lambda: self._runtime.run(spec))
         return self._runtime.run(spec)
 
     def _reap(self) -> None:
