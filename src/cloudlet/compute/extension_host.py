@@ -30,6 +30,8 @@ from cloudlet.compute.telemetry import Telemetry
 from cloudlet.compute.telemetry_api import LOGS, Subscription
 
 CRASH: Final = "Extension.Crash"
+EARLY_LINES: Final = 1000
+"""Lines of the init phase that are kept for who subscribes later in it: the runtime may be faster than a subscriber."""
 
 
 class BesideEvents(Protocol):
@@ -71,6 +73,9 @@ class ExtensionHost:
         self._sandbox: Sandbox | None = None
         self._telemetry: Telemetry | None = None
         self._init_start: tuple[float, platform_events.Record] | None = None
+        self._early: list[tuple[str, str, float]] = []
+        if external:
+            log.telemetry = self._line
         self._has_started_runtime = False
         self._is_subscription_closed = False
         self.supervisor: Supervisor | None = None
@@ -103,6 +108,9 @@ class ExtensionHost:
     def init_over(self) -> None:
         """The init phase is over, well or not: no more subscriptions. A line for each extension."""
         self._is_subscription_closed = True
+        self._early.clear()
+        if self._telemetry is None:
+            self._log.telemetry = None
         for each in self.extensions:
             events = ", ".join(each.events)
             error = f"\tError Type: {each.error_type}" if each.error_type else ""
@@ -198,13 +206,15 @@ class ExtensionHost:
             record = platform_events.subscription(extension.name, state, wanted.types)
             if self._init_start is not None:
                 telemetry.greet(extension.name, "platform.initStart", self._init_start[1], self._init_start[0])
+            for kind, message, at in self._early:
+                telemetry.line(kind, message, at, extension.name)
             telemetry.platform("platform.telemetrySubscription", record)
 
     def _subscribers(self) -> Telemetry:
         if self._telemetry is None:
             assert self._sandbox is not None, "not launched"
             self._telemetry = Telemetry(self._clock, self._sandbox.new_socket)
-            self._log.telemetry = self._telemetry.line
+            self._log.telemetry = self._line
         return self._telemetry
 
     # -- telemetry
@@ -213,6 +223,13 @@ class ExtensionHost:
     def has_subscribers(self) -> bool:
         """True when somebody wants to hear of events."""
         return self._telemetry is not None
+
+    def _line(self, kind: str, message: str, at: float) -> None:
+        """The function or an extension has written a line."""
+        if not self._is_subscription_closed and len(self._early) < EARLY_LINES:
+            self._early.append((kind, message, at))
+        if self._telemetry is not None:
+            self._telemetry.line(kind, message, at)
 
     def platform(self, event_type: str, record: platform_events.Record | str) -> None:
         """Something happened in the platform."""

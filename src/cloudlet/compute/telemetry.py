@@ -134,11 +134,12 @@ class Telemetry:
             if event:
                 subscriber.add("platform", event)
 
-    def line(self, kind: str, message: str, at: float) -> None:
-        """The function or an extension (`kind`) wrote a line."""
+    def line(self, kind: str, message: str, at: float, only: str = "") -> None:
+        """The function or an extension (`kind`) wrote a line. `only`: the subscriber who does not know of it yet."""
         event = _encode(at, kind, message)
-        for subscriber in self._subscribers.values():
-            subscriber.add(kind, event)
+        for name, subscriber in self._subscribers.items():
+            if not only or name == only:
+                subscriber.add(kind, event)
 
     def freeze(self) -> None:
         """The sandbox stands still until `thaw`."""
