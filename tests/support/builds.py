@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -109,6 +110,27 @@ def npm(package: str) -> Files:
         _run([program, "install", *options, package], folder, f"npm cannot fetch {package}")
 
     return _kept("npm", package, build)
+
+
+def pip(requirement: str, minor: int) -> Files:
+    """A Python package (`numpy==2.2.6`) for Python 3.`minor`, as it would lie beside a function."""
+
+    def build(folder: Path) -> None:
+        options = ["--only-binary=:all:", "--implementation=cp", f"--python-version=3.{minor}", "--target", str(folder)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-compile",
+            *options,
+            requirement,
+        ]
+        _run(command, folder, f"pip cannot fetch {requirement}")
+
+    return _kept("pip", [requirement, minor], build)
 
 
 def go(source: str, *modules: str) -> Files:

@@ -20,7 +20,13 @@ def test_version_managers_are_looked_into(tmp_path: Path, monkeypatch: pytest.Mo
     def ask(command: list[str]) -> dict[str, Any] | None:
         program = Path(command[0])
         version = program.parent.parent.name
-        return {"version": version, "engine": said[version], "folders": [str(program.parent.parent), "/"], "site": "/x"}
+        return {
+            "version": version,
+            "engine": said[version],
+            "folders": [str(program.parent.parent), "/"],
+            "site": "/x",
+            "gems": [],
+        }
 
     monkeypatch.setattr(probes, "ask", ask)
     monkeypatch.setattr(probes, "is_program", lambda path: path.is_file() and "/usr/" not in str(path))

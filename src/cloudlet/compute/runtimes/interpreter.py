@@ -1,7 +1,7 @@
 """An installed interpreter or virtual machine that functions can run on, and how a kind of runtime is served by it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +23,8 @@ class Interpreter:
     """What it needs of the file system: its installation."""
     hidden: tuple[str, ...] = ()
     """Folders below those that functions do not see: site-packages."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What else its language wants to know of it."""
 
     @property
     def minor(self) -> int:

@@ -19,7 +19,7 @@ _NAME = re.compile(r"ruby(\d+)\.(\d+)")
 _PROBE = (
     'require "json"; require "rbconfig"; puts JSON.generate(version: RUBY_VERSION, engine: RUBY_ENGINE, '
     'folders: [RbConfig::CONFIG["prefix"], RbConfig::CONFIG["rubylibdir"], RbConfig::CONFIG["rubyarchdir"], '
-    'Gem.default_dir], site: RbConfig::CONFIG["sitedir"])'
+    'Gem.default_dir], site: RbConfig::CONFIG["sitedir"], gems: Gem.default_path)'
 )
 
 
@@ -65,6 +65,8 @@ class Ruby:
             "has_telemetry": True,
             "executable": executable,
             "links": {"/var/lang/bin/ruby": executable},
+            # Ruby's own gems: it looks for those of a GEM_PATH only, and in one folder of its own.
+            "settings": {"appended": {"GEM_PATH": ":".join(interpreter.settings.get("gems", ()))}},
             "folders": list(interpreter.folders),
             "hidden": list(interpreter.hidden),
             "folder": str(folder),
@@ -98,6 +100,7 @@ def _installed(environ: Mapping[str, str], answers: probes.Answers) -> Iterator[
                 found_by=found_by,
                 folders=probes.outside_usr([folder for folder in facts["folders"] if folder != "/"]),
                 hidden=(facts["site"],),
+                settings={"gems": [folder for folder in facts["gems"] if not folder.startswith(str(home))]},
             )
 
 

@@ -89,6 +89,8 @@ class ProgramRuntime:
     def run(self, spec: dict[str, Any]) -> int:
         """Become the interpreter, or the function's wrapper of it. Returns only when that cannot be run."""
         command = self._command(self._settings, spec)
-        spec["environment"] = {**self._settings.get("environment", {}), **spec["environment"]}
-        wrapper = spec["environment"].get(_WRAPPER) if self._wraps else None
+        environment = spec["environment"] = {**self._settings.get("environment", {}), **spec["environment"]}
+        for name, value in self._settings.get("appended", {}).items():
+            environment[name] = f"{environment[name]}:{value}" if environment.get(name) else value
+        wrapper = environment.get(_WRAPPER) if self._wraps else None
         return custom_runtime.execute([wrapper, *command] if wrapper is not None else command, spec)
