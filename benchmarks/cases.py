@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks import load
 from benchmarks.endpoints import Endpoint
+from benchmarks.runtimes import runtimes
 
 Figures = dict[str, float]
 Case = Callable[[Endpoint], Figures]
@@ -83,7 +84,7 @@ def start_and_memory(endpoint: Endpoint) -> Figures:
     return {"start s": endpoint.start_s, "idle memory MB": endpoint.memory_mb()}
 
 
-CASES: tuple[Case, ...] = (start_and_memory, edge, warm_invoke, cold_start, burst)
+CASES: tuple[Case, ...] = (start_and_memory, edge, warm_invoke, cold_start, burst, runtimes)
 
 
 def _function(endpoint: Endpoint, source: str) -> str:
