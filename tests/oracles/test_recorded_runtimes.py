@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from cloudlet.compute.runtimes import Runtimes
-from tests.oracles.test_recorded_lambda import RECORDED, Make, endpoint, package, replay
 from tests.support import builds
+from tests.support.lambda_replay import RECORDED, Make, package
 from tests.support.sandboxes import PREPARED
-
-__all__ = ["endpoint", "replay"]  # fixtures
 
 MACHINE = Runtimes(PREPARED)
 pytestmark = pytest.mark.skipif(not RECORDED, reason="the recordings are not here")

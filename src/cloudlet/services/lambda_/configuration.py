@@ -6,7 +6,7 @@ accepted. https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,7 +40,6 @@ _UNBUILT: Mapping[str, Callable[[Any], bool]] = {
     "FileSystemConfigs": lambda value: not value,
     "ImageConfig": lambda value: not any(value.values()),
     "KMSKeyArn": lambda value: not value,
-    "Layers": lambda value: not value,
     "PackageType": lambda value: value == "Zip",
     "DurableExecutionName": lambda value: not value,
     "PublishTo": lambda value: not value,
@@ -69,8 +68,8 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
         raise InvalidParameterValue("Cloudlet does not implement the parameter LoggingConfig.LogFormat JSON yet.")
 
 
-def create(params: Mapping[str, Any]) -> Configuration:
-    """The configuration of a new function. Raises ValidationError, InvalidParameterValue."""
+def create(params: Mapping[str, Any], layers: Sequence[Mapping[str, Any]] | None = None) -> Configuration:
+    """The configuration of a new function with these layers. Raises ValidationError, InvalidParameterValue."""
     _check_snap_start(params, params.get("Runtime", ""))
     refuse_unbuilt(params)
     refuse_unbuilt(params.get("Code") or {})
@@ -79,14 +78,23 @@ def create(params: Mapping[str, Any]) -> Configuration:
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."
         )
     base = Configuration(runtime="", handler="", role="", architecture=architecture(params) or machine_architecture())
-    return _changed(base, params)
+    return _with_layers(_changed(base, params), layers)
 
 
-def update(current: Configuration, params: Mapping[str, Any]) -> Configuration:
-    """`current` with what `params` change. Raises ValidationError, InvalidParameterValue."""
+def update(
+    current: Configuration, params: Mapping[str, Any], layers: Sequence[Mapping[str, Any]] | None = None
+) -> Configuration:
+    """`current` with what `params` change, and with these layers where the caller names any.
+
+    Raises ValidationError, InvalidParameterValue.
+    """
     _check_snap_start(params, params.get("Runtime") or current.runtime)
     refuse_unbuilt(params)
-    return _changed(current, params)
+    return _with_layers(_changed(current, params), layers)
+
+
+def _with_layers(configuration: Configuration, layers: Sequence[Mapping[str, Any]] | None) -> Configuration:
+    return configuration if layers is None else replace(configuration, layers=layers)
 
 
 def architecture(params: Mapping[str, Any]) -> str | None:

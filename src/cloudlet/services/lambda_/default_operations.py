@@ -21,7 +21,7 @@ from cloudlet.store.base import Reader
 
 
 class DefaultOperations(LambdaParts):
-    """Code signing, runtime management, function URLs, event invoke configurations, layers, event source mappings."""
+    """Code signing, runtime management, function URLs, event invoke configurations, event source mappings."""
 
     @operation("GetFunctionCodeSigningConfig")
     async def get_function_code_signing_config(self, context: RequestContext, params: dict[str, Any]) -> Result:
@@ -79,14 +79,6 @@ class DefaultOperations(LambdaParts):
     @operation("ListEventSourceMappings")
     async def list_event_source_mappings(self, _context: RequestContext, _params: dict[str, Any]) -> Result:
         return {"EventSourceMappings": []}
-
-    @operation("ListLayers")
-    async def list_layers(self, _context: RequestContext, _params: dict[str, Any]) -> Result:
-        return {"Layers": []}
-
-    @operation("ListLayerVersions")
-    async def list_layer_versions(self, _context: RequestContext, _params: dict[str, Any]) -> Result:
-        return {"LayerVersions": []}
 
     @operation("ListCodeSigningConfigs")
     async def list_code_signing_configs(self, _context: RequestContext, _params: dict[str, Any]) -> Result:

@@ -2,7 +2,7 @@
 
 from cloudlet.arn import Arn
 from cloudlet.iam.facts import ResourceFacts
-from cloudlet.services.lambda_ import tables, tagging
+from cloudlet.services.lambda_ import layer, tables, tagging
 from cloudlet.services.lambda_.names import FunctionRef
 from cloudlet.services.lambda_.permission import document
 from cloudlet.store.base import Reader
@@ -16,3 +16,10 @@ def function_facts(reader: Reader, resource: Arn) -> ResourceFacts | None:
     if tables.function(reader, ref) is None:
         return None
     return ResourceFacts(document(reader, ref), tagging.read(reader, ref.qualified("")))
+
+
+def layer_facts(reader: Reader, resource: Arn) -> ResourceFacts | None:
+    """The facts of a layer version."""
+    parsed = layer.parse_arn(str(resource))
+    found = layer.find(reader, *parsed) if parsed is not None else None
+    return ResourceFacts(found.policy) if found is not None else None

@@ -10,32 +10,29 @@ from cloudlet.services.base import Result, operation
 from cloudlet.services.lambda_ import configuration as configurations
 from cloudlet.services.lambda_ import function as functions
 from cloudlet.services.lambda_ import limits, tables, tagging
-from cloudlet.services.lambda_.base import LambdaParts
-from cloudlet.services.lambda_.code_urls import CodeUrls
 from cloudlet.services.lambda_.errors import CrossAccount, InvalidParameterValue
+from cloudlet.services.lambda_.layer import check_size
+from cloudlet.services.lambda_.layer_operations import LayerOperations
 from cloudlet.services.lambda_.names import FunctionRef, resolve
-from cloudlet.services.lambda_.packages import Package, Packages
+from cloudlet.services.lambda_.packages import Package
 from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
 from cloudlet.services.lambda_.version import Configuration, Version, describe, find
 from cloudlet.store.base import Reader, Row, Transaction
 
 
-class FunctionOperations(LambdaParts):
+class FunctionOperations(LayerOperations):
     """CreateFunction and what follows."""
-
-    packages: Packages
-    code_urls: CodeUrls
 
     @operation("CreateFunction")
     async def create_function(self, context: RequestContext, params: dict[str, Any]) -> Result:
         ref = _new_name(context, params["FunctionName"])
-        configuration = configurations.create(params)
+        configuration = configurations.create(params, await self.layers_of(context, params))
         if params["Code"].get("ImageUri"):
             raise InvalidParameterValue("Please don't provide ImageUri when creating a function with packageType Zip.")
         tags = params.get("Tags") or {}
         tagging.check(tags)
         content = await self.packages.content(context, params["Code"])
-        await self.packages.check(content)
+        check_size(await self.packages.check(content), configuration.layers)
         configuration = await self.with_runtime(configuration)
         await self.check_role(context, params, ref)
         publish = bool(params.get("Publish"))
@@ -54,9 +51,10 @@ class FunctionOperations(LambdaParts):
         if params.get("ImageUri"):
             raise InvalidParameterValue("Please don't provide ImageUri when updating a function with packageType Zip.")
         content = await self.packages.content(context, params)
-        await self.packages.check(content)
+        unpacked = await self.packages.check(content)
 
         def change(current: Configuration) -> Configuration:
+            check_size(unpacked, current.layers)
             return configurations.with_architecture(current, architecture)
 
         async with self.packages.hold(context, content) as package:
@@ -70,11 +68,14 @@ class FunctionOperations(LambdaParts):
         await self.settled(ref)
         current = await self.store.read(lambda reader: find(reader, ref.qualified("")))
         # Once here for the errors that need no transaction, then on whatever is current when it is done.
-        changed = await self.with_runtime(configurations.update(current.configuration, params))
+        layers = await self.layers_of(context, params)
+        changed = await self.with_runtime(configurations.update(current.configuration, params, layers))
+        if layers:
+            check_size(await self.packages.unpacked_bytes(current.code_digest), layers)
         await self.check_role(context, params, ref)
 
         def change(current: Configuration) -> Configuration:
-            return configurations.with_runs_on(configurations.update(current, params), changed.runs_on)
+            return configurations.with_runs_on(configurations.update(current, params, layers), changed.runs_on)
 
         return await self._update(ref, params, change, None)
 

@@ -24,13 +24,15 @@ def delete_expired_leases(tx: Transaction, now_ms: int) -> list[str]:
 
 
 def is_used(reader: Reader, digest: str) -> bool:
-    """True while a version or an upload needs the package."""
+    """True while a version, a layer or an upload needs the package."""
     return any(
         reader.one(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", (digest,)) is not None
         for table, column in (
             ("lambda_versions", "code_digest"),
             ("lambda_versions", "serving_digest"),
             ("lambda_leases", "digest"),
+            ("lambda_layer_versions", "digest"),
+            ("lambda_layer_uses", "digest"),
         )
     )
 

@@ -153,13 +153,21 @@ class Packages:
             raise InvalidParameterValue("Uploaded file must be a non-empty zip")
         return package
 
-    async def check(self, content: bytes) -> None:
-        """Raises InvalidParameterValue when `content` is not a package that can be unpacked within the limits."""
+    async def check(self, content: bytes) -> int:
+        """How many bytes `content` has unpacked.
+
+        Raises InvalidParameterValue when it is not a package that can be unpacked within the limits.
+        """
         try:
-            await asyncio.to_thread(archive.inspect, io.BytesIO(content))
+            info = await asyncio.to_thread(archive.inspect, io.BytesIO(content))
         except archive.PackageError as error:
             logger.info("a code package was refused: %s", error.reason)
             raise InvalidParameterValue(str(error)) from error
+        return info.unpacked_size
+
+    async def unpacked_bytes(self, digest: str) -> int:
+        """How many bytes a package that is kept has unpacked."""
+        return await self.check(await self._platform.blobs.get(digest))
 
     async def _from_bucket(self, context: RequestContext, code: Mapping[str, Any]) -> bytes:
         if not code.get("S3Bucket") or not code.get("S3Key"):

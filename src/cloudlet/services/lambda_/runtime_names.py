@@ -24,6 +24,8 @@ SNAP_START = frozenset(
 )
 
 _CURRENT = frozenset(CURRENT)
+KNOWN = _CURRENT | DEPRECATED
+"""Those that are or were one: what a layer may say that it is for."""
 
 
 def check(runtime: str) -> None:

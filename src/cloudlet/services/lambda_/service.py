@@ -13,10 +13,12 @@ from cloudlet.services.lambda_.code_urls import ROUTE, CodeUrls
 from cloudlet.services.lambda_.default_operations import DefaultOperations
 from cloudlet.services.lambda_.engines import Compute, Limits, Logged, Prepare, RuntimeFinder
 from cloudlet.services.lambda_.errors import RequestEntityTooLarge
-from cloudlet.services.lambda_.facts import function_facts
+from cloudlet.services.lambda_.facts import function_facts, layer_facts
 from cloudlet.services.lambda_.function_operations import FunctionOperations
 from cloudlet.services.lambda_.invocation import Invoker, too_large
 from cloudlet.services.lambda_.invoke_operations import InvokeOperations
+from cloudlet.services.lambda_.layer_operations import LayerOperations
+from cloudlet.services.lambda_.layer_tables import LAYERS
 from cloudlet.services.lambda_.packages import Packages
 from cloudlet.services.lambda_.routes import Routes
 from cloudlet.services.lambda_.tables import MIGRATIONS
@@ -29,17 +31,24 @@ def _create_too_large(size_bytes: int, request: HttpRequest) -> RequestEntityToo
     )
 
 
+def _publish_too_large(size_bytes: int, request: HttpRequest) -> RequestEntityTooLarge:  # noqa: ARG001
+    return RequestEntityTooLarge(
+        f"Request must be smaller than {limits.CREATE_REQUEST_BYTES} bytes for the PublishLayerVersion operation"
+    )
+
+
 def _invoke_too_large(size_bytes: int, request: HttpRequest) -> RequestEntityTooLarge:
     return too_large(size_bytes, request.headers.get("x-amz-invocation-type", "RequestResponse"))
 
 
-class LambdaService(FunctionOperations, InvokeOperations, AccessOperations, DefaultOperations):
+class LambdaService(FunctionOperations, LayerOperations, InvokeOperations, AccessOperations, DefaultOperations):
     """AWS Lambda: https://docs.aws.amazon.com/lambda/latest/api/welcome.html"""
 
     name = "lambda"
-    migrations = MIGRATIONS
+    migrations = (*MIGRATIONS, LAYERS)
     body_limits = {
         "CreateFunction": BodyLimit(limits.CREATE_REQUEST_BYTES, _create_too_large),
+        "PublishLayerVersion": BodyLimit(limits.CREATE_REQUEST_BYTES, _publish_too_large),
         "Invoke": BodyLimit(limits.SYNCHRONOUS_PAYLOAD_BYTES, _invoke_too_large),
     }
 
@@ -62,6 +71,8 @@ class LambdaService(FunctionOperations, InvokeOperations, AccessOperations, Defa
         self.invoker = Invoker(platform, compute, routes, asynchronous)
 
     async def facts(self, resource: Arn) -> ResourceFacts | None:
+        if resource.resource.startswith("layer:"):
+            return await self.platform.store.read(lambda reader: layer_facts(reader, resource))
         if not resource.resource.startswith("function:"):
             return None
         return await self.platform.store.read(lambda reader: function_facts(reader, resource))

@@ -13,7 +13,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 import base64
 import datetime
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,7 +21,7 @@ import orjson
 
 from cloudlet.compute.function import FunctionVersion
 from cloudlet.compute.reports import runtime_version_arn
-from cloudlet.services.lambda_ import tables
+from cloudlet.services.lambda_ import layer_tables, packages, tables
 from cloudlet.services.lambda_.names import LATEST, FunctionRef, is_version
 from cloudlet.store.base import Parameter, Reader, Row, Transaction
 
@@ -49,6 +49,8 @@ class Configuration:
     """None where the caller has never given one: then AWS does not show it."""
     architecture: str = "x86_64"
     tracing_mode: str = "PassThrough"
+    layers: Sequence[Mapping[str, Any]] = ()
+    """Lowest first; of each what `LayerVersion.use` gives."""
     log_group: str = ""
     """Empty for the function's own, `/aws/lambda/<name>`."""
 
@@ -57,7 +59,8 @@ class Configuration:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        return cls(**orjson.loads(text))
+        values = orjson.loads(text)
+        return cls(**values | {"layers": tuple(values.get("layers", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,11 @@ class Version:
         values: list[Parameter] = [getattr(self, name) for name in self.__slots__]
         values[14] = self.configuration.to_json()
         tables.put_version(tx, values)
+        packages.release(tx, layer_tables.set_uses(tx, self.ref, self.sequence, self._layer_digests()))
+
+    def _layer_digests(self) -> list[str]:
+        running = self.running
+        return [*self.target.layers, *(running.layers if running is not None else ())]
 
     @property
     def ref(self) -> FunctionRef:
@@ -142,6 +150,7 @@ class Version:
             ephemeral_storage_mb=configuration.ephemeral_storage_mb,
             environment=configuration.environment or {},
             log_group=self.log_group,
+            layers=tuple(each["digest"] for each in configuration.layers),
         )
 
     @property
@@ -250,6 +259,8 @@ def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionCo
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": version.log_group},
     }
+    if configuration.layers:
+        shown["Layers"] = [{"Arn": each["arn"], "CodeSize": each["size"]} for each in configuration.layers]
     if configuration.environment is not None:
         shown["Environment"] = {"Variables": dict(configuration.environment)}
     if not listed:

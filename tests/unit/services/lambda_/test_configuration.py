@@ -112,7 +112,6 @@ def test_variables_that_no_process_can_have_are_refused(variables: dict[str, str
     [
         ("DeadLetterConfig", {"TargetArn": "arn:aws:sqs:us-east-1:111111111111:q"}),
         ("KMSKeyArn", "arn:aws:kms:us-east-1:111111111111:key/1"),
-        ("Layers", ["arn:aws:lambda:us-east-1:111111111111:layer:x:1"]),
         ("PackageType", "Image"),
         ("SnapStart", {"ApplyOn": "PublishedVersions"}),
         ("VpcConfig", {"SubnetIds": ["subnet-1"], "SecurityGroupIds": []}),
@@ -132,7 +131,6 @@ def test_what_is_not_built_is_refused_by_name(name: str, value: Any) -> None:
     [
         ("DeadLetterConfig", {}),
         ("KMSKeyArn", ""),
-        ("Layers", []),
         ("PackageType", "Zip"),
         ("SnapStart", {"ApplyOn": "None"}),
         ("TracingConfig", {"Mode": "PassThrough"}),

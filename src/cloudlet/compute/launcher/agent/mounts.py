@@ -59,13 +59,17 @@ def attach(tree: int, target: str, attributes: int = READ_ONLY) -> None:
 
 
 class Layers:
-    """The mounts for /opt: one layer as it is, several merged by overlayfs, each merge made once."""
+    """The mounts for /opt: one layer as it is, several merged by overlayfs, each merge made once.
+
+    A merge stays mounted in the launcher's own namespace: before Linux 6.15 only an attached mount can be copied.
+    """
 
     def __init__(self, staging: str, owner: int | None) -> None:
         self._staging = staging
-        """An empty folder, to mount at for a moment."""
+        """A folder of the launcher's own, to make folders in."""
         self._owner = owner
-        self._merged: collections.OrderedDict[tuple[str, ...], int] = collections.OrderedDict()
+        self._merged: collections.OrderedDict[tuple[str, ...], str] = collections.OrderedDict()
+        self._made = 0
 
     def tree(self, layers: Sequence[str]) -> int:
         """A detached mount of the layers, lowest first. Raises OSError."""
@@ -75,14 +79,14 @@ class Layers:
         if key not in self._merged:
             self._merged[key] = self._merge(key)
             if len(self._merged) > _CACHED_MERGES:
-                os.close(self._merged.popitem(last=False)[1])
+                syscalls.unmount(self._merged.popitem(last=False)[1])
         self._merged.move_to_end(key)
-        return syscalls.open_tree("", syscalls.AT_EMPTY_PATH, self._merged[key])
+        return detach(self._merged[key], owner=self._owner)
 
-    def _merge(self, layers: tuple[str, ...]) -> int:
+    def _merge(self, layers: tuple[str, ...]) -> str:
         lower = ":".join(path.replace("\\", "\\\\").replace(":", "\\:") for path in reversed(layers))
-        syscalls.mount("overlay", self._staging, "overlay", syscalls.MS_RDONLY, f"lowerdir={lower}")
-        try:
-            return detach(self._staging, owner=self._owner)
-        finally:
-            syscalls.unmount(self._staging)
+        self._made += 1
+        target = os.path.join(self._staging, f"layers-{self._made}")
+        os.makedirs(target, exist_ok=True)
+        syscalls.mount("overlay", target, "overlay", syscalls.MS_RDONLY, f"lowerdir={lower}")
+        return target

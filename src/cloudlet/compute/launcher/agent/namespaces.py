@@ -34,7 +34,7 @@ class Namespaces:
         self._pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._users = identity.Users.detect(instance)
         self._owner = self._users.owner_namespace()
-        self._layers = mounts.Layers(mountpoint, self._owner)
+        self._layers = mounts.Layers(os.path.dirname(mountpoint), self._owner)
         self._network = network.leave_host()
         self._kinds = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
         if os.path.exists("/proc/self/ns/cgroup"):
