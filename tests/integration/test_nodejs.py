@@ -402,6 +402,11 @@ async def test_packages_of_layers_are_found_by_both_kinds_of_modules(engine: Eng
     assert await answer(engine, module, **changes) == "from the layer"
 
 
+async def test_the_output_can_be_opened_by_its_name(engine: Engine) -> None:
+    source = "exports.handler = async () => require('fs').appendFileSync('/dev/stdout', 'by name\\n')"
+    assert "by name\n" in await logged(engine, source)
+
+
 async def test_a_wrapper_starts_the_runtime(engine: Engine) -> None:
     files = {
         "app.js": "exports.handler = async () => [process.env.WRAPPED, process.execArgv.includes('--expose-gc')]",

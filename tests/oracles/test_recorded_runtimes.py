@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cloudlet.compute.runtimes import Runtimes
-from tests.support import builds
+from tests.support import builds, native_functions
 from tests.support.lambda_replay import RECORDED, Make, package
 from tests.support.sandboxes import PREPARED
 
@@ -92,6 +92,18 @@ def test_uncaught_exception_of_ruby(replay: Make, runtime: str) -> None:
     run.check("error_result", run.invoke(payload={"error_msg": "some_error_msg"}))
 
 
+# Custom runtimes: what was recorded is a Rust function
+
+
+@pytest.mark.parametrize("runtime", ["provided.al2023", "provided.al2"])
+def test_uncaught_exception_of_rust(replay: Make, runtime: str) -> None:
+    run = replay(f"TestLambdaRuntimesCommon::test_uncaught_exception_invoke[{runtime}]")
+    code = {"ZipFile": zipped(native_functions.rust())}
+    made = run.create(Code=code, Runtime=runtime, Handler="function.handler", MemorySize=1024)
+    run.check("create_function_result", made)
+    run.check("error_result", run.invoke(payload={"error_msg": "some_error_msg"}))
+
+
 # Java
 
 JAVA_RUNTIMES = ["java8.al2", "java11", "java17", "java21", "java25"]
@@ -130,7 +142,9 @@ def zipped(files: builds.Files) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, data in files.items():
-            archive.writestr(name, data)
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (0o755 if data.startswith(b"\x7fELF") else 0o644) << 16
+            archive.writestr(entry, data)
     return content.getvalue()
 
 

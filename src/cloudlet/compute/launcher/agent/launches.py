@@ -50,9 +50,14 @@ class Launch:
         reserved: int = self.request["runtime"].get("reserved_bytes", 0)
         return self.limits.memory_bytes + reserved
 
-    def make_pipe(self) -> int:
-        """A pipe of which the node gets the read end and the sandbox the returned write end."""
+    def make_pipe(self, uid: int | None) -> int:
+        """A pipe of which the node gets the read end and the sandbox the returned write end.
+
+        It belongs to the sandbox's user, so that /dev/stdout can be opened there.
+        """
         read_end, write_end = os.pipe()
+        if uid is not None:
+            os.fchown(write_end, uid, uid)
         os.set_blocking(read_end, False)
         self.read_ends.append(read_end)
         return write_end

@@ -168,15 +168,15 @@ class Launcher:
         }
         ours = provision.ours
         try:
-            ours.append(("output", launch.make_pipe()))
+            ours.append(("output", launch.make_pipe(provision.spec["uid"])))
             if request["runtime"]["has_telemetry"]:
-                ours.append(("telemetry", launch.make_pipe()))
+                ours.append(("telemetry", launch.make_pipe(provision.spec["uid"])))
                 environment["_LAMBDA_TELEMETRY_LOG_FD"] = _TELEMETRY
             if launch.temporary is not None:
                 ours.append(("temporary", launch.temporary))
                 launch.temporary = None
             if request["extensions"]:
-                ours.append(("extension_output", launch.make_pipe()))
+                ours.append(("extension_output", launch.make_pipe(provision.spec["uid"])))
                 ours.append(("control", launch.make_control()))
             if launch.group is not None:
                 ours.extend(launch.group.join_descriptors())

@@ -92,6 +92,7 @@ class Namespaces:
         spec = {
             "hostname": _HOST_NAME,
             "owner_uid": self._users.base,
+            "uid": self._users.base + kit.slot if self._users.base is not None else None,
             "namespaces": self._kinds,
             "cores_leave": self._cores_leave,
             "places": PLACES,
