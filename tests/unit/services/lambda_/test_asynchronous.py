@@ -24,8 +24,7 @@ async def queue(world: World, **params: object) -> None:
 
 
 async def waiting(world: World) -> int:
-    [status] = await world.engine.status()
-    return status.waiting + status.in_flight
+    return sum(status.waiting + status.in_flight for status in await world.engine.status())
 
 
 def failing(*errors: Exception | InvocationResult) -> Callable[[FunctionVersion, Invocation], InvocationResult]:
