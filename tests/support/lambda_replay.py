@@ -35,7 +35,6 @@ class Replay:
     def __init__(self, name: str, endpoint: str, clients: Clients) -> None:
         self.aws = clients.make(endpoint, "lambda", parameter_validation=False)
         self.logs = clients.make(endpoint, "logs")
-        self.sqs = clients.make(endpoint, "sqs")
         self.role = f"arn:aws:iam::{clients.account}:role/lambda-role"
         self.arn = f"arn:aws:lambda:{REGION}:{clients.account}:function:"
         self._recorded = RECORDED[name]

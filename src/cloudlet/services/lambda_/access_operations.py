@@ -4,14 +4,14 @@ from typing import Any
 
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
-from cloudlet.services.lambda_ import alias, concurrency, event_invoke, permission, tables, tagging
+from cloudlet.services.lambda_ import alias, concurrency, permission, tables, tagging
 from cloudlet.services.lambda_.base import LambdaParts
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.function import check_exists
 from cloudlet.services.lambda_.names import FunctionRef, resolve, resolve_resource
 from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
 from cloudlet.services.lambda_.version import sequence_of
-from cloudlet.store.base import Reader, Row, Transaction
+from cloudlet.store.base import Reader, Row
 
 
 class AccessOperations(LambdaParts):
@@ -57,12 +57,7 @@ class AccessOperations(LambdaParts):
     @operation("DeleteAlias")
     async def delete_alias(self, context: RequestContext, params: dict[str, Any]) -> Result:
         ref = resolve(context, params["FunctionName"]).qualified("")
-
-        def delete(tx: Transaction) -> None:
-            alias.delete(tx, ref, params["Name"])
-            event_invoke.delete(tx, ref.qualified(params["Name"]))
-
-        await self.store.transact(delete)
+        await self.store.transact(lambda tx: alias.delete(tx, ref, params["Name"]))
         return {}
 
     # Resource-based policies

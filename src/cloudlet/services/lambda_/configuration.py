@@ -27,7 +27,6 @@ RESERVED_VARIABLES = frozenset(
         "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
     )
 )  # fmt: skip
-_DEAD_LETTER_TARGET = re.compile(r"arn:aws[a-zA-Z-]*:(sqs|sns):")
 _VARIABLE_NAME = re.compile(r"[a-zA-Z]([a-zA-Z0-9_])+")
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -36,6 +35,7 @@ _UNBUILT: Mapping[str, Callable[[Any], bool]] = {
     "AcceleratorConfig": lambda value: not value,
     "CapacityProviderConfig": lambda value: not value,
     "CodeSigningConfigArn": lambda value: not value,
+    "DeadLetterConfig": lambda value: not value.get("TargetArn"),
     "DurableConfig": lambda value: not value,
     "FileSystemConfigs": lambda value: not value,
     "ImageConfig": lambda value: not any(value.values()),
@@ -137,10 +137,6 @@ def _changed(base: Configuration, params: Mapping[str, Any]) -> Configuration:
     if (environment := params.get("Environment")) is not None and environment.get("Variables") is not None:
         changes["environment"] = dict(environment["Variables"])
         check_environment(changes["environment"])
-    if (target := (params.get("DeadLetterConfig") or {}).get("TargetArn")) is not None:
-        if target and not _DEAD_LETTER_TARGET.match(target):
-            raise InvalidParameterValue("Only SNS and SQS services are supported for DLQ")
-        changes["dead_letter_target"] = target
     if (mode := (params.get("TracingConfig") or {}).get("Mode")) is not None:
         changes["tracing_mode"] = mode
     if (log_group := (params.get("LoggingConfig") or {}).get("LogGroup")) is not None:

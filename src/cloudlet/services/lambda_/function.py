@@ -7,7 +7,7 @@ import orjson
 
 from cloudlet.clock import Clock, now_ms
 from cloudlet.ids import Ids
-from cloudlet.services.lambda_ import event_invoke, layer_tables, limits, packages, tables
+from cloudlet.services.lambda_ import layer_tables, limits, packages, tables
 from cloudlet.services.lambda_.errors import (
     CodeStorageExceeded,
     InvalidParameterValue,
@@ -215,7 +215,6 @@ def delete(tx: Transaction, ref: FunctionRef) -> None:
         if function[2] is not None:
             reserved_changed(tx, ref)
         used = [digest for row in tables.digests(tx, ref) for digest in row] + layer_tables.drop_uses(tx, ref)
-        event_invoke.delete_all(tx, ref)
         tables.delete_function(tx, ref)
     else:
         used = _delete_version(tx, ref)
@@ -234,7 +233,6 @@ def _delete_version(tx: Transaction, ref: FunctionRef) -> list[str]:
         return []
     version = Version.from_row(row)
     tables.delete_version(tx, ref, sequence)
-    event_invoke.delete(tx, ref)
     return [version.code_digest, version.serving_digest, *layer_tables.set_uses(tx, ref, sequence, ())]
 
 

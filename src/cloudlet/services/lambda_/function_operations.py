@@ -11,7 +11,6 @@ from cloudlet.services.lambda_ import configuration as configurations
 from cloudlet.services.lambda_ import function as functions
 from cloudlet.services.lambda_ import limits, tables, tagging
 from cloudlet.services.lambda_.errors import CrossAccount, InvalidParameterValue
-from cloudlet.services.lambda_.event_invoke_operations import check_target
 from cloudlet.services.lambda_.layer import check_size
 from cloudlet.services.lambda_.layer_operations import LayerOperations
 from cloudlet.services.lambda_.names import FunctionRef, resolve
@@ -36,7 +35,6 @@ class FunctionOperations(LayerOperations):
         check_size(await self.packages.check(content), configuration.layers)
         configuration = await self.with_runtime(configuration)
         await self.check_role(context, params, ref)
-        await self._check_dead_letter(context, params, ref)
         publish = bool(params.get("Publish"))
         async with self.packages.hold(context, content) as package:
             made = await self.store.transact(
@@ -75,16 +73,11 @@ class FunctionOperations(LayerOperations):
         if layers:
             check_size(await self.packages.unpacked_bytes(current.code_digest), layers)
         await self.check_role(context, params, ref)
-        await self._check_dead_letter(context, params, ref)
 
         def change(current: Configuration) -> Configuration:
             return configurations.with_runs_on(configurations.update(current, params, layers), changed.runs_on)
 
         return await self._update(ref, params, change, None)
-
-    async def _check_dead_letter(self, context: RequestContext, params: dict[str, Any], ref: FunctionRef) -> None:
-        if arn := (params.get("DeadLetterConfig") or {}).get("TargetArn"):
-            await check_target(self, context, ref, arn, "dead-letter target")
 
     async def _update(
         self, ref: FunctionRef, params: dict[str, Any], change: functions.Change, package: Package | None

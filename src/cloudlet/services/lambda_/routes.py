@@ -12,11 +12,10 @@ from cloudlet.clock import Clock
 from cloudlet.compute.function import ComputeError, FunctionVersion
 from cloudlet.iam.principals import RequestContext
 from cloudlet.ids import Ids
-from cloudlet.services.lambda_ import alias, event_invoke
+from cloudlet.services.lambda_ import alias
 from cloudlet.services.lambda_.activation import Activation
 from cloudlet.services.lambda_.changes import Changes
 from cloudlet.services.lambda_.errors import InvalidRuntime, ServiceFailure
-from cloudlet.services.lambda_.event_invoke import EventInvokeConfig
 from cloudlet.services.lambda_.function import wrong_state
 from cloudlet.services.lambda_.names import LATEST, FunctionRef, is_alias, resolve
 from cloudlet.services.lambda_.version import Version, find
@@ -42,9 +41,6 @@ class Route:
     other: FunctionVersion | None
     weight: float
     """The share of `other`, 0 to 1."""
-    event_invoke: EventInvokeConfig
-    dead_letter_target: str
-    """The ARN of the dead-letter queue or topic; empty for none."""
     expires: float
     """On the monotonic clock."""
 
@@ -90,7 +86,7 @@ class Routes:
 
     async def _load(self, key: Key, ref: FunctionRef) -> Route:
         generation = self._generation
-        version, other, weight, events = await self._store.read(lambda reader: _read(reader, ref))
+        version, other, weight = await self._store.read(lambda reader: _read(reader, ref))
         self._changes.know(ref)
         route = Route(
             ref.key,
@@ -98,8 +94,6 @@ class Routes:
             await self._runnable(version),
             await self._runnable(other) if other else None,
             weight,
-            events,
-            version.configuration.dead_letter_target,
             self._clock.monotonic() + ROUTE_S,
         )
         if generation == self._generation:
@@ -137,12 +131,11 @@ class Routes:
         return running
 
 
-def _read(reader: Reader, ref: FunctionRef) -> tuple[Version, Version | None, float, EventInvokeConfig]:
-    """The version that `ref` means, with its alias's second one and the weight of that, and what becomes of events."""
-    events = event_invoke.find(reader, ref) or EventInvokeConfig(ref.qualifier)
+def _read(reader: Reader, ref: FunctionRef) -> tuple[Version, Version | None, float]:
+    """The version that `ref` means, with its alias's second one and the weight of that."""
     # Unlike other operations, Invoke names $LATEST in its error where the caller named nothing.
     version = find(reader, ref if ref.qualifier else ref.qualified(LATEST))
     target = alias.find(reader, ref, ref.qualifier) if is_alias(ref.qualifier) else None
     if target is None or target.other_sequence is None or not target.weight:
-        return version, None, 0.0, events
-    return version, find(reader, ref.qualified(str(target.other_sequence))), target.weight, events
+        return version, None, 0.0
+    return version, find(reader, ref.qualified(str(target.other_sequence))), target.weight

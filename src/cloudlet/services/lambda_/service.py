@@ -11,15 +11,13 @@ from cloudlet.services.lambda_.access_operations import AccessOperations
 from cloudlet.services.lambda_.asynchronous import Asynchronous
 from cloudlet.services.lambda_.code_urls import ROUTE, CodeUrls
 from cloudlet.services.lambda_.default_operations import DefaultOperations
-from cloudlet.services.lambda_.destination import Destinations
 from cloudlet.services.lambda_.engines import Compute, Limits, Logged, Prepare, RuntimeFinder
 from cloudlet.services.lambda_.errors import RequestEntityTooLarge
-from cloudlet.services.lambda_.event_invoke import EVENT_INVOKE
-from cloudlet.services.lambda_.event_invoke_operations import EventInvokeOperations
 from cloudlet.services.lambda_.facts import function_facts, layer_facts
 from cloudlet.services.lambda_.function_operations import FunctionOperations
 from cloudlet.services.lambda_.invocation import Invoker, too_large
 from cloudlet.services.lambda_.invoke_operations import InvokeOperations
+from cloudlet.services.lambda_.layer_operations import LayerOperations
 from cloudlet.services.lambda_.layer_tables import LAYERS
 from cloudlet.services.lambda_.packages import Packages
 from cloudlet.services.lambda_.routes import Routes
@@ -43,11 +41,11 @@ def _invoke_too_large(size_bytes: int, request: HttpRequest) -> RequestEntityToo
     return too_large(size_bytes, request.headers.get("x-amz-invocation-type", "RequestResponse"))
 
 
-class LambdaService(FunctionOperations, InvokeOperations, EventInvokeOperations, AccessOperations, DefaultOperations):
+class LambdaService(FunctionOperations, LayerOperations, InvokeOperations, AccessOperations, DefaultOperations):
     """AWS Lambda: https://docs.aws.amazon.com/lambda/latest/api/welcome.html"""
 
     name = "lambda"
-    migrations = (*MIGRATIONS, LAYERS, EVENT_INVOKE)
+    migrations = (*MIGRATIONS, LAYERS)
     body_limits = {
         "CreateFunction": BodyLimit(limits.CREATE_REQUEST_BYTES, _create_too_large),
         "PublishLayerVersion": BodyLimit(limits.CREATE_REQUEST_BYTES, _publish_too_large),
@@ -69,7 +67,7 @@ class LambdaService(FunctionOperations, InvokeOperations, EventInvokeOperations,
         self.packages = Packages(platform)
         self.code_urls = CodeUrls(platform)
         routes = Routes(platform.store, platform.clock, self.activation, self.changes)
-        asynchronous = Asynchronous(platform, engine, compute, routes, logged, Destinations(platform, engine))
+        asynchronous = Asynchronous(platform, engine, compute, routes, logged)
         self.invoker = Invoker(platform, compute, routes, asynchronous)
 
     async def facts(self, resource: Arn) -> ResourceFacts | None:

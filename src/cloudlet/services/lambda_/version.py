@@ -49,8 +49,6 @@ class Configuration:
     """None where the caller has never given one: then AWS does not show it."""
     architecture: str = "x86_64"
     tracing_mode: str = "PassThrough"
-    dead_letter_target: str = ""
-    """The ARN of the dead-letter queue or topic; empty for none."""
     layers: Sequence[Mapping[str, Any]] = ()
     """Lowest first; of each what `LayerVersion.use` gives."""
     log_group: str = ""
@@ -261,8 +259,6 @@ def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionCo
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": version.log_group},
     }
-    if configuration.dead_letter_target:
-        shown["DeadLetterConfig"] = {"TargetArn": configuration.dead_letter_target}
     if configuration.layers:
         shown["Layers"] = [{"Arn": each["arn"], "CodeSize": each["size"]} for each in configuration.layers]
     if configuration.environment is not None:

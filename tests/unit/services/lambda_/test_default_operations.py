@@ -78,10 +78,7 @@ async def test_provisioned_concurrency_is_that_of_a_version_or_alias(world: Worl
     )
 
 
-SIGNING = "arn:aws:lambda:us-east-1:111111111111:code-signing-config:csc-12345678901234567"
-
-
 async def test_what_would_change_it_says_that_it_is_not_implemented(world: World) -> None:
-    code, message = await refusal(world, "PutFunctionCodeSigningConfig", CodeSigningConfigArn=SIGNING)
+    code, message = await refusal(world, "PutFunctionEventInvokeConfig", MaximumRetryAttempts=1)
     assert code == "NotImplemented"
-    assert "PutFunctionCodeSigningConfig" in message
+    assert "PutFunctionEventInvokeConfig" in message
