@@ -255,6 +255,7 @@ class Environment:
                 invocation.client_context,
                 invocation.cognito_identity,
             ),
+            invocation.stream,
         )
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(left_s, self._on_timer)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from cloudlet.compute.response_stream import ResponseStream
 from cloudlet.errors import CloudletError
 
 
@@ -53,6 +54,8 @@ class Invocation:
     cognito_identity: str = ""
     trace_id: str = ""
     tail_log: bool = False
+    stream: ResponseStream | None = None
+    """Where a response goes that the function streams; None where it is wanted in one piece."""
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from cloudlet.compute.api_messages import ApiRequest
 from cloudlet.compute.extension import Poller
 from cloudlet.compute.reports import MAX_RESPONSE_BYTES
+from cloudlet.compute.response_stream import ResponseStream
 from cloudlet.compute.runtime_connection import RuntimeConnection, answer, error_answer
 
 STARTED: Final = "Started"
@@ -55,7 +56,17 @@ class RuntimeEvents(Protocol):
 class RuntimeApi:
     """Serves one sandbox's runtime, and hands it one invocation after the other."""
 
-    __slots__ = ("_connections", "_event", "_events", "_on_disconnected", "_polling", "_server", "request_id", "state")
+    __slots__ = (
+        "_connections",
+        "_event",
+        "_events",
+        "_on_disconnected",
+        "_polling",
+        "_server",
+        "_stream",
+        "request_id",
+        "state",
+    )
 
     def __init__(self, events: RuntimeEvents, on_disconnected: Callable[[], None]) -> None:
         """`on_disconnected` is called when the last open connection has gone: all that it sent has been seen."""
@@ -65,6 +76,7 @@ class RuntimeApi:
         self._connections: set[RuntimeConnection] = set()
         self._polling: RuntimeConnection | None = None
         self._event = b""
+        self._stream: ResponseStream | None = None
         self.request_id = ""
         self.state: str = STARTED
 
@@ -78,12 +90,16 @@ class RuntimeApi:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: RuntimeConnection(self), sock=listening)
 
-    def deliver(self, request_id: str, event: bytes) -> None:
-        """Give the runtime an invocation. `event` is the whole HTTP answer (see `invocation_event`)."""
+    def deliver(self, request_id: str, event: bytes, stream: ResponseStream | None = None) -> None:
+        """Give the runtime an invocation. `event` is the whole HTTP answer (see `invocation_event`).
+
+        A response that the runtime streams goes to `stream` as it comes; without one it is gathered.
+        """
         assert self.state == READY, f"runtime is {self.state}"
         self.state = RUNNING
         self.request_id = request_id
         self._event = event
+        self._stream = stream
         if self._polling is not None:
             self._polling.answer(event)
             self._polling = None
@@ -110,6 +126,13 @@ class RuntimeApi:
             self.state = READY
             self._event = b""
             self._events.runtime_ready()
+
+    def stream(self, connection: RuntimeConnection, request_id: str, content_type: str) -> ResponseStream | None:
+        stream = self._stream
+        if stream is None or stream.has_begun or self.state != RUNNING or request_id != self.request_id:
+            return None
+        stream.begin(connection, content_type)
+        return stream
 
     def answered(
         self,

@@ -16,6 +16,7 @@ import orjson
 
 from cloudlet.compute.api_messages import ApiRequest
 from cloudlet.compute.reports import MAX_RESPONSE_BYTES
+from cloudlet.compute.response_stream import ResponseStream
 
 MAX_HEADER_BYTES: Final = 2 * 1024 * 1024
 """Of one request. The official clients send up to 1 MB of error cause in a header."""
@@ -66,6 +67,9 @@ class RuntimeRequests(Protocol):
     def next(self, connection: "RuntimeConnection") -> None:
         """GET /runtime/invocation/next"""
 
+    def stream(self, connection: "RuntimeConnection", request_id: str, content_type: str) -> ResponseStream | None:
+        """A response begins that the runtime streams: where its bytes go, None to gather them."""
+
     def answered(
         self,
         connection: "RuntimeConnection",
@@ -104,6 +108,7 @@ class RuntimeConnection(asyncio.Protocol):
         "_mode",
         "_out",
         "_parser",
+        "_stream",
         "_transport",
         "_url",
         "is_beside",
@@ -169,6 +174,16 @@ class RuntimeConnection(asyncio.Protocol):
         """False once the other end has hung up."""
         return self._transport is not None
 
+    def pause_reading(self) -> None:
+        """Take nothing more from the runtime for now."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
     def abort(self) -> None:
         """Hang up at once."""
         if self._transport is not None:
@@ -183,6 +198,7 @@ class RuntimeConnection(asyncio.Protocol):
         self._error_type = b""
         self._error_body = b""
         self._mode = b""
+        self._stream: ResponseStream | None = None
         self._header_bytes = 0
         self._is_in_head = True
         self._is_between = False
@@ -218,9 +234,17 @@ class RuntimeConnection(asyncio.Protocol):
         self._is_in_head = False
         if self._is_expecting:
             self._out.append(_CONTINUE)
+        if self._mode and self._mode.lower() == b"streaming":
+            url = self._url
+            if url.startswith(_INVOCATION) and url.endswith(_RESPONSE) and self._parser.get_method() == b"POST":
+                request_id = url[len(_INVOCATION) : -len(_RESPONSE)].decode("latin-1")
+                self._stream = self._api.stream(self, request_id, self._content_type.decode("latin-1"))
 
     def on_body(self, body: bytes) -> None:
         if self._is_too_large:
+            return
+        if self._stream is not None:
+            self._is_too_large = not self._stream.write(body)
             return
         if not self._body:
             self._body = body

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ from cloudlet.compute import function as compute
 from cloudlet.compute.function import Invocation, InvocationResult
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform, Result
-from cloudlet.services.lambda_ import limits, payload
+from cloudlet.services.lambda_ import limits, payload, streaming
 from cloudlet.services.lambda_.asynchronous import Asynchronous
 from cloudlet.services.lambda_.configuration import refuse_unbuilt
 from cloudlet.services.lambda_.engines import Compute
@@ -29,6 +29,7 @@ from cloudlet.services.lambda_.errors import (
 )
 from cloudlet.services.lambda_.role import RoleRefused
 from cloudlet.services.lambda_.routes import Route, Routes
+from cloudlet.services.lambda_.streaming import Streamed
 
 
 class Invoker:
@@ -67,6 +68,42 @@ class Invoker:
             return {"StatusCode": 202}
         return await self._run(route, invocation)
 
+    async def stream(self, context: RequestContext, params: Mapping[str, Any]) -> Result:
+        """The answer of InvokeWithResponseStream. Raises what it raises on AWS before the first byte."""
+        if "TenantId" in params:
+            refuse_unbuilt(params)
+        event: bytes = params.get("Payload") or b""
+        client_context = params.get("ClientContext") or ""
+        if client_context:
+            client_context = read_client_context(client_context)
+        check_size(event, "RequestResponse")
+        route = await self._routes.find(context, params["FunctionName"], params.get("Qualifier") or "")
+        payload.check(event)
+        if params.get("InvocationType") == "DryRun":
+            return {"StatusCode": 204, "EventStream": _nothing()}
+        invocation = Invocation(
+            request_id=context.request_id,
+            payload=event or b"{}",
+            invoked_function_arn=route.invoked_arn,
+            client_context=client_context,
+            trace_id=context.trace_id,
+            tail_log=params.get("LogType") == "Tail",
+        )
+        streamed, version = await self.begin(route, invocation)
+        return {
+            "StatusCode": 200,
+            "ExecutedVersion": version,
+            "EventStream": streaming.events(streamed),
+        }
+
+    async def begin(self, route: Route, invocation: Invocation) -> tuple[Streamed, str]:
+        """Run an invocation whose response is passed on as it comes; with the version that runs."""
+        function = route.pick(self._ids)
+        try:
+            return await Streamed.begin(self._compute, function, invocation), function.version
+        except compute.ComputeError as error:
+            raise api_error(error) from error
+
     async def _run(self, route: Route, invocation: Invocation) -> Result:
         function = route.pick(self._ids)
         try:
@@ -74,6 +111,13 @@ class Invoker:
         except compute.ComputeError as error:
             raise api_error(error) from error
         return _answer(result, function.version, tail_log=invocation.tail_log)
+
+
+async def _nothing() -> AsyncIterator[dict[str, Any]]:
+    """The event stream of a dry run."""
+    events: tuple[dict[str, Any], ...] = ()
+    for event in events:
+        yield event
 
 
 def _answer(result: InvocationResult, version: str, *, tail_log: bool) -> Result:

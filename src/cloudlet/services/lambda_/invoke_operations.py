@@ -17,6 +17,10 @@ class InvokeOperations(LambdaParts):
     async def invoke(self, context: RequestContext, params: dict[str, Any]) -> Result:
         return await self.invoker.invoke(context, params)
 
+    @operation("InvokeWithResponseStream")
+    async def invoke_with_response_stream(self, context: RequestContext, params: dict[str, Any]) -> Result:
+        return await self.invoker.stream(context, params)
+
     @operation("InvokeAsync")
     async def invoke_async(self, context: RequestContext, params: dict[str, Any]) -> Result:
         event = {"FunctionName": params["FunctionName"], "InvocationType": "Event", "Payload": params["InvokeArgs"]}

@@ -50,6 +50,7 @@ class LambdaService(FunctionOperations, LayerOperations, InvokeOperations, Acces
         "CreateFunction": BodyLimit(limits.CREATE_REQUEST_BYTES, _create_too_large),
         "PublishLayerVersion": BodyLimit(limits.CREATE_REQUEST_BYTES, _publish_too_large),
         "Invoke": BodyLimit(limits.SYNCHRONOUS_PAYLOAD_BYTES, _invoke_too_large),
+        "InvokeWithResponseStream": BodyLimit(limits.SYNCHRONOUS_PAYLOAD_BYTES, _invoke_too_large),
     }
 
     def __init__(
