@@ -8,8 +8,21 @@ function sees. `monotonic` measures how long something really took.
 import asyncio
 import heapq
 import itertools
+import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import Protocol
+
+logger = logging.getLogger(__name__)
+
+Settled = Callable[[], Awaitable[None]]
+"""Waits until somebody has done, and stored, all that is to be done at the present moment."""
+SETTLE_LIMIT_S = 60.0
+"""How long, on the host's clock, `advance` waits for work of a moment; when that was not enough, no more in this call."""
+SETTLE_TURNS = 10
+"""Turns of the event loop in which those who woke begin what they do."""
+SETTLE_ROUNDS = 100
+"""How often those that have settled may begin something anew at one moment, before time goes on nevertheless."""
 
 
 class Clock(Protocol):
@@ -47,6 +60,17 @@ class PlatformClock:
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
+        self._participants: list[Settled] = []
+
+    def add_participant(self, settled: Settled) -> Callable[[], None]:
+        """Let `advance` wait for `settled` at each moment at which somebody wakes; returns what ends that.
+
+        Who works because time has passed, and schedules more work when it is done, takes part. So the work of one
+        moment is over before the next one comes: a retry after a minute has failed, and its second one is scheduled,
+        before time moves on to that.
+        """
+        self._participants.append(settled)
+        return lambda: self._participants.remove(settled)
 
     @property
     def offset_s(self) -> float:
@@ -75,24 +99,53 @@ class PlatformClock:
         await future
 
     async def advance(self, duration_s: float) -> None:
-        """Move the platform's time forward. Sleepers due in between wake in their order, each at its own moment.
+        """Move the platform's time forward. Sleepers due in between wake in their order, each at its own moment, and
+        time does not go on before participants have done what there is to do at a moment, within SETTLE_LIMIT_S.
 
         Raises ValueError for a negative duration: what has happened stays happened.
         """
         if duration_s < 0:
             raise ValueError("time cannot be moved back")
+        patient = await self._settle(patient=True)
         target = self.now() + duration_s
         while self._drop_cancelled() and self._sleepers[0][0] <= target:
             self._offset_s += max(0.0, self._sleepers[0][0] - self.now())
             self._wake_due()
-            await self._settle()
+            patient = await self._settle(patient)
         self._offset_s += max(0.0, target - self.now())
         self._arm()
 
-    async def _settle(self) -> None:
-        """Let those who woke run, so that a sleep that they start again is seen before the next step."""
-        for _ in range(10):
+    async def _settle(self, patient: bool) -> bool:
+        """Let those who woke run, so that a sleep that they start again is seen before the next step.
+
+        With `patient`, wait for participants too; false when they took too long.
+        """
+        await _turns()
+        if not patient:
+            return False
+        try:
+            async with asyncio.timeout(SETTLE_LIMIT_S):
+                for _ in range(SETTLE_ROUNDS):
+                    if not await self._have_waited():
+                        break
+                    await _turns()
+        except TimeoutError:
+            logger.warning("time goes on although the work of the moment is not done after %s s", SETTLE_LIMIT_S)
+            return False
+        return True
+
+    async def _have_waited(self) -> bool:
+        """Wait for each participant; False when there was nothing to wait for, so that nothing new can have begun."""
+        waited = False
+        for settled in tuple(self._participants):
+            work = asyncio.ensure_future(settled())
             await asyncio.sleep(0)
+            waited = waited or not work.done()
+            try:
+                await work
+            except Exception:
+                logger.exception("a participant of the clock failed")
+        return waited
 
     def _drop_cancelled(self) -> bool:
         while self._sleepers and self._sleepers[0][2].done():
@@ -116,3 +169,8 @@ class PlatformClock:
         self._timer = None
         self._wake_due()
         self._arm()
+
+
+async def _turns() -> None:
+    for _ in range(SETTLE_TURNS):
+        await asyncio.sleep(0)

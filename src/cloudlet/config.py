@@ -49,6 +49,10 @@ class Config:
     """Calls about data (messages, objects, items, invocations) leave audit events too, not only those of management."""
     queue_recreation_delay_s: float = 60.0
     """How long the name of a deleted queue stays taken. 60 s on AWS; 0 for tests that make it anew at once."""
+    dead_deliveries: int = 10_000
+    """Asynchronous work that failed for good and has no destination is kept up to this number, to be tried by hand."""
+    dead_deliveries_days: float = 14.0
+    """... and for so long."""
     runtimes: Path | None = None
     """The folder of prepared runtimes, which nodes may share; None for `runtimes` in the data folder."""
 

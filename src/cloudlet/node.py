@@ -21,6 +21,7 @@ from cloudlet.background import Background
 from cloudlet.clock import PlatformClock
 from cloudlet.config import Config
 from cloudlet.delivery.engine import Engine
+from cloudlet.delivery.kept_tables import Bounds
 from cloudlet.gateway.control import Control
 from cloudlet.gateway.dispatcher import Dispatcher
 from cloudlet.gateway.edge import Edge
@@ -154,7 +155,9 @@ class Node:
     def _make_services(self) -> list[Service]:
         """All services of this node, with the engines that they rest on."""
         platform = self.platform
-        self._engine = Engine(self.store, self.clock, self.ids)
+        config = self.config
+        kept = Bounds(config.dead_deliveries, config.dead_deliveries_days * 86400.0)
+        self._engine = Engine(self.store, self.clock, self.ids, kept)
         logs = LogsService(platform)
         self._function_logs = FunctionLogs(logs.append)
         self.compute = NodeCompute(platform, self._function_logs, FunctionCredentials(platform), self._serve_platform)
@@ -184,6 +187,7 @@ class Node:
             await service.start(self._background.tasks)
             self._parts.push_async_callback(service.stop)
         await self._engine.start(self._background.tasks)
+        self._parts.callback(self.clock.add_participant(self._engine.idle))
 
     async def _stop(self) -> None:
         self.is_ready = False

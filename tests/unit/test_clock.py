@@ -73,3 +73,61 @@ def test_the_offset_moves_the_platform_and_not_the_host() -> None:
     assert round(clock.now() - clock.wall()) == round(DAY_S)
     assert clock.offset_s == DAY_S
     assert now_ms(clock) // 1000 >= int(clock.wall() + DAY_S)
+
+
+async def test_time_waits_for_those_who_take_part() -> None:
+    clock = PlatformClock()
+    start, released = clock.now(), asyncio.Event()
+    did: list[tuple[str, int]] = []
+
+    def note(what: str) -> None:
+        did.append((what, round(clock.now() - start)))
+
+    async def work() -> None:
+        for delay_s in (60, 120):
+            await clock.sleep(delay_s)
+            busy.clear()
+            note("begins")
+            await released.wait()  # no sleep of the platform's clock: nothing but taking part makes time wait
+            note("stored")
+            asyncio.get_running_loop().call_soon(busy.set)
+
+    busy = asyncio.Event()
+    busy.set()
+
+    async def settled() -> None:
+        if not busy.is_set():
+            released.set()
+        await busy.wait()
+
+    end = clock.add_participant(settled)
+    task = asyncio.create_task(work())
+    await clock.advance(1800)
+    await task
+    assert did == [("begins", 60), ("stored", 60), ("begins", 180), ("stored", 180)]
+    assert round(clock.now() - start) == 1800
+    end()
+
+
+async def test_time_goes_on_when_somebody_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("cloudlet.clock.SETTLE_LIMIT_S", 0.01)
+    clock = PlatformClock()
+    asked: list[float] = []
+
+    async def never() -> None:
+        asked.append(clock.now())
+        await asyncio.Event().wait()
+
+    async def failing() -> None:
+        raise LookupError
+
+    clock.add_participant(failing)
+    clock.add_participant(never)
+    task = asyncio.create_task(clock.sleep(60))
+    await clock.advance(3600)
+    await task
+    assert len(asked) == 1
+    assert "time goes on" in caplog.text
+    assert "a participant of the clock failed" in caplog.text

@@ -50,8 +50,8 @@ class Attempts:
             logger.exception("the handler of %s failed for %s", delivery.kind, delivery.target)
             outcome = Retry(detail=str(error).encode(errors="replace"))
         change = change_after(claimed, outcome, kind.backoff, now_ms(self._clock), self._ids.fraction)
-        if delivery.reason and change.due_ms is None and not isinstance(outcome, Done | None):
-            logger.error("a dead letter of %s for %s is dropped: %s", delivery.kind, delivery.target, delivery.reason)
+        if change.keep:
+            logger.warning("%s for %s is dead and kept: %s", delivery.kind, delivery.target, delivery.reason)
         return change
 
     async def _forget(self, claimed: Claimed, also: Callable[[Transaction], None]) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from cloudlet.delivery.backoff import Backoff
-from cloudlet.delivery.delivery import EVENT_AGE_EXCEEDED, RETRIES_EXHAUSTED, Fail, Outcome, Retry
+from cloudlet.delivery.delivery import EVENT_AGE_EXCEEDED, FAILED, RETRIES_EXHAUSTED, Fail, Keep, Outcome, Retry
 from cloudlet.delivery.tables import Change, Claimed
 
 DEAD_LETTER_ATTEMPTS = 10
 DEAD_LETTER_AGE_MS = 24 * 3600 * 1000
-"""A dead letter that nobody takes is dropped after these."""
+"""A dead letter that nobody takes is tried no more after these, and kept."""
 BROKEN_ATTEMPTS = 3
 """Attempts that a crash of the node broke off count, but so many more are made, for not every crash is their fault."""
 
@@ -18,8 +18,10 @@ def change_after(
 ) -> Change:
     """The change of a row that `outcome` asks for. `fraction` is the dice of the jitter, in [0, 1)."""
     delivery = claimed.delivery
+    if isinstance(outcome, Keep):
+        return kept(claimed, now_ms)
     if isinstance(outcome, Fail):
-        return Change(claimed) if delivery.reason else dead(claimed, outcome.reason, now_ms, outcome.detail)
+        return kept(claimed, now_ms) if delivery.reason else dead(claimed, outcome.reason, now_ms, outcome.detail)
     if not isinstance(outcome, Retry):
         return Change(claimed)
     if delivery.reason:
@@ -67,6 +69,19 @@ def dead(claimed: Claimed, reason: str, now_ms: int, detail: bytes, attempts: in
     )
 
 
+def kept(claimed: Claimed, now_ms: int) -> Change:
+    """The row is nothing to be done any more, but is kept for somebody to look at."""
+    delivery = claimed.delivery
+    return Change(
+        claimed,
+        due_ms=now_ms,
+        attempts=delivery.attempt,
+        reason=delivery.reason or FAILED,
+        detail=delivery.detail,
+        keep=True,
+    )
+
+
 def handed_back(claimed: Claimed, now_ms: int) -> Change:
     """The attempt was broken off by the node, and is not counted."""
     delivery = claimed.delivery
@@ -87,7 +102,7 @@ def _later_dead_letter(
     delivery = claimed.delivery
     tries = delivery.deferrals + 1
     if tries >= DEAD_LETTER_ATTEMPTS or now_ms >= delivery.expires_ms:
-        return Change(claimed)
+        return kept(claimed, now_ms)
     after_s = backoff.delay_s(tries, fraction()) if outcome.after_s is None else outcome.after_s
     return Change(
         claimed,

@@ -68,7 +68,12 @@ class Fail:
     reason: str = FAILED
 
 
-Outcome = Done | Retry | Fail | None
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """A dead one that has nowhere to go: it is kept for a while, for somebody to look at it and try it again."""
+
+
+Outcome = Done | Retry | Fail | Keep | None
 """None is Done."""
 
 
@@ -82,4 +87,4 @@ class Handler(Protocol):
         """Do it."""
 
     async def dead(self, delivery: Delivery) -> Outcome:
-        """Take a dead one's letter where it belongs. A Retry puts it off, some times; then it is dropped and logged."""
+        """Take a dead one's letter where it belongs. A Retry puts it off, some times; then it is kept (see `Keep`)."""

@@ -23,11 +23,13 @@ from functools import partial
 from typing import Any
 
 from cloudlet.clock import Clock, now_ms
-from cloudlet.delivery import tables
+from cloudlet.delivery import kept_tables, tables
 from cloudlet.delivery.attempts import Attempts, Kind
 from cloudlet.delivery.backoff import Backoff
+from cloudlet.delivery.by_hand import ByHand
 from cloudlet.delivery.changes import handed_back
 from cloudlet.delivery.delivery import Delivery, Handler
+from cloudlet.delivery.kept_tables import Bounds
 from cloudlet.delivery.schedule import Request, Schedule
 from cloudlet.delivery.tables import Change, Claimed
 from cloudlet.delivery.timer import Timer
@@ -37,7 +39,6 @@ from cloudlet.store.base import Store, StoreError, Transaction
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "delivery"
 LEASE_S = 60.0
 """An engine that does not renew its leases for this long has lost them. Goes by the host's clock."""
 RENEW_S = 20.0
@@ -59,12 +60,19 @@ class KindStatus:
     in_flight: int
     dead: int
     """Dead letters that wait to be taken away."""
+    kept: int = 0
+    """Dead ones that had nowhere to go, counted up to MAX_COUNTED."""
+    done: int = 0
+    """Since the engine was started, as the two that follow."""
+    retried: int = 0
+    died: int = 0
 
 
 class Engine:
     """Does the work of all kinds that are registered, on one node."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, kept: Bounds = Bounds()) -> None:  # noqa: B008 - frozen
+        """`kept`: how much dead work is kept for people to look at."""
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -73,7 +81,9 @@ class Engine:
         self._numbers = itertools.count()
         self._kinds: dict[str, Kind] = {}
         self._schedule = Schedule()
-        self._writer = Writer(store, clock, self._owner)
+        self._writer = Writer(store, clock, self._owner, kept)
+        self.by_hand = ByHand(store, clock)
+        self._outcomes: Counter[tuple[str, str]] = Counter()
         self._attempts = Attempts(store, clock, ids, self._owner)
         self._in_flight: set[Claimed] = set()
         self._workers: set[asyncio.Task[None]] = set()
@@ -139,7 +149,7 @@ class Engine:
             expires_ms=now + int((delay_s + max_age_s) * 1000),
         )
         tables.insert(tx, delivery, due_ms)
-        tx.notify(CHANNEL, f"{due_ms} {kind} {target}")
+        tx.notify(tables.CHANNEL, f"{due_ms} {kind} {target}")
         return delivery.id
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
@@ -147,7 +157,7 @@ class Engine:
         await self._store.migrate(tables.COMPONENT, tables.MIGRATIONS)
         self._tasks = tasks
         self._timer = Timer(self._clock, self._wake_up, tasks)
-        self._end_listening = self._store.listen(CHANNEL, self._heard)
+        self._end_listening = self._store.listen(tables.CHANNEL, self._heard)
         await self._store.transact(partial(tables.release, owner=self._owner))  # an earlier life's
         await self._look()
         self._loops = [tasks.create_task(self._claim_forever()), tasks.create_task(self._writer.run())]
@@ -179,7 +189,10 @@ class Engine:
         await _cancel(self._workers)
 
     async def idle(self) -> None:
-        """Wait until nothing is under way and nothing is due; what is due later does not count."""
+        """Wait until nothing is under way and nothing is due; what is due later does not count.
+
+        The outcome of what was under way is stored by then, and what it put off is scheduled.
+        """
         while self._in_flight or self._schedule.is_busy(now_ms(self._clock)):
             self._quiet.clear()
             await self._quiet.wait()
@@ -187,12 +200,23 @@ class Engine:
     async def status(self) -> list[KindStatus]:
         """How much work of each kind there is."""
         counts = await self._store.read(
-            lambda reader: {kind: tables.count(reader, kind, MAX_COUNTED) for kind in self._kinds}
+            lambda reader: {
+                kind: (*tables.count(reader, kind, MAX_COUNTED), kept_tables.count(reader, kind, MAX_COUNTED))
+                for kind in self._kinds
+            }
         )
         running = Counter(claimed.delivery.kind for claimed in self._in_flight)
+        outcomes = self._outcomes
         return [
-            KindStatus(kind, max(0, total - running[kind]), running[kind], dead)
-            for kind, (total, dead) in counts.items()
+            KindStatus(
+                kind,
+                max(0, total - running[kind]),
+                running[kind],
+                dead,
+                kept,
+                *(outcomes[kind, what] for what in ("done", "retried", "died")),
+            )
+            for kind, (total, dead, kept) in counts.items()
         ]
 
     def _wake_up(self) -> None:
@@ -264,16 +288,24 @@ class Engine:
         change: Change | None = handed_back(claimed, now_ms(self._clock))  # unless it comes to an end
         try:
             change = await self._attempts.make(claimed, self._kinds[delivery.kind])
+            self._count(delivery, change)
         finally:
             try:
                 if change is not None and claimed in self._in_flight:
                     await self._writer.write(change)
             finally:
                 self._in_flight.discard(claimed)
-                if change is not None and change.due_ms is not None:
+                if change is not None and change.due_ms is not None and not change.keep:
                     self._schedule.expect(delivery.kind, delivery.target, change.due_ms)
                 self._schedule.finished(delivery.kind, delivery.target)
                 self._wake_up()
+
+    def _count(self, delivery: Delivery, change: Change | None) -> None:
+        """Note what came of an attempt; the way of a dead letter is no news."""
+        if not delivery.reason:
+            done = change is None or change.due_ms is None
+            what = "done" if done else "died" if change is not None and change.reason else "retried"
+            self._outcomes[delivery.kind, what] += 1
 
     async def _hand_back(self) -> None:
         """Hand back what was claimed and not begun."""

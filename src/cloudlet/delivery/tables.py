@@ -9,7 +9,9 @@ own, so that a claim does not write it again.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from cloudlet.delivery import kept_tables
 from cloudlet.delivery.delivery import Delivery
+from cloudlet.delivery.kept_tables import KEPT
 from cloudlet.store.base import Migration, Reader, Row, Transaction
 
 COMPONENT = "delivery"
@@ -29,8 +31,11 @@ MIGRATIONS = (
             "CREATE INDEX delivery_owner ON delivery (owner) WHERE owner <> ''",
         ),
     ),
+    KEPT,
 )
 
+CHANNEL = "delivery"
+"""Carries `due_ms kind target` of a row that was written."""
 INLINE_PAYLOAD_BYTES = 1000
 """A larger payload lies in `delivery_payload`. https://www.sqlite.org/withoutrowid.html on the size of such rows"""
 
@@ -66,6 +71,8 @@ class Change:
     expires_ms: int = 0
     reason: str = ""
     detail: bytes = b""
+    keep: bool = False
+    """It goes to those that are kept; `due_ms` is when it died."""
 
 
 def insert(tx: Transaction, delivery: Delivery, due_ms: int) -> None:
@@ -139,6 +146,9 @@ def apply(tx: Transaction, changes: Sequence[Change], owner: str) -> None:
     for row in done:
         if row.has_large_payload:
             forget(tx, row, owner)
+    for change in changes:
+        if change.keep:
+            _keep(tx, change, owner)
     tx.execute_many(
         "UPDATE delivery SET owner = '', lease_until_ms = 0, due_ms = ?, attempts = ?, deferrals = ?, expires_ms = ?,"
         f" reason = ?, detail = ? WHERE {_KEY} AND owner = ?",
@@ -154,8 +164,25 @@ def apply(tx: Transaction, changes: Sequence[Change], owner: str) -> None:
                 owner,
             )
             for change in changes
-            if change.due_ms is not None
+            if change.due_ms is not None and not change.keep
         ],
+    )
+
+
+def _keep(tx: Transaction, change: Change, owner: str) -> None:
+    """Move a row to those that are kept; a large payload stays where it is."""
+    row = change.claimed
+    if not tx.execute(f"DELETE FROM delivery WHERE {_KEY} AND owner = ?", (*row.key, owner)):
+        return
+    delivery = row.delivery
+    kept_tables.insert(
+        tx,
+        delivery,
+        None if row.has_large_payload else delivery.payload,
+        change.attempts,
+        change.due_ms or 0,
+        change.reason,
+        change.detail,
     )
 
 

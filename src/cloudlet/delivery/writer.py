@@ -6,11 +6,12 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from cloudlet.clock import Clock
-from cloudlet.delivery import tables
+from cloudlet.clock import Clock, now_ms
+from cloudlet.delivery import kept_tables, tables
 from cloudlet.delivery.backoff import Backoff
+from cloudlet.delivery.kept_tables import Bounds
 from cloudlet.delivery.tables import Change
-from cloudlet.store.base import Store, StoreError
+from cloudlet.store.base import Store, StoreError, Transaction
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,8 @@ STORE_BACKOFF = Backoff(first_s=0.1, maximum_s=5.0)
 class Writer:
     """Changes of claimed rows on their way to the store. Bounded by what the engine runs at once."""
 
-    def __init__(self, store: Store, clock: Clock, owner: str) -> None:
+    def __init__(self, store: Store, clock: Clock, owner: str, kept: Bounds) -> None:
+        self._kept = kept
         self._store = store
         self._clock = clock
         self._owner = owner
@@ -56,9 +58,14 @@ class Writer:
                 future.cancel()
 
     async def _write_batch(self, changes: Sequence[Change]) -> None:
+        def write(tx: Transaction) -> None:
+            tables.apply(tx, changes, self._owner)
+            if any(change.keep for change in changes):
+                kept_tables.prune(tx, self._kept, now_ms(self._clock))
+
         for failures in itertools.count(1):
             try:
-                await self._store.transact(lambda tx: tables.apply(tx, changes, self._owner))
+                await self._store.transact(write)
             except StoreError as error:
                 logger.warning("%d results cannot be written, which is tried again: %s", len(changes), error)
                 await self._clock.sleep(STORE_BACKOFF.limit_s(failures))

@@ -178,7 +178,7 @@ async def test_at_its_maximum_age_it_is_dead(store: Store, running: Running, clo
         assert [(letter.reason, letter.attempt) for letter in handler.buried] == [(EVENT_AGE_EXCEEDED, 0)]
 
 
-async def test_a_dead_letter_that_cannot_be_taken_is_tried_again_and_dropped_at_last(
+async def test_a_dead_letter_that_cannot_be_taken_is_tried_again_and_kept_at_last(
     store: Store, running: Running, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     handler = ScriptedHandler(Fail())
@@ -191,7 +191,9 @@ async def test_a_dead_letter_that_cannot_be_taken_is_tried_again_and_dropped_at_
         await pass_time(clock, engine, 3600)
         assert len(handler.buried) == 10
         assert await waiting(engine) == 0
-        assert "is dropped" in caplog.text
+        assert "is dead and kept" in caplog.text
+        [kept] = await engine.by_hand.list("dead")
+        assert (kept.reason, kept.attempts) == (FAILED, 1)
 
 
 async def test_done_may_change_more_in_the_transaction_that_forgets_it(store: Store, running: Running) -> None:
