@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 Settled = Callable[[], Awaitable[None]]
 """Waits until somebody has done, and stored, all that is to be done at the present moment."""
 SETTLE_LIMIT_S = 60.0
-"""How long, on the host's clock, `advance` waits for work of a moment; when that was not enough, no more in this call."""
+"""How long, on the host's clock, `advance` waits for the work of a moment; if not enough, it waits no more at all."""
 SETTLE_TURNS = 10
 """Turns of the event loop in which those who woke begin what they do."""
 SETTLE_ROUNDS = 100

@@ -4,6 +4,7 @@
 name for other texts. A few more words do the same without a number.
 """
 
+import datetime
 import json
 import re
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ FILE = Path(__file__).parents[3] / "shared" / "oracles" / "recorded" / "lambda.j
 ACCOUNT = "111111111111"
 _PLACEHOLDER = re.compile(r"<<?([a-z0-9_-]+?)>?(?::(\d+))?>")
 _WORDS = {
-    "date": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000",
+    "date": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(\+0000|Z)",
     "code-sha256": r"[A-Za-z0-9+/]{43}=",
     "log-result": r"[A-Za-z0-9+/]+=*",
 }
@@ -100,10 +101,12 @@ def _plain(answer: Any) -> Any:
         plain = {key: _plain(value) for key, value in answer.items()}
         if "HTTPStatusCode" in plain:
             return {"HTTPHeaders": {}, "HTTPStatusCode": plain["HTTPStatusCode"]}
-        for member in ("Policy", "Statement", "Payload"):
+        for member in ("Policy", "Statement", "Payload", "Body"):
             if isinstance(plain.get(member), str) and plain[member][:1] in ("{", "["):
                 plain[member] = json.loads(plain[member])
         return plain
     if isinstance(answer, list | tuple):
         return [_plain(item) for item in answer]
+    if isinstance(answer, datetime.datetime):
+        return "datetime"
     return answer.read().decode() if hasattr(answer, "read") else answer

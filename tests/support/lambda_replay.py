@@ -3,6 +3,7 @@
 The recordings are LocalStack's (Apache-2.0); what each step called is told by its tests of the same names.
 """
 
+import functools
 import io
 import json
 import zipfile
@@ -35,6 +36,7 @@ class Replay:
     def __init__(self, name: str, endpoint: str, clients: Clients) -> None:
         self.aws = clients.make(endpoint, "lambda", parameter_validation=False)
         self.logs = clients.make(endpoint, "logs")
+        self.client = functools.partial(clients.make, endpoint)
         self.role = f"arn:aws:iam::{clients.account}:role/lambda-role"
         self.arn = f"arn:aws:lambda:{REGION}:{clients.account}:function:"
         self._recorded = RECORDED[name]

@@ -126,6 +126,7 @@ class World:
         self.compute, self.counting = FakeCompute(), FakeCounting()
         self.runtimes, self.prepare = FakeRuntimes(), FakePreparation()
         self.engine = Engine(store, clock, self.platform.ids)
+        clock.add_participant(self.engine.idle)
         self.service = LambdaService(
             self.platform, self.compute, self.counting, self.engine, self.runtimes, self.prepare, self._logged
         )

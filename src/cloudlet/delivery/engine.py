@@ -44,7 +44,7 @@ LEASE_S = 60.0
 RENEW_S = 20.0
 HAND_BACK_S = 5.0
 """How long `stop` waits for what is broken off to be handed back."""
-MAX_PAYLOAD_BYTES = 2 * 1024 * 1024
+MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 MAX_TARGET_BYTES = 1024
 MAX_COUNTED = 100_000
 """Work that waits is counted up to this."""

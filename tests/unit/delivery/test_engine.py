@@ -411,9 +411,9 @@ async def test_a_kind_must_be_registered(store: Store, running: Running) -> None
             engine.register("work", ScriptedHandler())
 
 
-async def test_a_payload_may_have_two_mebibytes(store: Store, running: Running) -> None:
+async def test_a_payload_may_have_eight_mebibytes(store: Store, running: Running) -> None:
     async with running(store, ScriptedHandler()) as engine:
-        await accept(engine, store, b"x" * 2 * 1024 * 1024)
+        await accept(engine, store, b"x" * 8 * 1024 * 1024)
         with pytest.raises(ValueError, match="too large"):
-            await accept(engine, store, b"x" * (2 * 1024 * 1024 + 1))
+            await accept(engine, store, b"x" * (8 * 1024 * 1024 + 1))
         await engine.idle()

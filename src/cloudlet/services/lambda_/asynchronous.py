@@ -6,21 +6,28 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.htm
 """
 
 import logging
-from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import orjson
 
-from cloudlet.compute.function import ComputeError, Invocation
+from cloudlet.compute.counting import FUNCTION_RESERVED
+from cloudlet.compute.function import ComputeError, FunctionVersion, Invocation, TooManyRequests
 from cloudlet.delivery.backoff import Backoff
-from cloudlet.delivery.delivery import Delivery, Done, Outcome, Retry
+from cloudlet.delivery.delivery import Delivery, Done, Fail, Keep, Outcome, Retry
 from cloudlet.delivery.engine import Engine
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.services.base import Platform
-from cloudlet.services.lambda_ import limits
+from cloudlet.services.lambda_ import invocation_record, limits, tables
+from cloudlet.services.lambda_.destination import Destinations
 from cloudlet.services.lambda_.engines import Compute, Logged
 from cloudlet.services.lambda_.errors import LambdaError, ResourceNotFound
+from cloudlet.services.lambda_.invocation_record import SUCCESS, Ending
+from cloudlet.services.lambda_.names import LATEST, FunctionRef
 from cloudlet.services.lambda_.routes import Route, Routes
+from cloudlet.services.lambda_.version import Version, find
+from cloudlet.services.targets import Message
+from cloudlet.store.base import Reader, Transaction
 
 logger = logging.getLogger(__name__)
 
@@ -34,20 +41,37 @@ FUNCTION_CONCURRENCY = 256
 """Of one function's events at once on a node: each holds its payload in memory while it waits for an environment."""
 
 
+_KEPT = ("request_id", "invoked_function_arn", "client_context", "cognito_identity", "trace_id")
+ZERO_RESERVED = "ZeroReservedConcurrency"
+"""The condition of an event of a function that may not run at all."""
+
+
 class Asynchronous:
     """Queues events, and is their handler in the delivery engine."""
 
-    def __init__(self, platform: Platform, engine: Engine, compute: Compute, routes: Routes, logged: Logged) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        engine: Engine,
+        compute: Compute,
+        routes: Routes,
+        logged: Logged,
+        destinations: Destinations,
+    ) -> None:
         self._platform = platform
         self._engine = engine
         self._compute = compute
         self._routes = routes
         self._logged = logged
+        self._destinations = destinations
         engine.register(KIND, self, concurrency=CONCURRENCY, target_concurrency=FUNCTION_CONCURRENCY, backoff=BACKOFF)
 
     async def queue(self, context: RequestContext, route: Route, invocation: Invocation) -> None:
         """Keep the event; when this returns, it will be run."""
         payload = encode(invocation)
+        config = route.event_invoke
+        attempts = config.attempts if config is not None else limits.ASYNCHRONOUS_ATTEMPTS
+        age_s = config.age_s if config is not None else limits.ASYNCHRONOUS_EVENT_AGE_S
         await self._platform.store.transact(
             lambda tx: self._engine.enqueue(
                 tx,
@@ -56,46 +80,100 @@ class Asynchronous:
                 context.region,
                 payload,
                 target=route.function_key,
-                max_attempts=limits.ASYNCHRONOUS_ATTEMPTS,
-                max_age_s=limits.ASYNCHRONOUS_EVENT_AGE_S,
+                max_attempts=attempts,
+                max_age_s=age_s,
             )
         )
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Run the event once."""
         invocation = decode(delivery.payload)
-        principal = Principal.service(SERVICE, delivery.account)
-        context = RequestContext(principal, delivery.region, invocation.request_id, operation="Invoke")
         try:
-            route = await self._routes.find(context, invocation.invoked_function_arn, "")
-            result = await self._compute.invoke(route.pick(self._platform.ids), invocation)
+            route = await self._route(delivery, invocation)
+            function = route.pick(self._platform.ids)
+            result = await self._compute.invoke(function, invocation)
         except ResourceNotFound:
             logger.info("an event's function is gone", extra={"function": invocation.invoked_function_arn})
             return Done()
+        except TooManyRequests as error:
+            detail = Ending(status=429, message=str(error)).encode()
+            if error.reason == FUNCTION_RESERVED and await self._may_not_run(delivery):
+                return Fail(detail, ZERO_RESERVED)
+            return Retry(counted=False, detail=detail)
         except (ComputeError, LambdaError) as error:
-            return Retry(counted=False, detail=str(error).encode())
+            return Retry(counted=False, detail=Ending(status=500, message=str(error)).encode())
         # An event that is done is not run again: then its lines must not be lost with the node either.
         await self._logged()
         if result.function_error:
-            return Retry(RETRY_AFTER_S[min(delivery.attempt, len(RETRY_AFTER_S)) - 1], detail=result.payload)
-        return Done()
+            detail = Ending.of(result, function.version).encode()
+            return Retry(RETRY_AFTER_S[min(delivery.attempt, len(RETRY_AFTER_S)) - 1], detail=detail)
+        if (config := route.event_invoke) is None or not config.on_success:
+            return Done()
+        ending = Ending.of(result, function.version)
+        message = self._record(delivery, invocation, ending, SUCCESS)
+        return Done(partial(self._tell, delivery, invocation, function, [(config.on_success, message)]))
 
     async def dead(self, delivery: Delivery) -> Outcome:
-        """Say in the node's log that the event is dropped: where it could go instead is not built yet."""
-        logger.warning(
-            "an event was dropped",
-            extra={
-                "function": decode(delivery.payload).invoked_function_arn,
-                "reason": delivery.reason,
-                "attempts": delivery.attempt,
-            },
-        )
-        return Done()
+        """Tell the destination for failures and the dead-letter queue, both where there are both; else keep it."""
+        invocation, ending = decode(delivery.payload), Ending.decode(delivery.detail)
+        try:
+            route = await self._route(delivery, invocation)
+        except ResourceNotFound:
+            return Done()
+        except LambdaError as error:
+            return Retry(detail=str(error).encode())
+        told: list[tuple[str, Message]] = []
+        if (config := route.event_invoke) is not None and config.on_failure:
+            told.append((config.on_failure, self._record(delivery, invocation, ending, delivery.reason)))
+        if dead_letter_arn := await self._dead_letter_target(
+            delivery, ending.executed_version or route.function.version
+        ):
+            told.append((dead_letter_arn, invocation_record.dead_letter(invocation, ending)))
+        if not told:
+            return Keep()
+        return Done(partial(self._tell, delivery, invocation, route.function, told))
+
+    async def _route(self, delivery: Delivery, invocation: Invocation) -> Route:
+        principal = Principal.service(SERVICE, delivery.account)
+        context = RequestContext(principal, delivery.region, invocation.request_id, operation="Invoke")
+        return await self._routes.find(context, invocation.invoked_function_arn, "")
+
+    async def _may_not_run(self, delivery: Delivery) -> bool:
+        row = await self._platform.store.read(lambda reader: tables.function(reader, _function(delivery)))
+        return row is not None and row[2] == 0
+
+    async def _dead_letter_target(self, delivery: Delivery, version: str) -> str:
+        def read(reader: Reader) -> str:
+            try:
+                found: Version = find(reader, _function(delivery).qualified(version))
+            except ResourceNotFound:
+                return ""
+            return found.configuration.dead_letter_arn
+
+        return await self._platform.store.read(read)
+
+    def _record(self, delivery: Delivery, invocation: Invocation, ending: Ending, condition: str) -> Message:
+        now, arn = self._platform.clock.now(), _qualified(invocation.invoked_function_arn)
+        content = invocation_record.record(delivery, invocation, arn, ending, condition, now)
+        succeeded = condition == SUCCESS
+        return invocation_record.record_message(content, arn, succeeded=succeeded, ids=self._platform.ids, now=now)
+
+    def _tell(
+        self,
+        delivery: Delivery,
+        invocation: Invocation,
+        function: FunctionVersion,
+        told: list[tuple[str, Message]],
+        tx: Transaction,
+    ) -> None:
+        arn = _qualified(invocation.invoked_function_arn)
+        for target, message in told:
+            self._destinations.enqueue(tx, delivery, arn, function.role_arn, target, message)
 
 
 def encode(invocation: Invocation) -> bytes:
     """The invocation as one piece: a line of JSON, then the payload as it is."""
-    header = {name: value for name, value in asdict(invocation).items() if name not in ("payload", "tail_log")}
+    header = {name: value for name in _KEPT if (value := getattr(invocation, name))}
     return orjson.dumps(header) + b"\n" + invocation.payload
 
 
@@ -104,3 +182,12 @@ def decode(encoded: bytes) -> Invocation:
     header, _, payload = encoded.partition(b"\n")
     fields: dict[str, Any] = orjson.loads(header)
     return Invocation(payload=payload, **fields)
+
+
+def _function(delivery: Delivery) -> FunctionRef:
+    return FunctionRef.from_key(delivery.target)
+
+
+def _qualified(arn: str) -> str:
+    """The ARN of an invocation with its qualifier, $LATEST where the caller named none."""
+    return arn if arn.count(":") > 6 else f"{arn}:{LATEST}"

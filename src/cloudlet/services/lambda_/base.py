@@ -10,6 +10,7 @@ from cloudlet.services.base import Platform, Service
 from cloudlet.services.lambda_ import role
 from cloudlet.services.lambda_.activation import Activation
 from cloudlet.services.lambda_.changes import Changes
+from cloudlet.services.lambda_.destination import Destinations
 from cloudlet.services.lambda_.engines import Compute, Limits, Prepare, RuntimeFinder
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.function import Maker
@@ -23,6 +24,8 @@ SETTLE_S = 10.0
 
 class LambdaParts(Service):
     """The service's parts, for the operations in other modules."""
+
+    destinations: Destinations
 
     def __init__(
         self, platform: Platform, compute: Compute, counting: Limits, runtimes: RuntimeFinder, prepare: Prepare
@@ -38,6 +41,11 @@ class LambdaParts(Service):
         """Raises InvalidParameterValue when `params` name a role that Lambda cannot assume."""
         if params.get("Role"):
             await role.check_role(self.platform, context, params["Role"], ref.arn)
+
+    async def check_dead_letters(self, params: dict[str, Any], ref: FunctionRef, role_arn: str) -> None:
+        """Raises InvalidParameterValue when `params` name a dead-letter target that the role cannot use."""
+        if target_arn := (params.get("DeadLetterConfig") or {}).get("TargetArn"):
+            await self.destinations.check_dead_letter(ref, role_arn, target_arn)
 
     async def with_runtime(self, configuration: Configuration) -> Configuration:
         """`configuration` with what its runtime really is on this machine. Raises InvalidParameterValue."""

@@ -35,7 +35,6 @@ _UNBUILT: Mapping[str, Callable[[Any], bool]] = {
     "AcceleratorConfig": lambda value: not value,
     "CapacityProviderConfig": lambda value: not value,
     "CodeSigningConfigArn": lambda value: not value,
-    "DeadLetterConfig": lambda value: not value.get("TargetArn"),
     "DurableConfig": lambda value: not value,
     "FileSystemConfigs": lambda value: not value,
     "ImageConfig": lambda value: not any(value.values()),
@@ -139,6 +138,8 @@ def _changed(base: Configuration, params: Mapping[str, Any]) -> Configuration:
         check_environment(changes["environment"])
     if (mode := (params.get("TracingConfig") or {}).get("Mode")) is not None:
         changes["tracing_mode"] = mode
+    if (dead_letters := params.get("DeadLetterConfig")) is not None:
+        changes["dead_letter_arn"] = dead_letters.get("TargetArn") or ""
     if (log_group := (params.get("LoggingConfig") or {}).get("LogGroup")) is not None:
         changes["log_group"] = log_group
     return replace(base, **changes)

@@ -21,7 +21,7 @@ from cloudlet.store.base import Reader
 
 
 class DefaultOperations(LambdaParts):
-    """Code signing, runtime management, function URLs, event invoke configurations, event source mappings."""
+    """Code signing, runtime management, function URLs, event source mappings."""
 
     @operation("GetFunctionCodeSigningConfig")
     async def get_function_code_signing_config(self, context: RequestContext, params: dict[str, Any]) -> Result:
@@ -33,17 +33,6 @@ class DefaultOperations(LambdaParts):
         ref = resolve(context, params["FunctionName"], params.get("Qualifier"))
         await self.store.read(lambda reader: find(reader, ref))
         return {"UpdateRuntimeOn": "Auto", "FunctionArn": ref.qualified(ref.qualifier or LATEST).qualified_arn}
-
-    @operation("GetFunctionEventInvokeConfig")
-    async def get_function_event_invoke_config(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        ref = resolve(context, params["FunctionName"], params.get("Qualifier"))
-        arn = ref.qualified(ref.qualifier or LATEST).qualified_arn
-        raise ResourceNotFound(f"The function {arn} doesn't have an EventInvokeConfig")
-
-    @operation("ListFunctionEventInvokeConfigs")
-    async def list_function_event_invoke_configs(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        await self._existing(context, params)
-        return {"FunctionEventInvokeConfigs": []}
 
     @operation("GetFunctionUrlConfig")
     async def get_function_url_config(self, context: RequestContext, params: dict[str, Any]) -> Result:

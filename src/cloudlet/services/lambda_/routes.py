@@ -16,6 +16,7 @@ from cloudlet.services.lambda_ import alias
 from cloudlet.services.lambda_.activation import Activation
 from cloudlet.services.lambda_.changes import Changes
 from cloudlet.services.lambda_.errors import InvalidRuntime, ServiceFailure
+from cloudlet.services.lambda_.event_invoke_config import EventInvokeConfig, lookup
 from cloudlet.services.lambda_.function import wrong_state
 from cloudlet.services.lambda_.names import LATEST, FunctionRef, is_alias, resolve
 from cloudlet.services.lambda_.version import Version, find
@@ -43,6 +44,8 @@ class Route:
     """The share of `other`, 0 to 1."""
     expires: float
     """On the monotonic clock."""
+    event_invoke: EventInvokeConfig | None = None
+    """How events that come under this name are handled, where that is configured."""
 
     def pick(self, ids: Ids) -> FunctionVersion:
         """The version that runs this invocation."""
@@ -86,7 +89,9 @@ class Routes:
 
     async def _load(self, key: Key, ref: FunctionRef) -> Route:
         generation = self._generation
-        version, other, weight = await self._store.read(lambda reader: _read(reader, ref))
+        (version, other, weight), event_invoke = await self._store.read(
+            lambda reader: (_read(reader, ref), lookup(reader, ref))
+        )
         self._changes.know(ref)
         route = Route(
             ref.key,
@@ -95,6 +100,7 @@ class Routes:
             await self._runnable(other) if other else None,
             weight,
             self._clock.monotonic() + ROUTE_S,
+            event_invoke,
         )
         if generation == self._generation:
             self._keep(key, route)

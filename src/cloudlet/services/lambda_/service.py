@@ -11,8 +11,11 @@ from cloudlet.services.lambda_.access_operations import AccessOperations
 from cloudlet.services.lambda_.asynchronous import Asynchronous
 from cloudlet.services.lambda_.code_urls import ROUTE, CodeUrls
 from cloudlet.services.lambda_.default_operations import DefaultOperations
+from cloudlet.services.lambda_.destination import Destinations
 from cloudlet.services.lambda_.engines import Compute, Limits, Logged, Prepare, RuntimeFinder
 from cloudlet.services.lambda_.errors import RequestEntityTooLarge
+from cloudlet.services.lambda_.event_invoke_operations import EventInvokeOperations
+from cloudlet.services.lambda_.event_invoke_tables import EVENT_INVOKE
 from cloudlet.services.lambda_.facts import function_facts, layer_facts
 from cloudlet.services.lambda_.function_operations import FunctionOperations
 from cloudlet.services.lambda_.invocation import Invoker, too_large
@@ -41,11 +44,18 @@ def _invoke_too_large(size_bytes: int, request: HttpRequest) -> RequestEntityToo
     return too_large(size_bytes, request.headers.get("x-amz-invocation-type", "RequestResponse"))
 
 
-class LambdaService(FunctionOperations, LayerOperations, InvokeOperations, AccessOperations, DefaultOperations):
+class LambdaService(
+    FunctionOperations,
+    LayerOperations,
+    InvokeOperations,
+    AccessOperations,
+    EventInvokeOperations,
+    DefaultOperations,
+):
     """AWS Lambda: https://docs.aws.amazon.com/lambda/latest/api/welcome.html"""
 
     name = "lambda"
-    migrations = (*MIGRATIONS, LAYERS)
+    migrations = (*MIGRATIONS, LAYERS, EVENT_INVOKE)
     body_limits = {
         "CreateFunction": BodyLimit(limits.CREATE_REQUEST_BYTES, _create_too_large),
         "PublishLayerVersion": BodyLimit(limits.CREATE_REQUEST_BYTES, _publish_too_large),
@@ -68,7 +78,8 @@ class LambdaService(FunctionOperations, LayerOperations, InvokeOperations, Acces
         self.packages = Packages(platform)
         self.code_urls = CodeUrls(platform)
         routes = Routes(platform.store, platform.clock, self.activation, self.changes)
-        asynchronous = Asynchronous(platform, engine, compute, routes, logged)
+        self.destinations = Destinations(platform, engine)
+        asynchronous = Asynchronous(platform, engine, compute, routes, logged, self.destinations)
         self.invoker = Invoker(platform, compute, routes, asynchronous)
 
     async def facts(self, resource: Arn) -> ResourceFacts | None:
@@ -97,3 +108,4 @@ class LambdaService(FunctionOperations, LayerOperations, InvokeOperations, Acces
     async def reset(self) -> None:
         self.changes.reset()
         self.code_urls.reset()
+        self.destinations.roles.forget()

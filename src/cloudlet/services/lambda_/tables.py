@@ -105,7 +105,7 @@ def set_reserved_concurrency(tx: Transaction, ref: FunctionRef, reserved: int | 
 
 def delete_function(tx: Transaction, ref: FunctionRef) -> bool:
     """Delete the function with all that belongs to it; false when there is none."""
-    for table in ("lambda_versions", "lambda_aliases", "lambda_statements"):
+    for table in ("lambda_versions", "lambda_aliases", "lambda_statements", "lambda_event_invoke_configs"):
         tx.execute(f"DELETE FROM {table} WHERE {_OF_FUNCTION}", _key(ref))
     return bool(tx.execute(f"DELETE FROM lambda_functions WHERE {_OF_FUNCTION}", _key(ref)))
 
@@ -206,10 +206,16 @@ def unfinished_of(reader: Reader, ref: FunctionRef) -> list[Row]:
 
 def delete_version(tx: Transaction, ref: FunctionRef, sequence: int) -> bool:
     """False when there is no such version."""
-    tx.execute(f"DELETE FROM lambda_statements WHERE {_OF_FUNCTION} AND qualifier = ?", (*_key(ref), str(sequence)))
+    _delete_qualified(tx, ref, str(sequence))
     return bool(
         tx.execute(f"DELETE FROM lambda_versions WHERE {_OF_FUNCTION} AND sequence = ?", (*_key(ref), sequence))
     )
+
+
+def _delete_qualified(tx: Transaction, ref: FunctionRef, qualifier: str) -> None:
+    """Delete what belongs to a version or an alias."""
+    for table in ("lambda_statements", "lambda_event_invoke_configs"):
+        tx.execute(f"DELETE FROM {table} WHERE {_OF_FUNCTION} AND qualifier = ?", (*_key(ref), qualifier))
 
 
 def environments(reader: Reader, ref: FunctionRef) -> list[Row]:
@@ -278,7 +284,7 @@ def names_of_aliases(reader: Reader, ref: FunctionRef, sequence: int, limit: int
 
 
 def delete_alias(tx: Transaction, ref: FunctionRef, name: str) -> bool:
-    tx.execute(f"DELETE FROM lambda_statements WHERE {_OF_FUNCTION} AND qualifier = ?", (*_key(ref), name))
+    _delete_qualified(tx, ref, name)
     return bool(tx.execute(f"DELETE FROM lambda_aliases WHERE {_OF_FUNCTION} AND alias = ?", (*_key(ref), name)))
 
 

@@ -53,6 +53,7 @@ class Configuration:
     """Lowest first; of each what `LayerVersion.use` gives."""
     log_group: str = ""
     """Empty for the function's own, `/aws/lambda/<name>`."""
+    dead_letter_arn: str = ""
 
     def to_json(self) -> str:
         return orjson.dumps(self, option=orjson.OPT_SORT_KEYS).decode()
@@ -263,6 +264,8 @@ def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionCo
         shown["Layers"] = [{"Arn": each["arn"], "CodeSize": each["size"]} for each in configuration.layers]
     if configuration.environment is not None:
         shown["Environment"] = {"Variables": dict(configuration.environment)}
+    if configuration.dead_letter_arn:
+        shown["DeadLetterConfig"] = {"TargetArn": configuration.dead_letter_arn}
     if not listed:
         shown["RuntimeVersionConfig"] = {
             "RuntimeVersionArn": runtime_version_arn(configuration.runs_on or configuration.runtime, version.region)

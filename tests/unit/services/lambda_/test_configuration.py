@@ -110,7 +110,6 @@ def test_variables_that_no_process_can_have_are_refused(variables: dict[str, str
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("DeadLetterConfig", {"TargetArn": "arn:aws:sqs:us-east-1:111111111111:q"}),
         ("KMSKeyArn", "arn:aws:kms:us-east-1:111111111111:key/1"),
         ("PackageType", "Image"),
         ("SnapStart", {"ApplyOn": "PublishedVersions"}),
@@ -129,7 +128,6 @@ def test_what_is_not_built_is_refused_by_name(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("DeadLetterConfig", {}),
         ("KMSKeyArn", ""),
         ("PackageType", "Zip"),
         ("SnapStart", {"ApplyOn": "None"}),

@@ -79,6 +79,6 @@ async def test_provisioned_concurrency_is_that_of_a_version_or_alias(world: Worl
 
 
 async def test_what_would_change_it_says_that_it_is_not_implemented(world: World) -> None:
-    code, message = await refusal(world, "PutFunctionEventInvokeConfig", MaximumRetryAttempts=1)
+    code, message = await refusal(world, "CreateFunctionUrlConfig", AuthType="NONE")
     assert code == "NotImplemented"
-    assert "PutFunctionEventInvokeConfig" in message
+    assert "CreateFunctionUrlConfig" in message

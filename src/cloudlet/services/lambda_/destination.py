@@ -1,0 +1,181 @@
+"""Where the outcome of an asynchronous invocation goes: checked when it is configured, sent when an event is over.
+
+What is to be sent is a row of its own in the delivery engine, written in the transaction that ends the event. It is
+sent with the function's role, and tried again until it is taken or too old; then it is kept for people to see.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+"""
+
+from typing import Any
+
+import orjson
+
+from cloudlet.arn import Arn
+from cloudlet.delivery.backoff import Backoff
+from cloudlet.delivery.delivery import Delivery, Done, Fail, Keep, Outcome, Retry
+from cloudlet.delivery.engine import MAX_PAYLOAD_BYTES, Engine
+from cloudlet.errors import ServiceError
+from cloudlet.services.base import Platform
+from cloudlet.services.lambda_.errors import InvalidParameterValue
+from cloudlet.services.lambda_.names import FunctionRef
+from cloudlet.services.lambda_.role import SERVICE
+from cloudlet.services.role_session import RoleSessions
+from cloudlet.services.targets import (
+    Attribute,
+    Message,
+    NoSuchService,
+    NoSuchTarget,
+    SendFailed,
+    Targets,
+    action_of,
+)
+from cloudlet.store.base import Transaction
+
+KIND = "lambda-destination"
+BACKOFF = Backoff(first_s=1.0, maximum_s=300.0)
+ATTEMPTS = 1000
+"""More than fit into the age: it is the age that ends it."""
+AGE_S = 6 * 3600.0
+CONCURRENCY = 64
+TARGET_CONCURRENCY = 32
+_SERVICES = frozenset({"sqs", "sns", "lambda", "events", "s3"})
+_DEAD_LETTER_CALLS = {"sqs": "SendMessage on SQS", "sns": "Publish on SNS"}
+
+
+class Destinations:
+    """Checks destinations, queues what they are told, and sends it as its handler in the delivery engine."""
+
+    def __init__(self, platform: Platform, engine: Engine) -> None:
+        self._engine = engine
+        self._targets = Targets(platform)
+        self.roles = RoleSessions(platform, SERVICE)
+        engine.register(KIND, self, concurrency=CONCURRENCY, target_concurrency=TARGET_CONCURRENCY, backoff=BACKOFF)
+
+    # -- when it is configured
+
+    async def check(self, ref: FunctionRef, role_arn: str, on_success: str, on_failure: str) -> None:
+        """Raises InvalidParameterValue for destinations that a function with this role cannot use."""
+        arns = [_parse(arn) for arn in (on_success, on_failure) if arn]
+        takes_failures_only = on_success.startswith("arn:aws:s3:")
+        if takes_failures_only or any(arn is None or arn.service not in _SERVICES for arn in arns):
+            success = f"OnSuccess(destination={on_success})" if on_success else "null"
+            failure = f"OnFailure(destination={on_failure})" if on_failure else "null"
+            raise InvalidParameterValue(
+                "The provided destination config DestinationConfig("
+                f"onSuccess={success}, onFailure={failure}) is invalid."
+            )
+        for arn in arns:
+            if arn is not None:
+                await self._check_one(ref, role_arn, arn)
+
+    async def _check_one(self, ref: FunctionRef, role_arn: str, arn: Arn) -> None:
+        if arn.service == "lambda" and str(arn).split(":")[:7] == ref.arn.split(":"):
+            raise InvalidParameterValue("You can't specify the function as a destination for itself.")
+        if arn.service in ("sqs", "sns") and arn.resource.endswith(".fifo"):
+            raise InvalidParameterValue(f"The destination ARN {arn} is invalid.")
+        await self._check_there(ref, arn, f"The destination ARN {arn} is invalid.")
+        action, resource = action_of(arn)
+        if not await self.roles.may(role_arn, ref.region, action, resource):
+            raise InvalidParameterValue(
+                f"The function's execution role does not have permissions to call {action.partition(':')[2]} on {arn}"
+            )
+
+    async def check_dead_letter(self, ref: FunctionRef, role_arn: str, target_arn: str) -> None:
+        """Raises InvalidParameterValue for a dead-letter target that a function with this role cannot use."""
+        arn = _parse(target_arn)
+        call = _DEAD_LETTER_CALLS.get(arn.service) if arn is not None else None
+        if arn is None or call is None or arn.resource.endswith(".fifo"):
+            raise InvalidParameterValue(
+                f"The target ARN {target_arn} is invalid: it must be a standard queue or topic."
+            )
+        await self._check_there(ref, arn, f"The target ARN {arn} is invalid.")
+        if not await self.roles.may(role_arn, ref.region, *action_of(arn)):
+            raise InvalidParameterValue(f"The provided execution role does not have permissions to call {call}")
+
+    async def _check_there(self, ref: FunctionRef, arn: Arn, text: str) -> None:
+        try:
+            await self._targets.check(SERVICE, arn, ref.region)
+        except NoSuchService as error:
+            raise InvalidParameterValue(f"Cloudlet has no {error} yet: {arn} cannot be a destination.") from error
+        except NoSuchTarget as error:
+            raise InvalidParameterValue(text) from error
+
+    # -- when an event is over
+
+    def enqueue(
+        self, tx: Transaction, delivery: Delivery, function_arn: str, role_arn: str, target: str, message: Message
+    ) -> None:
+        """Have `message` sent to `target` for the function of `delivery`, with its role."""
+        payload = encode(role_arn, function_arn, target, message)
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            payload = encode(role_arn, function_arn, target, Message(b"null"), len(message.body))
+        self._engine.enqueue(
+            tx,
+            KIND,
+            delivery.account,
+            delivery.region,
+            payload,
+            target=target,
+            max_attempts=ATTEMPTS,
+            max_age_s=AGE_S,
+        )
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        """Send it once."""
+        header, message = decode(delivery.payload)
+        if header.get("too_large"):
+            return Fail(f"The record of {header['too_large']} bytes is larger than any target takes.".encode())
+        source_arn = header["source"]
+        name = source_arn.split(":")[6]
+        try:
+            caller = await self.roles.principal(header["role"], delivery.region, name, source_arn)
+            await self._targets.send(
+                caller, Arn.parse(header["target"]), message, via=SERVICE, source_arn=source_arn, region=delivery.region
+            )
+        except SendFailed as error:
+            text = str(error).encode()
+            return Fail(text) if error.is_permanent else Retry(detail=text)
+        except ServiceError as error:
+            return Retry(detail=f"The role {header['role']} cannot be assumed: {error.message}".encode())
+        return Done()
+
+    async def dead(self, delivery: Delivery) -> Outcome:  # noqa: ARG002 - what every handler is given
+        """Nobody else wants it."""
+        return Keep()
+
+
+def encode(role_arn: str, source_arn: str, target: str, message: Message, too_large: int = 0) -> bytes:
+    """One piece: a line of JSON, then the body as it is."""
+    header: dict[str, Any] = {
+        "role": role_arn,
+        "source": source_arn,
+        "target": target,
+        "too_large": too_large,
+        "attributes": {name: list(attribute) for name, attribute in message.attributes.items()},
+        "event": [message.source, message.detail_type, *message.resources],
+        "key": message.object_key,
+    }
+    return orjson.dumps(header) + b"\n" + message.body
+
+
+def decode(payload: bytes) -> tuple[dict[str, Any], Message]:
+    """What `encode` made it from."""
+    line, _, body = payload.partition(b"\n")
+    header = orjson.loads(line)
+    source, detail_type, *resources = header["event"]
+    attributes = {name: Attribute(*values) for name, values in header["attributes"].items()}
+    return header, Message(
+        body,
+        attributes,
+        source=source,
+        detail_type=detail_type,
+        resources=tuple(resources),
+        object_key=header["key"],
+    )
+
+
+def _parse(text: str) -> Arn | None:
+    try:
+        return Arn.parse(text)
+    except ValueError:
+        return None

@@ -1,0 +1,74 @@
+"""Services that act as a role: a function's execution role, a rule's, a schedule's.
+
+The role is assumed from STS, so its trust policy decides; what it may do is decided at each call that is made as it.
+"""
+
+from collections import OrderedDict
+
+from cloudlet.arn import Arn
+from cloudlet.errors import ServiceError
+from cloudlet.iam.principals import Principal, RequestContext
+from cloudlet.services.base import Platform
+
+SESSION_S = 900.0
+"""A role is assumed anew after this time, so that a change of whom it trusts takes effect."""
+MAX_SESSIONS = 1000
+
+
+class RoleSessions:
+    """The sessions of one service (`lambda.amazonaws.com`)."""
+
+    def __init__(self, platform: Platform, service: str) -> None:
+        self._platform = platform
+        self._service = service
+        self._sessions: OrderedDict[tuple[str, str], tuple[Principal, float]] = OrderedDict()
+
+    async def principal(self, role_arn: str, region: str, name: str, source_arn: str) -> Principal:
+        """Who acts as the role for the resource `source_arn`; `name` names the session.
+
+        Raises ServiceError when the role is not there or does not trust the service.
+        """
+        now = self._platform.clock.now()
+        kept = self._sessions.get((role_arn, source_arn))
+        if kept is not None and kept[1] > now:
+            return kept[0]
+        context = self._context(Arn.parse(role_arn).account, region, source_arn)
+        request = {"RoleArn": role_arn, "RoleSessionName": name[:64].ljust(2, "_")}
+        answer = await self._platform.calls.call(context, "sts", "AssumeRole", request)
+        assumed = answer["AssumedRoleUser"]
+        principal = Principal(
+            "assumed-role",
+            Arn.parse(assumed["Arn"]).account,
+            assumed["Arn"],
+            assumed["AssumedRoleId"],
+            role_arn=role_arn,
+            token_issued=now,
+        )
+        self._sessions[role_arn, source_arn] = principal, now + SESSION_S
+        self._sessions.move_to_end((role_arn, source_arn))
+        if len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+        return principal
+
+    async def may(self, role_arn: str, region: str, action: str, resource: str) -> bool:
+        """True when the role's own policies allow `action` on `resource`.
+
+        A role that is not there may do everything in dev mode, where STS gives it to functions nevertheless.
+        """
+        context = self._context(Arn.parse(role_arn).account, region, "")
+        request = {"PolicySourceArn": role_arn, "ActionNames": [action], "ResourceArns": [resource]}
+        try:
+            answer = await self._platform.calls.call(context, "iam", "SimulatePrincipalPolicy", request)
+        except ServiceError as error:
+            if error.code in ("NoSuchEntity", "NoSuchEntityException"):
+                return self._platform.config.auth == "dev"
+            raise
+        return all(result["EvalDecision"] == "allowed" for result in answer["EvaluationResults"])
+
+    def forget(self) -> None:
+        """The store was emptied."""
+        self._sessions.clear()
+
+    def _context(self, account: str, region: str, source_arn: str) -> RequestContext:
+        principal = Principal.service(self._service, account)
+        return RequestContext(principal, region, self._platform.ids.uuid(), source_arn=source_arn)
