@@ -20,6 +20,7 @@ from cloudlet import __version__, process_memory
 from cloudlet.background import Background
 from cloudlet.clock import PlatformClock
 from cloudlet.config import Config
+from cloudlet.delivery.by_hand import ByHand
 from cloudlet.delivery.engine import Engine
 from cloudlet.delivery.kept_tables import Bounds
 from cloudlet.gateway.control import Control
@@ -212,6 +213,11 @@ class Node:
         return (await self._authenticator.authenticate(request, CONTROL_TARGET)).principal
 
     # -- what the control interface asks of the node
+
+    @property
+    def deliveries(self) -> ByHand:
+        """Asynchronous work, for people to look at and to change."""
+        return self._engine.by_hand
 
     def now(self) -> float:
         """The platform's time: seconds since the epoch."""

@@ -128,7 +128,7 @@ class Destinations:
         source_arn = header["source"]
         name = source_arn.split(":")[6]
         try:
-            caller = await self.roles.principal(header["role"], delivery.region, name, source_arn)
+            caller = await self.roles.principal(header["role"], delivery.account, delivery.region, source_arn, name)
             await self._targets.send(
                 caller, Arn.parse(header["target"]), message, via=SERVICE, source_arn=source_arn, region=delivery.region
             )
