@@ -154,8 +154,8 @@ done
 
 
 def test_what_is_not_built_is_refused_by_name(functions: Any, create: Callable[..., Any]) -> None:
-    with pytest.raises(functions.exceptions.InvalidParameterValueException, match="DeadLetterConfig"):
-        create(DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:111111111111:q"})
+    with pytest.raises(functions.exceptions.InvalidParameterValueException, match="KMSKeyArn"):
+        create(KMSKeyArn="arn:aws:kms:us-east-1:111111111111:key/k")
     with pytest.raises(ClientError, match="NotImplemented"):
         functions.put_function_recursion_config(FunctionName="fn", RecursiveLoop="Allow")
 
