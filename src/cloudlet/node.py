@@ -257,7 +257,14 @@ class Node:
             "services": {service.name: len(service.operations()) for service in self.services},
             "sandboxes": self.compute.status(),
             "deliveries": {
-                each.kind: {"waiting": each.waiting, "running": each.in_flight, "dead": each.dead}
+                each.kind: {
+                    "waiting": each.waiting,
+                    "running": each.in_flight,
+                    "dead": each.dead + each.kept,
+                    "done": each.done,
+                    "retried": each.retried,
+                    "died": each.died,
+                }
                 for each in await self._engine.status()
             },
             "memory": process_memory.by_role(),

@@ -53,7 +53,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
 def test_help_names_every_command() -> None:
     done = cloudlet("--help")
     assert done.returncode == 0
-    for command in ["up", "down", "status", "doctor", "invoke", "logs", "credentials", "clock", "reset", "runtimes"]:
+    for command in [
+        "up",
+        "down",
+        "status",
+        "doctor",
+        "invoke",
+        "logs",
+        "credentials",
+        "clock",
+        "reset",
+        "runtimes",
+        "deliveries",
+    ]:
         assert re.search(rf"\b{command}\b", done.stdout)
 
 

@@ -4,7 +4,14 @@ import sys
 
 import typer
 
-from cloudlet.cli import access_commands, function_commands, machine_commands, node_commands, platform_commands
+from cloudlet.cli import (
+    access_commands,
+    delivery_commands,
+    function_commands,
+    machine_commands,
+    node_commands,
+    platform_commands,
+)
 from cloudlet.cli.output import CommandError, complain
 from cloudlet.config import ConfigError
 
@@ -25,6 +32,7 @@ app.command()(function_commands.logs)
 app.command()(platform_commands.credentials)
 app.add_typer(access_commands.access_app, name="access")
 app.add_typer(platform_commands.clock_app, name="clock")
+app.add_typer(delivery_commands.deliveries_app, name="deliveries")
 app.command()(platform_commands.reset)
 app.add_typer(machine_commands.runtimes_app, name="runtimes")
 app.command()(machine_commands.doctor)

@@ -1,4 +1,4 @@
-"""The node's own HTTP interface, below `/_cloudlet/`: health, status, clock, reset, and the services' plain routes.
+"""The node's own HTTP interface, below `/_cloudlet/`: health, status, clock, deliveries, reset, services' plain routes.
 
 Who may do what:
 
@@ -6,6 +6,8 @@ Who may do what:
 | --- | --- | --- |
 | `health`, `ready` | all | refused |
 | `status`, `clock` (read) | all while the node is open, else whoever signs with the root key | refused |
+| `deliveries` (read) | the same | refused |
+| `deliveries/retry`, `deliveries/drop` | the same, and no other site's page | refused |
 | `clock` (change) | the same, and no other site's page | refused |
 | `reset` | the same, in dev mode only | refused |
 | `<key>/...` | what the service's route decides | the same |
@@ -23,7 +25,9 @@ from urllib.parse import urlsplit
 import orjson
 
 from cloudlet.config import Config
+from cloudlet.delivery.by_hand import ByHand
 from cloudlet.errors import ServiceError
+from cloudlet.gateway.control_deliveries import BadDeliveryRequest, DeliveryControl
 from cloudlet.iam.principals import Principal
 from cloudlet.services.base import RouteHandler
 from cloudlet.wire.http import HttpRequest, HttpResponse
@@ -39,6 +43,10 @@ class ControlledNode(Protocol):
     @property
     def is_ready(self) -> bool:
         """True while the node serves."""
+
+    @property
+    def deliveries(self) -> ByHand:
+        """Asynchronous work, for people to look at and to change."""
 
     def now(self) -> float:
         """The platform's time: seconds since the epoch."""
@@ -80,6 +88,10 @@ class Control:
             ("GET", "status"): self._status,
             ("GET", "clock"): self._clock,
             ("POST", "clock"): self._move_clock,
+            ("GET", "deliveries"): self._deliveries,
+            ("GET", "deliveries/payload"): self._delivery_payload,
+            ("POST", "deliveries/retry"): self._retry_deliveries,
+            ("POST", "deliveries/drop"): self._drop_deliveries,
             ("POST", "reset"): self._reset,
         }
 
@@ -96,6 +108,8 @@ class Control:
             return await self._handle(request, sandboxed)
         except ControlError as error:
             return _answer({"message": str(error)}, error.status)
+        except BadDeliveryRequest as error:
+            return _answer({"message": str(error)}, 400)
         except ServiceError as error:
             return _answer({"message": error.message, "code": error.code}, max(error.status, 400))
 
@@ -134,6 +148,27 @@ class Control:
         await self._require_operator(request)
         await self._node.advance(_duration_s(_object(request.body), self._node.now()))
         return await self._clock(request)
+
+    async def _deliveries(self, request: HttpRequest) -> HttpResponse:
+        await self._require_operator(request)
+        return _answer(await DeliveryControl(self._node.deliveries).listed(request.query_string))
+
+    async def _delivery_payload(self, request: HttpRequest) -> HttpResponse:
+        await self._require_operator(request)
+        shown = await DeliveryControl(self._node.deliveries).show(request.query_string)
+        if shown is None:
+            raise ControlError(404, "There is no such delivery.")
+        return _answer(shown)
+
+    async def _retry_deliveries(self, request: HttpRequest) -> HttpResponse:
+        self._require_own_page(request)
+        await self._require_operator(request)
+        return _answer(await DeliveryControl(self._node.deliveries).retry(_object(request.body)))
+
+    async def _drop_deliveries(self, request: HttpRequest) -> HttpResponse:
+        self._require_own_page(request)
+        await self._require_operator(request)
+        return _answer(await DeliveryControl(self._node.deliveries).drop(_object(request.body)))
 
     async def _reset(self, request: HttpRequest) -> HttpResponse:
         self._require_own_page(request)

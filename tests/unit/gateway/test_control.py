@@ -5,6 +5,7 @@ import orjson
 import pytest
 
 from cloudlet.config import Config
+from cloudlet.delivery.by_hand import ByHand
 from cloudlet.errors import AccessDenied
 from cloudlet.gateway.control import MAX_ADVANCE_S, Control
 from cloudlet.iam.principals import Principal
@@ -23,6 +24,10 @@ class Node:
     def __init__(self) -> None:
         self.moved_s: list[float] = []
         self.resets = 0
+
+    @property
+    def deliveries(self) -> ByHand:
+        raise AssertionError("not asked for here")
 
     def now(self) -> float:
         return 1_000_000_000.0 + sum(self.moved_s)
