@@ -53,6 +53,13 @@ class Config:
     """Asynchronous work that failed for good and has no destination is kept up to this number, to be tried by hand."""
     dead_deliveries_days: float = 14.0
     """... and for so long."""
+    image_registries: str = ""
+    """Registries other than the node's own, with commas, that functions' images may come from; `*` for all. Empty: all
+    while the node is open (dev mode, on loopback), none otherwise."""
+    image_folder: Path | None = None
+    """Where `oci:` and `docker-archive:` images may lie; None: anywhere while the node is open, nowhere otherwise."""
+    registry_logins: Path | None = None
+    """The file with logins for registries, as `docker login` writes it; None for those of the node's user."""
     runtimes: Path | None = None
     """The folder of prepared runtimes, which nodes may share; None for `runtimes` in the data folder."""
 

@@ -1,4 +1,4 @@
-"""Large immutable bytes by their SHA-256: code packages now, layers and images later."""
+"""Large immutable bytes by their SHA-256: code packages, layers, the parts of images."""
 
 from pathlib import Path
 from typing import Protocol
@@ -21,3 +21,15 @@ class Blobs(Protocol):
 
     async def reset(self) -> None:
         """Forget all."""
+
+
+class LargeBlobs(Blobs, Protocol):
+    """Blobs that may be larger than memory."""
+
+    def scratch(self) -> tuple[int, Path]:
+        """A new file for `adopt`: open for reading and writing, and its path. A crash leaves nothing of it. Takes a
+        moment of a disk. Raises StoreFull, StoreUnavailable."""
+
+    async def adopt(self, path: Path, digest: str) -> None:
+        """Keep a file of `scratch`, which has this SHA-256, durably, without reading it into memory; `path` is gone
+        afterwards. Raises StoreFull, StoreUnavailable."""

@@ -36,6 +36,16 @@ class FolderBlobs:
     async def put(self, content: bytes) -> str:
         return await asyncio.to_thread(self._put, content)
 
+    def scratch(self) -> tuple[int, Path]:
+        try:
+            descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=self._folder)  # mode 0600
+        except OSError as error:
+            raise _failure("a new file", error) from error
+        return descriptor, Path(name)
+
+    async def adopt(self, path: Path, digest: str) -> None:
+        await asyncio.to_thread(self._adopt, path, digest)
+
     async def get(self, digest: str) -> bytes:
         path = self._path(digest)
         try:
@@ -71,35 +81,45 @@ class FolderBlobs:
         path = self._path(digest)
         if path.exists():
             return digest
-        try:
-            self._write(path, content)
-        except OSError as error:
-            kind = StoreFull if error.errno in _FULL else StoreUnavailable
-            raise kind(f"the blob {digest} cannot be written: {error}") from error
-        return digest
-
-    def _write(self, path: Path, content: bytes) -> None:
-        is_new_folder = not path.parent.exists()
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=self._folder)  # mode 0600
+        descriptor, temporary = self.scratch()
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).rename(path)
-        except BaseException:
+            self._adopt(temporary, digest)
+        except OSError as error:
+            raise _failure(f"the blob {digest}", error) from error
+        finally:
             with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
-        _sync_folder(path.parent)
-        if is_new_folder:
-            _sync_folder(self._folder)
+                temporary.unlink(missing_ok=True)
+        return digest
+
+    def _adopt(self, temporary: Path, digest: str) -> None:
+        path = self._path(digest)
+        try:
+            if path.exists():
+                temporary.unlink()
+                _sync_folder(path.parent)  # whoever put it there may not have come so far yet
+                return
+            is_new_folder = not path.parent.exists()
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.rename(path)
+            _sync_folder(path.parent)
+            if is_new_folder:
+                _sync_folder(self._folder)
+        except OSError as error:
+            raise _failure(f"the blob {digest}", error) from error
 
     def _reset(self) -> None:
         for entry in self._folder.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _failure(what: str, error: OSError) -> StoreFull | StoreUnavailable:
+    kind = StoreFull if error.errno in _FULL else StoreUnavailable
+    return kind(f"{what} cannot be written: {error}")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,15 +1,18 @@
 """What both kinds of blobs promise, and how files are kept."""
 
 import hashlib
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from cloudlet.config import Config
 from cloudlet.store import postgres_blobs
 from cloudlet.store.base import Store, StoreFull, StoreUnavailable
-from cloudlet.store.blobs import Blobs
+from cloudlet.store.blobs import Blobs, LargeBlobs
 from cloudlet.store.folder_blobs import FolderBlobs
+from cloudlet.store.open import open_image_blobs
 
 Opener = Callable[[str], Awaitable[tuple[Store, Blobs]]]
 ABSENT = hashlib.sha256(b"absent").hexdigest()
@@ -111,3 +114,40 @@ async def test_a_write_that_fails_leaves_nothing_behind(
             await blobs.put(b"a")
     assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
     assert await blobs.get(await blobs.put(b"a")) == b"a"
+
+
+async def adopted(blobs: LargeBlobs, content: bytes) -> str:
+    descriptor, path = blobs.scratch()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    digest = hashlib.sha256(content).hexdigest()
+    await blobs.adopt(path, digest)
+    assert not path.exists()
+    return digest
+
+
+async def test_a_file_is_kept_as_bytes_are(blobs: LargeBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_blobs, "PIECE_BYTES", 10)
+    digest = await adopted(blobs, b"0123456789" * 3 + b"rest")
+    assert await blobs.get(digest) == b"0123456789" * 3 + b"rest"
+    assert await adopted(blobs, b"0123456789" * 3 + b"rest") == digest
+
+
+async def test_a_file_is_there_on_every_node_of_a_shared_store(
+    opened: tuple[Store, LargeBlobs], open_again: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, blobs = opened
+    if not store.shared:
+        pytest.skip("this store is one node's")
+    monkeypatch.setattr(postgres_blobs, "PIECE_BYTES", 10)
+    digest = await adopted(blobs, b"0123456789" * 3 + b"rest")
+    _, other = await open_again("other")
+    assert (await other.path(digest)).read_bytes() == b"0123456789" * 3 + b"rest"
+
+
+async def test_kinds_of_blobs_know_nothing_of_each_other(opened: tuple[Store, Blobs], tmp_path: Path) -> None:
+    store, blobs = opened
+    others = await open_image_blobs(Config(data=tmp_path / "images-of"), store)
+    digest = await others.put(b"a")
+    with pytest.raises(KeyError):
+        await blobs.path(digest)

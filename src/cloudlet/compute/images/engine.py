@@ -1,0 +1,197 @@
+"""The images of one node: found, brought, and made ready to run."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudlet.compute.images import pull as pulls
+from cloudlet.compute.images.errors import ImageAccessDenied, ImageError, InvalidImage
+from cloudlet.compute.images.flatten import opened
+from cloudlet.compute.images.layer_cache import LayerCache, PackedLayer
+from cloudlet.compute.images.logins import Logins
+from cloudlet.compute.images.manifest import (
+    MAX_MANIFEST_BYTES,
+    ImageConfig,
+    Index,
+    machine_architecture,
+    parse_manifest,
+)
+from cloudlet.compute.images.overlay import MergedLayers
+from cloudlet.compute.images.pull import Image, image_of
+from cloudlet.compute.images.reference import Reference
+from cloudlet.compute.images.sources import ImageSource
+from cloudlet.compute.images.store import ImageStore
+from cloudlet.config import Config
+
+Release = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunnableImage:
+    """An image whose layers are on disk."""
+
+    config: ImageConfig
+    layers: tuple[Path, ...]
+    """The lowest first; to be mounted over each other."""
+    release: Release
+    """To be called once, when the layers are needed no more."""
+
+    @property
+    def merged(self) -> MergedLayers:
+        """What is in them, one over the other."""
+        return MergedLayers(self.layers)
+
+
+class Images:
+    """Finds, keeps and unpacks images."""
+
+    def __init__(self, config: Config, store: ImageStore, folder: Path) -> None:
+        """`folder` holds unpacked layers."""
+        self._config = config
+        self.store = store
+        self.layers = LayerCache(folder, store.path)
+        self._logins = Logins.usual(config.registry_logins)
+        self._known: dict[str, Image] = {}
+        """Images that have run here lately."""
+
+    def check_allowed(self, reference: Reference) -> None:
+        """Raises ImageAccessDenied for an image that this node's configuration does not let functions be made of."""
+        config = self._config
+        if reference.transport != "docker":
+            folder = config.image_folder
+            if folder is None and config.is_open:
+                return
+            place = Path(reference.name).resolve()
+            if folder is None or not place.is_relative_to(folder.resolve()):
+                raise ImageAccessDenied(
+                    f"{reference}: this node takes images from its disk only below the folder that its setting "
+                    "image_folder names."
+                )
+            return
+        allowed = {name.strip() for name in config.image_registries.split(",")} - {""}
+        if "*" not in allowed and reference.host not in allowed and (allowed or not config.is_open):
+            raise ImageAccessDenied(
+                f"{reference}: this node takes images only from its own registry and those that its setting "
+                "image_registries names."
+            )
+
+    async def resolve(self, reference: Reference) -> Image:
+        """The image for this machine that `reference` names elsewhere. Raises ImageError."""
+        self.check_allowed(reference)
+
+        def find() -> Image:
+            with opened(reference, self._logins) as source:
+                return pulls.resolve(source, reference.selector, machine_architecture())
+
+        return await asyncio.to_thread(_guarded, find, reference)
+
+    async def pull(self, reference: Reference, digest: str) -> None:
+        """Bring all parts of the image with this digest that are not here yet. The caller uses them already.
+
+        Raises ImageError, StoreError.
+        """
+        if await self.is_whole(digest):
+            return
+        async with self._opened(reference) as source:
+            # A folder or an archive has it by its name only.
+            selector = f"sha256:{digest}" if reference.transport == "docker" else reference.selector
+            image = await asyncio.to_thread(pulls.resolve, source, selector, machine_architecture())
+            if image.digest != digest:
+                raise InvalidImage(f"{reference} is another image than it was: sha256:{image.digest}.")
+            await pulls.pull(self.store, source, image)
+
+    @contextlib.asynccontextmanager
+    async def _opened(self, reference: Reference) -> AsyncIterator[ImageSource]:
+        self.check_allowed(reference)
+        manager = opened(reference, self._logins)
+        source = await asyncio.to_thread(manager.__enter__)
+        try:
+            yield source
+        except OSError as error:
+            raise ImageError(f"{reference} cannot be read: {error}") from error
+        finally:
+            await asyncio.to_thread(manager.__exit__, None, None, None)
+
+    async def is_whole(self, digest: str) -> bool:
+        """True when all parts of the image are here."""
+        try:
+            image = await self.kept(digest)
+        except ImageError:
+            return False
+        return all([await self.store.has(part) for part in image.parts])
+
+    async def kept(self, digest: str) -> Image:
+        """The image with this digest, whose manifest is here. Raises InvalidImage."""
+        image = self._known.get(digest)
+        if image is None:
+            image = await self._read(digest)
+            if len(self._known) >= 1000:
+                self._known.clear()
+            self._known[digest] = image
+        return image
+
+    async def _read(self, digest: str) -> Image:
+        try:
+            file = await self.store.path(digest)
+            content = await asyncio.to_thread(_read, file)
+            manifest = parse_manifest(content)
+            if isinstance(manifest, Index):
+                raise InvalidImage(f"sha256:{digest} is an index of images.")
+            config = await asyncio.to_thread(_read, await self.store.path(manifest.config.hex))
+        except KeyError as missing:
+            raise InvalidImage(f"A part of the image sha256:{digest} is not here: {missing}") from missing
+        return image_of(content, manifest, config, machine_architecture())
+
+    async def prepare(self, digest: str) -> RunnableImage:
+        """The image with its layers on disk, where they stay until `release`. Raises ImageError, ComputeError."""
+        image = await self.kept(digest)
+        held: list[PackedLayer] = []
+
+        def release() -> None:
+            while held:
+                self.layers.release(held.pop())
+
+        folders = []
+        try:
+            for layer in image.layers:
+                folders.append(await self.layers.folder(layer))
+                held.append(layer)
+        except BaseException:
+            release()
+            raise
+        return RunnableImage(image.config, tuple(folders), release)
+
+    async def run(self) -> None:
+        """Delete what nobody needs any more, as it comes. Ends when it is cancelled."""
+        await self.store.run()
+
+    async def reset(self) -> None:
+        """The store was emptied."""
+        self._known.clear()
+        await self.store.reset()
+
+    async def close(self) -> None:
+        """No sandbox is left."""
+        self.store.close()
+        await self.layers.close()
+
+    def status(self) -> Mapping[str, int]:
+        """What takes room on disk."""
+        return {"unpacked_bytes": self.layers.used_bytes}
+
+
+def _guarded(find: Callable[[], Image], reference: Reference) -> Image:
+    try:
+        return find()
+    except OSError as error:
+        raise ImageError(f"{reference} cannot be read: {error}") from error
+
+
+def _read(file: Path) -> bytes:
+    with file.open("rb") as opened_file:
+        return opened_file.read(MAX_MANIFEST_BYTES)
+
+
+Prepare = Callable[[str], Awaitable[RunnableImage]]

@@ -1,0 +1,87 @@
+"""What a path is in layers that lie upon each other, found without mounting them.
+
+It is asked for an image's program and working directory before a sandbox is made, so that what is missing is said in
+AWS's words.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cloudlet.compute.images.layer import OPAQUE_ATTRIBUTE
+
+_MAX_LINKS = 40
+
+
+class MergedLayers:
+    """Layers, the lowest first, as a sandbox sees them."""
+
+    def __init__(self, layers: Sequence[Path]) -> None:
+        self._layers = list(reversed(layers))
+
+    def find(self, path: str) -> os.stat_result | None:
+        """What is at the absolute `path`, links followed inside of the root; None for nothing."""
+        done: list[str] = []
+        ahead = path.split("/")[::-1]
+        found = self._lookup([])
+        links = 0
+        while ahead:
+            part = ahead.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                del done[-1:]
+                found = self._lookup(done)
+                continue
+            if found is None or not stat.S_ISDIR(found[1].st_mode):
+                return None
+            found = self._lookup([*done, part])
+            if found is not None and stat.S_ISLNK(found[1].st_mode):
+                links += 1
+                if links > _MAX_LINKS:
+                    return None
+                target = found[0].readlink()
+                ahead.extend(str(target).split("/")[::-1])
+                if target.is_absolute():
+                    done = []
+                found = self._lookup(done)
+                continue
+            done.append(part)
+        return found[1] if found is not None else None
+
+    def _lookup(self, parts: Sequence[str]) -> tuple[Path, os.stat_result] | None:
+        """The topmost thing at a path without links, unless a layer above it says that it is gone."""
+        for folder in self._layers:
+            covers = False
+            here = folder
+            for part in ("", *parts):
+                here = here / part
+                try:
+                    status = here.lstat()
+                except OSError:
+                    break
+                is_folder = stat.S_ISDIR(status.st_mode)
+                if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+                    return None
+                covers = covers or not is_folder or _is_opaque(here)
+            else:
+                return here, status
+            if covers:
+                return None
+        return None
+
+    def programs(self, name: str, path: str) -> Iterator[str]:
+        """Where a program may be: `name` itself when it has a slash, else in each folder of the variable `path`."""
+        if "/" in name:
+            yield name
+            return
+        for folder in path.split(":"):
+            yield f"{folder or '.'}/{name}"
+
+
+def _is_opaque(folder: Path) -> bool:
+    try:
+        return os.getxattr(folder, OPAQUE_ATTRIBUTE, follow_symlinks=False) == b"y"
+    except OSError:
+        return False
