@@ -26,6 +26,7 @@ from cloudlet.delivery.kept_tables import Bounds
 from cloudlet.gateway.control import Control
 from cloudlet.gateway.dispatcher import Dispatcher
 from cloudlet.gateway.edge import Edge
+from cloudlet.gateway.function_url_gate import FunctionUrlGate
 from cloudlet.gateway.router import Router
 from cloudlet.gateway.server import Closer, HttpServer
 from cloudlet.iam.authenticate import Authenticator, Target
@@ -146,6 +147,9 @@ class Node:
         for service in self.services:
             self._authorizer.know(models.service(service.name).signing_name, service)
         router = Router(models, ServiceIndex(), [service.name for service in self.services])
+        urls = self.service(LambdaService).urls
+        urls.gate = FunctionUrlGate(self._authenticator, self._authorizer)
+        router.add_host("lambda-url", urls.handle)
         control = Control(self.config, self, self._authenticate_operator)
         for service in self.services:
             control.add_routes(service.routes())

@@ -17,6 +17,7 @@ _PLACEHOLDER = re.compile(r"<<?([a-z0-9_-]+?)>?(?::(\d+))?>")
 _WORDS = {
     "date": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(\+0000|Z)",
     "code-sha256": r"[A-Za-z0-9+/]{43}=",
+    "lambda-url": r"http://[0-9a-z]{32}\.lambda-url\.us-east-1\.localhost:\d+/",
     "log-result": r"[A-Za-z0-9+/]+=*",
 }
 _FREE = frozenset({"code-size", "location", "stack-trace"})

@@ -138,6 +138,8 @@ async def send_response(response: HttpResponse, request_id: str, receive: Receiv
     headers: RawHeaders = [
         (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers.items()
     ]
+    if response.cookies:
+        headers += ((b"set-cookie", value.encode("latin-1", "replace")) for value in response.cookies)
     if not any(name in REQUEST_ID_HEADERS for name, _ in headers):
         headers.append((REQUEST_ID_HEADERS[0], request_id.encode()))
     if isinstance(body, bytes):

@@ -27,6 +27,7 @@ _MEMBERS: Mapping[str, tuple[str, ...]] = {
     "lambda:codesigningconfigarn": ("CodeSigningConfigArn",),
     "lambda:eventsourcetoken": ("EventSourceToken",),
     "lambda:functionurlauthtype": ("FunctionUrlAuthType", "AuthType"),
+    "lambda:invokedviafunctionurl": ("InvokedViaFunctionUrl",),
     "lambda:layer": ("Layers",),
     "lambda:principal": ("Principal",),
     "sts:durationseconds": ("DurationSeconds",),

@@ -10,7 +10,7 @@ from cloudlet.clock import Clock
 from cloudlet.config import Config
 from cloudlet.errors import ServiceError
 from cloudlet.iam.facts import ResourceFacts
-from cloudlet.iam.principals import RequestContext
+from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.ids import Ids
 from cloudlet.store.base import Migration, Store
 from cloudlet.store.blobs import Blobs
@@ -65,6 +65,16 @@ class BodyLimit:
     max_bytes: int
     error: Callable[[int, HttpRequest], ServiceError]
     """What a larger request is answered: made of the body's size in bytes, as far as it is known, and the headers."""
+
+
+class Gate(Protocol):
+    """Who checks callers that come to a host of their own (function URLs, APIs) and not to an operation."""
+
+    async def authenticate(self, request: HttpRequest) -> Principal:
+        """Who signed the request. Raises ServiceError."""
+
+    async def authorize(self, context: RequestContext, params: Params) -> None:
+        """Return when `context.principal` may do `context.operation`; raise AccessDenied when not."""
 
 
 class Service:

@@ -1,6 +1,6 @@
 """Requests and answers between the edge and the codecs."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -34,3 +34,5 @@ class HttpResponse:
     status: int
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | AsyncIterator[bytes] = b""
+    cookies: Sequence[str] = ()
+    """Values of `Set-Cookie`, the one header that comes several times."""

@@ -4,14 +4,14 @@ from typing import Any
 
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
-from cloudlet.services.lambda_ import alias, concurrency, permission, tables, tagging
+from cloudlet.services.lambda_ import alias, concurrency, permission, tables, tagging, url_config
 from cloudlet.services.lambda_.base import LambdaParts
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.function import check_exists
 from cloudlet.services.lambda_.names import FunctionRef, resolve, resolve_resource
 from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
 from cloudlet.services.lambda_.version import sequence_of
-from cloudlet.store.base import Reader, Row
+from cloudlet.store.base import Reader, Row, Transaction
 
 
 class AccessOperations(LambdaParts):
@@ -57,7 +57,12 @@ class AccessOperations(LambdaParts):
     @operation("DeleteAlias")
     async def delete_alias(self, context: RequestContext, params: dict[str, Any]) -> Result:
         ref = resolve(context, params["FunctionName"]).qualified("")
-        await self.store.transact(lambda tx: alias.delete(tx, ref, params["Name"]))
+
+        def delete(tx: Transaction) -> None:
+            alias.delete(tx, ref, params["Name"])
+            url_config.delete(tx, ref.qualified(params["Name"]))
+
+        await self.store.transact(delete)
         return {}
 
     # Resource-based policies

@@ -7,12 +7,11 @@ from typing import Any
 
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
-from cloudlet.services.lambda_ import alias, tables
+from cloudlet.services.lambda_ import alias
 from cloudlet.services.lambda_.base import LambdaParts
 from cloudlet.services.lambda_.errors import (
     InvalidParameterValue,
     ProvisionedConcurrencyConfigNotFound,
-    ResourceNotFound,
 )
 from cloudlet.services.lambda_.function import check_exists
 from cloudlet.services.lambda_.names import LATEST, FunctionRef, is_alias, resolve
@@ -21,7 +20,7 @@ from cloudlet.store.base import Reader
 
 
 class DefaultOperations(LambdaParts):
-    """Code signing, runtime management, function URLs, event source mappings."""
+    """Code signing, runtime management, event source mappings."""
 
     @operation("GetFunctionCodeSigningConfig")
     async def get_function_code_signing_config(self, context: RequestContext, params: dict[str, Any]) -> Result:
@@ -33,18 +32,6 @@ class DefaultOperations(LambdaParts):
         ref = resolve(context, params["FunctionName"], params.get("Qualifier"))
         await self.store.read(lambda reader: find(reader, ref))
         return {"UpdateRuntimeOn": "Auto", "FunctionArn": ref.qualified(ref.qualifier or LATEST).qualified_arn}
-
-    @operation("GetFunctionUrlConfig")
-    async def get_function_url_config(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        resolve(context, params["FunctionName"], params.get("Qualifier"))
-        raise ResourceNotFound("The resource you requested does not exist.")
-
-    @operation("ListFunctionUrlConfigs")
-    async def list_function_url_configs(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        ref = resolve(context, params["FunctionName"])
-        if await self.store.read(lambda reader: tables.function(reader, ref)) is None:
-            raise ResourceNotFound("Function does not exist")
-        return {"FunctionUrlConfigs": []}
 
     @operation("GetProvisionedConcurrencyConfig")
     async def get_provisioned_concurrency_config(self, context: RequestContext, params: dict[str, Any]) -> Result:

@@ -7,7 +7,7 @@ import orjson
 
 from cloudlet.clock import Clock, now_ms
 from cloudlet.ids import Ids
-from cloudlet.services.lambda_ import layer_tables, limits, packages, tables
+from cloudlet.services.lambda_ import layer_tables, limits, packages, tables, url_config
 from cloudlet.services.lambda_.errors import (
     CodeStorageExceeded,
     InvalidParameterValue,
@@ -215,6 +215,7 @@ def delete(tx: Transaction, ref: FunctionRef) -> None:
         if function[2] is not None:
             reserved_changed(tx, ref)
         used = [digest for row in tables.digests(tx, ref) for digest in row] + layer_tables.drop_uses(tx, ref)
+        url_config.delete_all(tx, ref)
         tables.delete_function(tx, ref)
     else:
         used = _delete_version(tx, ref)

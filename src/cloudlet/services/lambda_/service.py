@@ -20,11 +20,13 @@ from cloudlet.services.lambda_.facts import function_facts, layer_facts
 from cloudlet.services.lambda_.function_operations import FunctionOperations
 from cloudlet.services.lambda_.invocation import Invoker, too_large
 from cloudlet.services.lambda_.invoke_operations import InvokeOperations
-from cloudlet.services.lambda_.layer_operations import LayerOperations
 from cloudlet.services.lambda_.layer_tables import LAYERS
 from cloudlet.services.lambda_.packages import Packages
 from cloudlet.services.lambda_.routes import Routes
 from cloudlet.services.lambda_.tables import MIGRATIONS
+from cloudlet.services.lambda_.url_config import URLS
+from cloudlet.services.lambda_.url_endpoint import UrlEndpoint
+from cloudlet.services.lambda_.url_operations import UrlOperations
 from cloudlet.wire.http import HttpRequest
 
 
@@ -48,6 +50,7 @@ class LambdaService(
     FunctionOperations,
     LayerOperations,
     InvokeOperations,
+    UrlOperations,
     AccessOperations,
     EventInvokeOperations,
     DefaultOperations,
@@ -55,7 +58,7 @@ class LambdaService(
     """AWS Lambda: https://docs.aws.amazon.com/lambda/latest/api/welcome.html"""
 
     name = "lambda"
-    migrations = (*MIGRATIONS, LAYERS, EVENT_INVOKE)
+    migrations = (*MIGRATIONS, LAYERS, EVENT_INVOKE, URLS)
     body_limits = {
         "CreateFunction": BodyLimit(limits.CREATE_REQUEST_BYTES, _create_too_large),
         "PublishLayerVersion": BodyLimit(limits.CREATE_REQUEST_BYTES, _publish_too_large),
@@ -81,6 +84,7 @@ class LambdaService(
         self.destinations = Destinations(platform, engine)
         asynchronous = Asynchronous(platform, engine, compute, routes, logged, self.destinations)
         self.invoker = Invoker(platform, compute, routes, asynchronous)
+        self.urls = UrlEndpoint(platform, compute, routes)
 
     async def facts(self, resource: Arn) -> ResourceFacts | None:
         if resource.resource.startswith("layer:"):

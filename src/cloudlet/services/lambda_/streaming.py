@@ -5,7 +5,8 @@ https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,7 @@ class Streamed:
             raise
         return cls(stream, outcome)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The response, as it comes; of a function that answered in one piece, that piece unless it is an error."""
         try:
             async for chunk in self.stream:
@@ -61,8 +62,9 @@ class Streamed:
 
 async def events(streamed: Streamed) -> AsyncIterator[dict[str, Any]]:
     """The event stream of InvokeWithResponseStream."""
-    async for chunk in streamed.chunks():
-        yield {"PayloadChunk": {"Payload": chunk}}
+    async with aclosing(streamed.chunks()) as chunks:
+        async for chunk in chunks:
+            yield {"PayloadChunk": {"Payload": chunk}}
     result = await streamed.result()
     complete: dict[str, Any] = {}
     if result.function_error:
