@@ -48,7 +48,6 @@ def _invoke_too_large(size_bytes: int, request: HttpRequest) -> RequestEntityToo
 
 class LambdaService(
     FunctionOperations,
-    LayerOperations,
     InvokeOperations,
     UrlOperations,
     AccessOperations,
