@@ -106,7 +106,7 @@ def selected(attributes: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, 
         if name in ("All", ".*"):
             return dict(attributes)
         if name.endswith(".*"):
-            prefixes.append(name[:-1])
+            prefixes.append(name[:-2])
         else:
             exact.add(name)
     return {

@@ -172,7 +172,7 @@ def count_some(
     last of them: queues may be long, and nothing else runs while one query does."""
     row = reader.one(
         "SELECT COUNT(*), MAX(visible_ms) FROM (SELECT visible_ms FROM sqs_messages WHERE bucket = ?"
-        " AND (visible_ms, sequence) > (?, ?) AND visible_ms <= ? ORDER BY visible_ms, sequence LIMIT ?) AS some",
+        " AND (visible_ms, sequence) > (?, ?) AND visible_ms <= ? ORDER BY visible_ms, sequence LIMIT ?) AS found",
         (bucket, *after, until_ms, limit),
     )
     counted = int(row[0]) if row is not None else 0
@@ -203,7 +203,7 @@ def groups_in_flight(reader: Reader, bucket: int, now_ms: int, limit: int) -> di
     """How the messages in flight, or the last `limit` of them, spread over groups."""
     rows = reader.query(
         "SELECT grp, COUNT(*) FROM (SELECT grp FROM sqs_messages WHERE bucket = ? AND visible_ms > ?"
-        " AND received_ms > 0 ORDER BY visible_ms DESC LIMIT ?) AS some WHERE grp <> '' GROUP BY grp",
+        " AND received_ms > 0 ORDER BY visible_ms DESC LIMIT ?) AS found WHERE grp <> '' GROUP BY grp",
         (bucket, now_ms, limit),
     )
     return {row[0]: int(row[1]) for row in rows}

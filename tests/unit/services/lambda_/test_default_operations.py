@@ -78,7 +78,10 @@ async def test_provisioned_concurrency_is_that_of_a_version_or_alias(world: Worl
     )
 
 
+SIGNING = "arn:aws:lambda:us-east-1:111111111111:code-signing-config:csc-12345678901234567"
+
+
 async def test_what_would_change_it_says_that_it_is_not_implemented(world: World) -> None:
-    code, message = await refusal(world, "CreateFunctionUrlConfig", AuthType="NONE")
+    code, message = await refusal(world, "PutFunctionCodeSigningConfig", CodeSigningConfigArn=SIGNING)
     assert code == "NotImplemented"
-    assert "CreateFunctionUrlConfig" in message
+    assert "PutFunctionCodeSigningConfig" in message
