@@ -38,6 +38,11 @@ def join(tx: Transaction, bucket: int, group: str, sequence: int, free_ms: int) 
     return int(rows[0][0])
 
 
+def set_last(tx: Transaction, bucket: int, group: str, sequence: int) -> None:
+    """The group's last message has got this sequence."""
+    tx.execute("UPDATE sqs_groups SET last = ? WHERE bucket = ? AND grp = ?", (sequence, bucket, group))
+
+
 def free_again(tx: Transaction, bucket: int, now_ms: int, limit: int) -> None:
     """Free groups whose visibility timeouts or delays are over."""
     rows = tx.query(

@@ -8,7 +8,7 @@ groups have a table of their own (`group_tables`). A long body has one too, so t
 from collections.abc import Iterable, Sequence
 
 from cloudlet.services.sqs.message import Message
-from cloudlet.store.base import Migration, Reader, Row, Transaction
+from cloudlet.store.base import Migration, Parameter, Reader, Row, Transaction
 
 MESSAGES = Migration(
     2,
@@ -29,7 +29,10 @@ INLINE_BODY_CHARACTERS = 1000
 """A longer body lies in `sqs_bodies`. https://www.sqlite.org/withoutrowid.html on the size of such rows"""
 
 _COLUMNS = "sequence, visible_ms, receives, first_ms, received_ms, grp, id, sender, body, details"
-_INSERT = f"INSERT INTO sqs_messages (bucket, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = (
+    f"INSERT INTO sqs_messages (bucket, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (bucket, sequence) DO NOTHING"
+)
 _KEY = "bucket = ? AND sequence = ?"
 _RECEIVED = (
     "UPDATE sqs_messages SET visible_ms = ?, receives = ?, first_ms = ?, received_ms = ?"
@@ -37,14 +40,19 @@ _RECEIVED = (
 )
 
 
-def insert(tx: Transaction, bucket: int, message: Message) -> None:
-    """Add a message."""
-    body = message.body
-    if len(body) <= INLINE_BODY_CHARACTERS:
-        tx.execute(_INSERT, (bucket, *message))
-        return
-    tx.execute(_INSERT, (bucket, *message._replace(body=None)))  # type: ignore[arg-type]
-    tx.execute("INSERT INTO sqs_bodies (bucket, sequence, body) VALUES (?, ?, ?)", (bucket, message.sequence, body))
+def insert(tx: Transaction, bucket: int, message: Message) -> int:
+    """Add a message; the sequence that it really gets: a later one where another message has its own already, which
+    takes a clock that was set back, or two nodes in one moment."""
+    is_long = len(message.body) > INLINE_BODY_CHARACTERS
+    sequence = message.sequence
+    rest: list[Parameter] = list(message[1:])
+    if is_long:
+        rest[_BODY - 1] = None
+    while not tx.execute(_INSERT, (bucket, sequence, *rest)):
+        sequence += 1
+    if is_long:
+        tx.execute("INSERT INTO sqs_bodies (bucket, sequence, body) VALUES (?, ?, ?)", (bucket, sequence, message.body))
+    return sequence
 
 
 def receivable(

@@ -22,8 +22,7 @@ class Sent(NamedTuple):
 def send(tx: Transaction, queue: Queue, message: Message, now_ms: int) -> Sent:
     """Put a message into a queue; in a FIFO queue only once within the deduplication interval."""
     if not queue.is_fifo:
-        message_tables.insert(tx, queue.bucket, message)
-        return Sent(message.id, message.sequence)
+        return Sent(message.id, message_tables.insert(tx, queue.bucket, message))
     deduplication = str(message.detail("deduplication") or "")
     scope = message.group if queue.deduplicates_by_group else ""
     if found := group_tables.duplicate(tx, queue.id, scope, deduplication, now_ms):
@@ -38,8 +37,10 @@ def add_to_group(tx: Transaction, queue: Queue, message: Message, now_ms: int) -
     """Put a message at the end of its group, whatever its deduplication id; the sequence that it gets."""
     free_ms = message.visible_ms if message.visible_ms > now_ms else 0
     sequence = group_tables.join(tx, queue.bucket, message.group, message.sequence, free_ms)
-    message_tables.insert(tx, queue.bucket, message._replace(sequence=sequence))
-    return sequence
+    given = message_tables.insert(tx, queue.bucket, message._replace(sequence=sequence))
+    if given != sequence:
+        group_tables.set_last(tx, queue.bucket, message.group, given)
+    return given
 
 
 def move(tx: Transaction, source: Queue, target: Queue, message: Message, sequence: int, now_ms: int) -> None:
