@@ -103,9 +103,7 @@ class Queueing(RuleBasedStateMachine):
             self.loop.close()
             self.folder.cleanup()
 
-    @rule(
-        group=st.sampled_from("ab"), deduplication=st.sampled_from(["", "", "x"]), delay_s=st.sampled_from([0, 0, 5])
-    )
+    @rule(group=st.sampled_from("ab"), deduplication=st.sampled_from(["", "", "x"]), delay_s=st.sampled_from([0, 0, 5]))
     def send(self, group: str, deduplication: str, delay_s: int) -> None:
         now, self.orders = self.clock.now(), self.orders + 1
         name = f"m{self.orders}"
