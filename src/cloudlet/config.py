@@ -39,6 +39,12 @@ class Config:
     """A request's body may be this large; a service may set a lower limit for itself."""
     concurrency: int = 1000
     """Concurrent executions of functions in an account."""
+    scaling_rate: int = 1000
+    """New execution environments of a function within 10 s, besides provisioned ones; 0 for no limit."""
+    request_rate_factor: int = 10
+    """Synchronous invocations in a second per unit of concurrency, of the account or reserved; 0 for no limit."""
+    freeze_after_s: float = 0.0
+    """An execution environment that is idle for so long is frozen until its next invocation; 0 for never."""
     sandbox_memory_mb: int = 0
     """Memory that all sandboxes together may use; 0 for three quarters of the machine's."""
     idle_timeout_s: float = 600.0

@@ -174,6 +174,7 @@ class Node:
             self.compute.runtimes,
             self.compute.prepare,
             self._function_logs.stored,
+            self.compute.provisioner,
         )
         audit = CloudTrailService(platform, self._calls)  # the first to start, so that it sees the others stop
         identity = [StsService(platform, self._credentials), IamService(platform, self._credentials.uses)]

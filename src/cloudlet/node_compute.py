@@ -11,6 +11,7 @@ from cloudlet.compute.host import Host
 from cloudlet.compute.launcher.client import SandboxLauncher
 from cloudlet.compute.machine_memory import available_bytes, capacity_bytes
 from cloudlet.compute.placement import PlacedWorker, Placement
+from cloudlet.compute.provisioning import Provisioner
 from cloudlet.compute.runtime_process import ServePlatform
 from cloudlet.compute.runtimes import Runtimes
 from cloudlet.compute.worker import Worker
@@ -31,13 +32,20 @@ class NodeCompute:
     ) -> None:
         config = platform.config
         self.runtimes = Runtimes(config.runtimes_folder, nearest=config.nearest_runtime)
-        self.counting = Counting(config.concurrency)
+        self.counting = Counting(config.concurrency, config.request_rate_factor)
         self._code = CodeCache(config.data / CODE_FOLDER, platform.blobs)
         self._launcher = SandboxLauncher(self.runtimes, config.data / LAUNCHER_FOLDER, config.isolation)
         host = Host(self._launcher, logs, platform.clock, platform.ids, serve_platform)
         worker = Worker(host, self._code, credentials, self._runtime_version)
         placed: PlacedWorker[EnvironmentMaker] = PlacedWorker("local", worker, capacity_bytes(config))
-        self._manager = WorkerManager(Placement([placed], available_bytes), platform.clock, config.idle_timeout_s)
+        self._manager = WorkerManager(
+            Placement([placed], available_bytes),
+            platform.clock,
+            config.idle_timeout_s,
+            config.freeze_after_s or None,
+            config.scaling_rate,
+        )
+        self.provisioner = Provisioner(self._manager, platform.clock)
         self.front_end = FrontEnd(self.counting, self._manager, [worker], platform.clock, platform.ids)
 
     async def start(self) -> None:
@@ -46,6 +54,7 @@ class NodeCompute:
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new invocation, let those that run finish for at most `timeout_s`, then end everything."""
+        await self.provisioner.close()
         await self.front_end.drain(timeout_s)
         await self._code.close()
 
@@ -57,7 +66,12 @@ class NodeCompute:
     def status(self) -> dict[str, int]:
         """How many sandboxes there are, and what they do."""
         environments, idle = self._manager.environments, self._manager.idle
-        return {"idle": idle, "busy": environments - idle, "invocations": self.front_end.running}
+        return {
+            "idle": idle,
+            "busy": environments - idle,
+            "provisioned": self.provisioner.environments,
+            "invocations": self.front_end.running,
+        }
 
     def _runtime_version(self, runtime: str) -> str:
         return self.runtimes.resolve(runtime).version

@@ -3,13 +3,14 @@
 import asyncio
 import io
 import zipfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cloudlet.clock import PlatformClock
 from cloudlet.compute.function import FunctionVersion, Invocation, InvocationResult
+from cloudlet.compute.provisioning import Allocation
 from cloudlet.config import Config
 from cloudlet.delivery.engine import Engine
 from cloudlet.gateway.dispatcher import Dispatcher
@@ -66,11 +67,36 @@ class FakeCounting:
     """Remembers what each account was told."""
 
     told: dict[tuple[str, str], tuple[int, dict[str, int]]] = field(default_factory=dict)
+    provisioned: dict[str, dict[str, int]] = field(default_factory=dict)
     told_one: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def configure(self, account: str, region: str, limit: int, reserved: Mapping[str, int]) -> None:
+    def configure(
+        self,
+        account: str,
+        region: str,
+        limit: int,
+        reserved: Mapping[str, int],
+        provisioned: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
+        self.provisioned = {arn: dict(counts) for arn, counts in (provisioned or {}).items()}
         self.told[account, region] = (limit, dict(reserved))
         self.told_one.set()
+
+
+@dataclass
+class FakeKeeper:
+    """Has started whatever it is told to keep, unless `started` says otherwise."""
+
+    kept: dict[str, list[tuple[FunctionVersion, int]]] = field(default_factory=dict)
+    kept_one: asyncio.Event = field(default_factory=asyncio.Event)
+    started: Callable[[int], Allocation] = lambda count: Allocation(count, count)
+
+    def provision(self, function_arn: str, targets: Sequence[tuple[FunctionVersion, int]]) -> None:
+        self.kept[function_arn] = list(targets)
+        self.kept_one.set()
+
+    def allocations(self, function_arn: str) -> dict[str, Allocation]:
+        return {function.environment_id: self.started(count) for function, count in self.kept.get(function_arn, [])}
 
 
 @dataclass(frozen=True)
@@ -127,8 +153,16 @@ class World:
         self.runtimes, self.prepare = FakeRuntimes(), FakePreparation()
         self.engine = Engine(store, clock, self.platform.ids)
         clock.add_participant(self.engine.idle)
+        self.keeper = FakeKeeper()
         self.service = LambdaService(
-            self.platform, self.compute, self.counting, self.engine, self.runtimes, self.prepare, self._logged
+            self.platform,
+            self.compute,
+            self.counting,
+            self.engine,
+            self.runtimes,
+            self.prepare,
+            self._logged,
+            self.keeper,
         )
         self.logged = asyncio.Event()
         self.logged.set()

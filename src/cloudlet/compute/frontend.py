@@ -6,7 +6,7 @@ from functools import partial
 
 from cloudlet.clock import Clock
 from cloudlet.compute.active_invocation import ActiveInvocation
-from cloudlet.compute.counting import Counting, Slot
+from cloudlet.compute.counting import Counted, Counting
 from cloudlet.compute.function import FunctionVersion, Invocation, InvocationResult, SandboxFailure
 from cloudlet.compute.worker import Worker
 from cloudlet.compute.worker_manager import WorkerManager
@@ -41,7 +41,7 @@ class FrontEnd:
         """
         if self._is_draining:
             raise SandboxFailure("The node is stopping.")
-        slot = self.counting.acquire(function)
+        slot = self.counting.acquire(function, is_event=invocation.is_event)
         self._running += 1
         if not invocation.trace_id:
             invocation.trace_id = self._trace_id()
@@ -91,7 +91,7 @@ class FrontEnd:
         """How many invocations run or wait for an environment."""
         return self._running
 
-    def _ended(self, slot: Slot) -> None:
+    def _ended(self, slot: Counted) -> None:
         slot.release()
         self._running -= 1
         if self._is_draining and not self._running:

@@ -54,6 +54,8 @@ class Invocation:
     cognito_identity: str = ""
     trace_id: str = ""
     tail_log: bool = False
+    is_event: bool = False
+    """The platform's own queue runs it: nobody waits, and the rate of such invocations is not limited."""
     stream: ResponseStream | None = None
     """Where a response goes that the function streams; None where it is wanted in one piece."""
 
@@ -80,8 +82,10 @@ class ComputeError(CloudletError):
 class TooManyRequests(ComputeError):
     """No execution environment is free within the limits."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, retry_after_s: int | None = None) -> None:
         super().__init__("Rate Exceeded.")
+        self.retry_after_s = retry_after_s
+        """When to try again, where that is known."""
         self.reason = reason
         """AWS's word: `ReservedFunctionConcurrentInvocationLimitExceeded`, `ConcurrentInvocationLimitExceeded` ..."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from cloudlet.compute.active_invocation import ActiveInvocation
@@ -18,6 +18,7 @@ class ManagedEnvironment(Protocol):
     state: State
     idle_since: float
     peak_bytes: int
+    usable_until: float
 
     @property
     def is_reset(self) -> bool:
@@ -53,6 +54,8 @@ class Pool:
         "idle",
         "is_retired",
         "prewarming",
+        "provisioned",
+        "provisioning",
         "starting",
         "waiting",
     )
@@ -71,6 +74,10 @@ class Pool:
         self.starting = 0
         self.prewarming = 0
         """Environments to start beyond those that somebody waits for."""
+        self.provisioned: dict[ManagedEnvironment, Callable[[], None]] = {}
+        """Those that are kept, and who is told when one is lost. When idle they are the last in `idle`: taken first."""
+        self.provisioning = 0
+        """Of these, how many are being started."""
         self.is_retired = False
 
     @property
@@ -82,7 +89,27 @@ class Pool:
     @property
     def is_empty(self) -> bool:
         """True when nothing would be lost with this pool."""
-        return not (self.environments or self.waiting or self.starting or self.prewarming)
+        return not (self.environments or self.waiting or self.starting or self.prewarming or self.provisioning)
+
+    def keeps_idle(self, environment: ManagedEnvironment) -> bool:
+        """True for a provisioned environment that waits for an invocation."""
+        return environment in self.provisioned and environment in self.idle
+
+    def add_idle(self, environment: ManagedEnvironment, is_new: bool) -> bool:
+        """It waits for an invocation; true when it is kept, however long that takes.
+
+        A new one is the least recently used.
+        """
+        idle = self.idle
+        if environment in self.provisioned:
+            idle.append(environment)
+            return True
+        place = 0 if is_new else len(idle)
+        if self.provisioned:
+            while place and idle[place - 1] in self.provisioned:
+                place -= 1
+        idle.insert(place, environment)
+        return False
 
 
 def pool_key(function: FunctionVersion) -> PoolKey:

@@ -13,8 +13,8 @@ functions that call other functions wait for nothing that waits for them.
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from cloudlet.clock import Clock
@@ -23,12 +23,15 @@ from cloudlet.compute.counting import ACCOUNT_LIMIT
 from cloudlet.compute.function import ComputeError, FunctionVersion, SandboxFailure, TooManyRequests
 from cloudlet.compute.host import State
 from cloudlet.compute.launch_gate import LaunchGate
-from cloudlet.compute.placement import Charge, NoRoom, Placement
+from cloudlet.compute.placement import Charge, Placement
 from cloudlet.compute.pool import ManagedEnvironment, Pool, PoolKey, pool_key
+from cloudlet.compute.provisioning import INITIALIZATION_TYPE, InitFailed
+from cloudlet.compute.reaping import Reaper
+from cloudlet.compute.room import Room
+from cloudlet.compute.scaling import ScalingRate
 
 LAUNCHES_AT_ONCE: Final = 16
 """More would only make each of them slower."""
-PRESSURE_CHECK_S: Final = 1.0
 ENDINGS_LIMIT_S: Final = 3.0
 """More than a shutdown phase ever takes; then the node does not wait for it any more."""
 GRACE_S: Final = 0.02
@@ -57,22 +60,20 @@ class WorkerManager:
         clock: Clock,
         idle_timeout_s: float,
         freeze_after_s: float | None = None,
+        scaling_rate: int = 0,
     ) -> None:
-        """`freeze_after_s`: stop environments that have been idle for so long (None: never)."""
-        self._placement = placement
+        """`freeze_after_s`: stop who is idle for so long. `scaling_rate`: new ones of a function in 10 s (0: any)."""
         self._clock = clock
-        self._idle_timeout_s = idle_timeout_s
-        self._freeze_after_s = freeze_after_s
+        self._scaling = ScalingRate(scaling_rate, clock)
         self._pools: dict[PoolKey, Pool] = {}
         self._pool_of: dict[ManagedEnvironment, Pool] = {}
         self._charges: dict[ManagedEnvironment, Charge[EnvironmentMaker]] = {}
-        self._idle: dict[ManagedEnvironment, None] = {}
-        """All idle environments, the least recently used first."""
+        self._reaper = Reaper(clock, idle_timeout_s, freeze_after_s, placement.has_room, self._end_idle)
+        self._idle = self._reaper.idle
+        """All idle ones but those that are provisioned, the least recently used first."""
         self._gate = LaunchGate(LAUNCHES_AT_ONCE)
         self._launching: set[ManagedEnvironment] = set()
-        self._starting = 0
-        self._for_room: deque[asyncio.Future[None]] = deque()
-        self._some_idle = asyncio.Event()
+        self._room = Room(placement, clock, self._end_oldest)
         self._tasks: set[asyncio.Task[None]] = set()
         self._endings: set[asyncio.Task[None]] = set()
         """Environments whose extensions are told of the end."""
@@ -90,7 +91,7 @@ class WorkerManager:
             now = self._clock.now()
             while idle:
                 environment = idle.pop()
-                del self._idle[environment]
+                self._idle.pop(environment, None)
                 if environment.is_usable(now):
                     environment.begin(active)
                     return
@@ -128,8 +129,8 @@ class WorkerManager:
 
     async def start(self) -> None:
         """Begin to reap."""
-        self._spawn(self._reap_by_age(), "compute reaper")
-        self._spawn(self._watch_idle(), "compute memory")
+        self._spawn(self._reaper.by_age(), "compute reaper")
+        self._spawn(self._reaper.by_need(), "compute memory")
 
     async def close(self) -> None:
         """Kill everything. Invocations that run or wait fail."""
@@ -160,7 +161,39 @@ class WorkerManager:
     @property
     def idle(self) -> int:
         """How many of them wait for an invocation."""
-        return len(self._idle)
+        return sum(len(pool.idle) for pool in self._pools.values())
+
+    # -- what provisioning asks for (Starter)
+
+    async def start_provisioned(self, function: FunctionVersion, lost: Callable[[], None]) -> ManagedEnvironment:
+        """Start an environment that stays; `lost` is called when it ends. Raises InitFailed, ComputeError."""
+        pool = self._pool(function)
+        pool.provisioning += 1
+        self._room.starting += 1
+        environment: ManagedEnvironment | None = None
+        try:
+            environment = await self._make(replace(function, initialization_type=INITIALIZATION_TYPE))
+            await self._launch(pool, environment, always=True)
+            if environment.state is not State.READY:
+                raise InitFailed("The function's init phase failed.")
+        except BaseException:
+            if environment is not None:
+                self._discard(environment)
+            raise
+        finally:
+            pool.provisioning -= 1
+            self._room.starting -= 1
+            self._room.wake()
+            self._drop_if_empty(pool)
+        pool.provisioned[environment] = lost
+        self._keep(pool, environment)
+        return environment
+
+    def release_provisioned(self, environment: ManagedEnvironment) -> None:
+        """It need not stay: it ends, when it is idle, or else becomes one like others."""
+        pool = self._pool_of.get(environment)
+        if pool is not None and pool.provisioned.pop(environment, None) is not None and environment in pool.idle:
+            self._end_idle(environment)
 
     # -- what environments tell (EnvironmentOwner)
 
@@ -190,7 +223,7 @@ class WorkerManager:
     def environment_dead(self, environment: ManagedEnvironment) -> None:
         """It is of no use any more."""
         pool = self._pool_of.get(environment)
-        if environment in self._idle:
+        if environment in self._idle or (pool is not None and pool.keeps_idle(environment)):
             self._end_idle(environment)
         else:
             self._discard(environment)
@@ -209,12 +242,22 @@ class WorkerManager:
     def _want(self, pool: Pool) -> None:
         """See to it that enough environments of `pool` start."""
         while pool.wanted > 0 and not self._is_closed:
+            if not self._scaling.take(pool.function.function_arn):
+                self._refuse(pool)
+                break
             pool.starting += 1
-            self._starting += 1
+            self._room.starting += 1
             self._spawn(self._bring_up(pool), f"start {pool.function.name}")
         if pool.finishing and pool.grace is None and len(pool.waiting) > pool.starting:
             pool.grace = asyncio.get_running_loop().call_later(GRACE_S, self._grace_over, pool)
         self._drop_if_empty(pool)
+
+    def _refuse(self, pool: Pool) -> None:
+        """The function grows too fast: those who came last are not waited for."""
+        after_s = self._scaling.retry_after_s(pool.function.function_arn)
+        pool.prewarming = 0
+        while pool.waiting and pool.wanted > 0:
+            pool.waiting.pop().fail(TooManyRequests(ACCOUNT_LIMIT, after_s))
 
     def _grace_over(self, pool: Pool) -> None:
         """Wait no longer for those that had answered."""
@@ -226,13 +269,7 @@ class WorkerManager:
         """Start one environment for `pool`, and give it to who waits longest."""
         environment: ManagedEnvironment | None = None
         try:
-            charge = await self._room(pool)
-            try:
-                environment = await charge.worker.maker.create(pool.function, self)
-            except BaseException:
-                charge.release()
-                raise
-            self._charges[environment] = charge
+            environment = await self._make(pool.function)
             await self._launch(pool, environment)
         except Exception as error:
             self._start_over(pool)
@@ -257,44 +294,44 @@ class WorkerManager:
             self._discard(environment)
         self._want(pool)
 
-    async def _launch(self, pool: Pool, environment: ManagedEnvironment) -> None:
+    async def _make(self, function: FunctionVersion) -> ManagedEnvironment:
+        """An environment that has its room, not yet started. Raises ComputeError."""
+        charge = await self._room.take(function)
+        try:
+            environment = await charge.worker.maker.create(function, self)
+        except BaseException:
+            charge.release()
+            raise
+        self._charges[environment] = charge
+        return environment
+
+    async def _launch(self, pool: Pool, environment: ManagedEnvironment, *, always: bool = False) -> None:
         """The init phase, once it is this pool's turn; nothing, when by then nobody needs it any more."""
         await self._gate.enter(pool)
         self._launching.add(environment)
         try:
-            if pool.wanted >= 0:
+            if always or pool.wanted >= 0:
                 await environment.initialize()
         finally:
             self.environment_launched(environment)
 
-    async def _room(self, pool: Pool) -> Charge[EnvironmentMaker]:
-        """Room for another environment: reap idle ones, wait for those that start (they settle soon), or refuse."""
-        while True:
-            try:
-                return self._placement.place(pool.function, self._clock.now())
-            except NoRoom:
-                oldest = next(iter(self._idle), None)
-                if oldest is not None:
-                    self._end_idle(oldest)
-                    continue
-                if self._starting <= len(self._for_room) + 1:
-                    raise TooManyRequests(ACCOUNT_LIMIT) from None
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._for_room.append(turn)
-            await turn
-
     def _start_over(self, pool: Pool) -> None:
         """One start less is under way, whatever came of it."""
         pool.starting -= 1
-        self._starting -= 1
-        self._wake_for_room()
+        self._room.starting -= 1
+        self._room.wake()
 
     def _started(self, pool: Pool, environment: ManagedEnvironment) -> None:
+        if not pool.waiting:
+            pool.prewarming = max(0, pool.prewarming - 1)
+        self._keep(pool, environment)
+
+    def _keep(self, pool: Pool, environment: ManagedEnvironment) -> None:
+        """Have a new environment among those of its pool."""
+        self._pools.setdefault(pool_key(pool.function), pool)
         self._charges[environment].settle(environment.peak_bytes)
         self._pool_of[environment] = pool
         pool.environments.add(environment)
-        if not pool.waiting:
-            pool.prewarming = max(0, pool.prewarming - 1)
         self._offer(pool, environment, is_new=True)
         self._want(pool)
 
@@ -309,16 +346,20 @@ class WorkerManager:
             self._drop_if_empty(pool)
         else:
             environment.idle_since = self._clock.now()
-            pool.idle.insert(0 if is_new else len(pool.idle), environment)
-            self._idle[environment] = None
-            if not self._some_idle.is_set():
-                self._some_idle.set()
-            if self._for_room:
-                self._wake_for_room()
+            if not pool.add_idle(environment, is_new):
+                self._reaper.add(environment)
+            self._room.wake()
+
+    def _end_oldest(self) -> bool:
+        """End the environment that has been idle for longest; false when there is none."""
+        oldest = next(iter(self._idle), None)
+        if oldest is not None:
+            self._end_idle(oldest)
+        return oldest is not None
 
     def _end_idle(self, environment: ManagedEnvironment) -> None:
         """End an environment that waits for an invocation."""
-        del self._idle[environment]
+        self._idle.pop(environment, None)
         pool = self._pool_of[environment]
         pool.idle.remove(environment)
         self._discard(environment)
@@ -330,12 +371,14 @@ class WorkerManager:
         if pool is not None:
             pool.environments.discard(environment)
             pool.finishing.discard(environment)
+            if (lost := pool.provisioned.pop(environment, None)) is not None:
+                lost()
         charge = self._charges.pop(environment, None)
         ending = environment.shut_down()
         if ending is None:
             if charge is not None:
                 charge.release()
-            self._wake_for_room()
+            self._room.wake()
             return
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -343,51 +386,15 @@ class WorkerManager:
             environment.close()
             if charge is not None:
                 charge.release()
-            self._wake_for_room()
+            self._room.wake()
 
         task = asyncio.create_task(ending, name="environment shutdown")
         self._endings.add(task)
         task.add_done_callback(ended)
 
-    def _wake_for_room(self) -> None:
-        """Memory may have become free: the first who waits for it looks again."""
-        while self._for_room:
-            turn = self._for_room.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-
     def _drop_if_empty(self, pool: Pool) -> None:
         if pool.is_empty:
             self._pools.pop(pool_key(pool.function), None)
-
-    async def _reap_by_age(self) -> None:
-        while True:
-            await self._some_idle.wait()
-            oldest = next(iter(self._idle), None)
-            if oldest is None:
-                self._some_idle.clear()
-                continue
-            due = oldest.idle_since + self._idle_timeout_s
-            await self._clock.sleep_until(due)
-            now = self._clock.now()
-            while (oldest := next(iter(self._idle), None)) and oldest.idle_since + self._idle_timeout_s <= now:
-                self._end_idle(oldest)
-
-    async def _watch_idle(self) -> None:
-        """Reap under memory pressure, least recently used first; freeze who is idle for long."""
-        while True:
-            await self._some_idle.wait()
-            # The machine's memory is real, and so is this wait: not by the platform's clock.
-            await asyncio.sleep(PRESSURE_CHECK_S)
-            while not self._placement.has_room() and (oldest := next(iter(self._idle), None)):
-                self._end_idle(oldest)
-            if self._freeze_after_s is not None:
-                before = self._clock.now() - self._freeze_after_s
-                for environment in self._idle:
-                    if environment.idle_since > before:
-                        break
-                    environment.freeze()
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

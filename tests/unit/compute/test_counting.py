@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from cloudlet.compute.counting import ACCOUNT_LIMIT, FUNCTION_RESERVED, Counting, Slot
+from cloudlet.compute.counting import ACCOUNT_LIMIT, FUNCTION_RESERVED, Counted, Counting
 from cloudlet.compute.function import TooManyRequests
 from tests.support.compute_world import ACCOUNT, REGION, function_version
 
@@ -110,7 +110,7 @@ class CountingMachine(RuleBasedStateMachine):
         self.limit = 5
         self.reserved: dict[str, int] = {}
         self.running: Counter[str] = Counter()
-        self.slots: list[tuple[str, Slot]] = []
+        self.slots: list[tuple[str, Counted]] = []
         self.configure({}, 5)
 
     @rule(reserved=st.dictionaries(NAMES, st.integers(0, 3)), limit=st.integers(0, 8))

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from cloudlet.compute import worker_manager
+from cloudlet.compute import reaping, worker_manager
 from cloudlet.compute.active_invocation import ActiveInvocation
 from cloudlet.compute.counting import ACCOUNT_LIMIT
 from cloudlet.compute.function import FunctionVersion, InvocationResult, RuntimeMissing, SandboxFailure, TooManyRequests
@@ -504,7 +504,7 @@ async def test_a_start_waits_for_the_memory_that_other_starts_give_back() -> Non
 
 
 async def test_memory_pressure_reaps_the_least_recently_used_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_manager, "PRESSURE_CHECK_S", 0.001)
+    monkeypatch.setattr(reaping, "PRESSURE_CHECK_S", 0.001)
     world = World()
     await world.manager.start()
     for _ in range(3):
@@ -521,7 +521,7 @@ async def test_memory_pressure_reaps_the_least_recently_used_first(monkeypatch: 
 
 
 async def test_what_is_idle_for_long_is_frozen_when_so_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_manager, "PRESSURE_CHECK_S", 0.001)
+    monkeypatch.setattr(reaping, "PRESSURE_CHECK_S", 0.001)
     world = World(freeze_after_s=10)
     await world.manager.start()
     for _ in range(2):
@@ -707,7 +707,7 @@ class ManagerMachine(RuleBasedStateMachine):
         assert set(manager._pool_of) == set(alive)
         assert set(manager._idle) == set(self.of(State.READY))
         assert all(each.closes == 1 for each in self.of(State.DEAD))
-        assert manager._starting == sum(pool.starting for pool in manager._pools.values())
+        assert manager._room.starting == sum(pool.starting for pool in manager._pools.values())
 
     @invariant()
     def charges_are_those_of_living_sandboxes(self) -> None:

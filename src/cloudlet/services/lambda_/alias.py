@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from cloudlet.services.lambda_ import tables
+from cloudlet.services.lambda_ import provisioned_tables, tables
 from cloudlet.services.lambda_.errors import InvalidParameterValue, ResourceConflict, ResourceNotFound
-from cloudlet.services.lambda_.function import changed, check_revision
+from cloudlet.services.lambda_.function import changed, check_revision, reserved_changed
 from cloudlet.services.lambda_.names import LATEST, FunctionRef
 from cloudlet.services.lambda_.version import sequence_of
 from cloudlet.store.base import Reader, Row, Transaction
@@ -94,11 +94,15 @@ def update(tx: Transaction, ref: FunctionRef, params: Mapping[str, Any], revisio
     alias = replace(alias, other_sequence=other, weight=weight)
     tables.update_alias(tx, ref, astuple(alias))
     changed(tx, ref)
+    if provisioned_tables.one(tx, ref.qualified(name)) is not None:
+        reserved_changed(tx, ref)  # what it has provisioned goes to the version that it points to now
     return alias
 
 
 def delete(tx: Transaction, ref: FunctionRef, name: str) -> None:
     """An alias that is not there is none to delete."""
+    if provisioned_tables.one(tx, ref.qualified(name)) is not None:
+        reserved_changed(tx, ref)
     if tables.delete_alias(tx, ref, name):
         changed(tx, ref)
 

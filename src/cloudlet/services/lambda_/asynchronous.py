@@ -181,7 +181,7 @@ def decode(encoded: bytes) -> Invocation:
     """What `encode` made it from, but for the tail of the log, which nobody waits for."""
     header, _, payload = encoded.partition(b"\n")
     fields: dict[str, Any] = orjson.loads(header)
-    return Invocation(payload=payload, **fields)
+    return Invocation(payload=payload, is_event=True, **fields)
 
 
 def _function(delivery: Delivery) -> FunctionRef:

@@ -15,6 +15,7 @@ from cloudlet.services.lambda_.engines import Compute, Limits, Prepare, RuntimeF
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.function import Maker
 from cloudlet.services.lambda_.names import FunctionRef
+from cloudlet.services.lambda_.provisioning import Provisioning
 from cloudlet.services.lambda_.version import Configuration, Version, find
 from cloudlet.store.base import Reader
 
@@ -26,6 +27,7 @@ class LambdaParts(Service):
     """The service's parts, for the operations in other modules."""
 
     destinations: Destinations
+    provisioning: Provisioning
 
     def __init__(
         self, platform: Platform, compute: Compute, counting: Limits, runtimes: RuntimeFinder, prepare: Prepare

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import orjson
 
 from cloudlet.services.base import Platform
-from cloudlet.services.lambda_ import tables
+from cloudlet.services.lambda_ import provisioned, tables
 from cloudlet.services.lambda_.engines import Compute, Limits
 from cloudlet.services.lambda_.function import CONCURRENCY_CHANNEL, FUNCTIONS_CHANNEL
 from cloudlet.services.lambda_.names import FunctionRef
@@ -139,11 +139,16 @@ class Changes:
 
     async def configure(self, account: str, region: str) -> None:
         """Tell counting what is reserved in an account now."""
-        rows = await self._platform.store.read(lambda reader: tables.reserved_concurrency(reader, account, region))
+        rows, by_version = await self._platform.store.read(
+            lambda reader: (
+                tables.reserved_concurrency(reader, account, region),
+                provisioned.by_version(reader, account, region),
+            )
+        )
         self._reconfigured.pop((account, region), None)
-        if rows:
+        if rows or by_version:
             self._reserving.add((account, region))
         else:
             self._reserving.discard((account, region))
         reserved = {FunctionRef(account, region, name).arn: int(count) for name, count in rows}
-        self._counting.configure(account, region, self._platform.config.concurrency, reserved)
+        self._counting.configure(account, region, self._platform.config.concurrency, reserved, by_version)

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
 
 from cloudlet.services.base import Result
-from cloudlet.services.lambda_ import limits, tables
+from cloudlet.services.lambda_ import limits, provisioned_tables, tables
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.function import reserved_changed
 from cloudlet.services.lambda_.names import LATEST, FunctionRef
@@ -22,6 +22,12 @@ def reserved(reader: Reader, ref: FunctionRef) -> int | None:
 def put(tx: Transaction, ref: FunctionRef, amount: int, account_limit: int) -> None:
     """Reserve. Raises ResourceNotFound, InvalidParameterValue when too little is left for all others."""
     before = reserved(tx, ref.qualified(LATEST)) or 0
+    own_provisioned = provisioned_tables.of_function(tx, ref)
+    if amount < own_provisioned:
+        raise InvalidParameterValue(
+            f" ReservedConcurrentExecutions  {amount} should not be lower than function's total provisioned concurrency"
+            f" [{own_provisioned}]."
+        )
     _, _, all_reserved = tables.usage(tx, ref.account, ref.region)
     if account_limit - all_reserved + before - amount < limits.MINIMUM_UNRESERVED_CONCURRENCY:
         raise InvalidParameterValue(

@@ -25,8 +25,15 @@ class Compute(Protocol):
 class Limits(Protocol):
     """Counts what runs."""
 
-    def configure(self, account: str, region: str, limit: int, reserved: Mapping[str, int]) -> None:
-        """Set an account's limit and what its functions (by ARN) have reserved of it."""
+    def configure(
+        self,
+        account: str,
+        region: str,
+        limit: int,
+        reserved: Mapping[str, int],
+        provisioned: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
+        """Set an account's limit and what its functions (by ARN) have reserved and, by version, provisioned of it."""
 
 
 class FoundRuntime(Protocol):

@@ -7,7 +7,7 @@ import orjson
 
 from cloudlet.clock import Clock, now_ms
 from cloudlet.ids import Ids
-from cloudlet.services.lambda_ import layer_tables, limits, packages, tables, url_config
+from cloudlet.services.lambda_ import layer_tables, limits, packages, provisioned_tables, tables, url_config
 from cloudlet.services.lambda_.errors import (
     CodeStorageExceeded,
     InvalidParameterValue,
@@ -212,7 +212,7 @@ def delete(tx: Transaction, ref: FunctionRef) -> None:
     if function is None:
         raise ref.qualified("").not_found()
     if not ref.qualifier:
-        if function[2] is not None:
+        if function[2] is not None or provisioned_tables.of_function(tx, ref):
             reserved_changed(tx, ref)
         used = [digest for row in tables.digests(tx, ref) for digest in row] + layer_tables.drop_uses(tx, ref)
         url_config.delete_all(tx, ref)
@@ -233,6 +233,8 @@ def _delete_version(tx: Transaction, ref: FunctionRef) -> list[str]:
     if row is None:
         return []
     version = Version.from_row(row)
+    if provisioned_tables.one(tx, ref) is not None:
+        reserved_changed(tx, ref)
     tables.delete_version(tx, ref, sequence)
     return [version.code_digest, version.serving_digest, *layer_tables.set_uses(tx, ref, sequence, ())]
 

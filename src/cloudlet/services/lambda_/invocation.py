@@ -132,7 +132,8 @@ def _answer(result: InvocationResult, version: str, *, tail_log: bool) -> Result
 def api_error(error: compute.ComputeError) -> LambdaError:
     """The API's word for what compute could not do."""
     if isinstance(error, compute.TooManyRequests):
-        return TooManyRequests(str(error), Reason=error.reason)
+        after_s = None if error.retry_after_s is None else str(error.retry_after_s)
+        return TooManyRequests(str(error), Reason=error.reason, retryAfterSeconds=after_s)
     if isinstance(error, compute.RuntimeMissing):
         return InvalidRuntime(str(error))
     if isinstance(error, RoleRefused):

@@ -22,6 +22,9 @@ from cloudlet.services.lambda_.invocation import Invoker, too_large
 from cloudlet.services.lambda_.invoke_operations import InvokeOperations
 from cloudlet.services.lambda_.layer_tables import LAYERS
 from cloudlet.services.lambda_.packages import Packages
+from cloudlet.services.lambda_.provisioned_operations import ProvisionedOperations
+from cloudlet.services.lambda_.provisioned_tables import PROVISIONED
+from cloudlet.services.lambda_.provisioning import Keeper, Provisioning
 from cloudlet.services.lambda_.routes import Routes
 from cloudlet.services.lambda_.tables import MIGRATIONS
 from cloudlet.services.lambda_.url_config import URLS
@@ -52,12 +55,13 @@ class LambdaService(
     UrlOperations,
     AccessOperations,
     EventInvokeOperations,
+    ProvisionedOperations,
     DefaultOperations,
 ):
     """AWS Lambda: https://docs.aws.amazon.com/lambda/latest/api/welcome.html"""
 
     name = "lambda"
-    migrations = (*MIGRATIONS, LAYERS, EVENT_INVOKE, URLS)
+    migrations = (*MIGRATIONS, LAYERS, EVENT_INVOKE, URLS, PROVISIONED)
     body_limits = {
         "CreateFunction": BodyLimit(limits.CREATE_REQUEST_BYTES, _create_too_large),
         "PublishLayerVersion": BodyLimit(limits.CREATE_REQUEST_BYTES, _publish_too_large),
@@ -74,6 +78,7 @@ class LambdaService(
         runtimes: RuntimeFinder,
         prepare: Prepare,
         logged: Logged,
+        keeper: Keeper,
     ) -> None:
         super().__init__(platform, compute, counting, runtimes, prepare)
         self._loops: list[asyncio.Task[None]] = []
@@ -81,6 +86,7 @@ class LambdaService(
         self.code_urls = CodeUrls(platform)
         routes = Routes(platform.store, platform.clock, self.activation, self.changes)
         self.destinations = Destinations(platform, engine)
+        self.provisioning = Provisioning(platform, keeper, self.changes)
         asynchronous = Asynchronous(platform, engine, compute, routes, logged, self.destinations)
         self.invoker = Invoker(platform, compute, routes, asynchronous)
         self.urls = UrlEndpoint(platform, compute, routes)
@@ -98,7 +104,9 @@ class LambdaService(
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         await self.changes.load()
         await self.activation.start(tasks)
-        self._loops = [tasks.create_task(self.changes.run()), tasks.create_task(self.packages.run())]
+        await self.provisioning.load()
+        loops = (self.changes.run(), self.packages.run(), self.provisioning.run())
+        self._loops = [tasks.create_task(loop) for loop in loops]
 
     async def stop(self) -> None:
         for loop in self._loops:
@@ -109,6 +117,7 @@ class LambdaService(
         self.changes.close()
 
     async def reset(self) -> None:
+        self.provisioning.reset()
         self.changes.reset()
         self.code_urls.reset()
         self.destinations.roles.forget()

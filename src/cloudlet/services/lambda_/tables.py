@@ -105,7 +105,13 @@ def set_reserved_concurrency(tx: Transaction, ref: FunctionRef, reserved: int | 
 
 def delete_function(tx: Transaction, ref: FunctionRef) -> bool:
     """Delete the function with all that belongs to it; false when there is none."""
-    for table in ("lambda_versions", "lambda_aliases", "lambda_statements", "lambda_event_invoke_configs"):
+    for table in (
+        "lambda_versions",
+        "lambda_aliases",
+        "lambda_statements",
+        "lambda_event_invoke_configs",
+        "lambda_provisioned",
+    ):
         tx.execute(f"DELETE FROM {table} WHERE {_OF_FUNCTION}", _key(ref))
     return bool(tx.execute(f"DELETE FROM lambda_functions WHERE {_OF_FUNCTION}", _key(ref)))
 
@@ -133,8 +139,11 @@ def reserved_concurrency(reader: Reader, account: str, region: str) -> list[Row]
 
 
 def reserving_accounts(reader: Reader) -> list[Row]:
-    """(account, region) of all functions with reserved concurrency."""
-    return reader.query("SELECT DISTINCT account, region FROM lambda_functions WHERE reserved_concurrency IS NOT NULL")
+    """(account, region) of all functions with reserved or provisioned concurrency."""
+    return reader.query(
+        "SELECT DISTINCT account, region FROM lambda_functions WHERE reserved_concurrency IS NOT NULL"
+        " UNION SELECT DISTINCT account, region FROM lambda_provisioned"
+    )
 
 
 # Versions
@@ -214,7 +223,7 @@ def delete_version(tx: Transaction, ref: FunctionRef, sequence: int) -> bool:
 
 def _delete_qualified(tx: Transaction, ref: FunctionRef, qualifier: str) -> None:
     """Delete what belongs to a version or an alias."""
-    for table in ("lambda_statements", "lambda_event_invoke_configs"):
+    for table in ("lambda_statements", "lambda_event_invoke_configs", "lambda_provisioned"):
         tx.execute(f"DELETE FROM {table} WHERE {_OF_FUNCTION} AND qualifier = ?", (*_key(ref), qualifier))
 
 
