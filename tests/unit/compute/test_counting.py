@@ -1,5 +1,6 @@
 """Counting: limits hold at every moment, whatever is configured in between."""
 
+import asyncio
 from collections import Counter
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from cloudlet.compute.counting import ACCOUNT_LIMIT, FUNCTION_RESERVED, Counted, Counting
+from cloudlet.compute import request_rate
+from cloudlet.compute.counting import ACCOUNT_LIMIT, ACCOUNT_RATE, FUNCTION_RATE, FUNCTION_RESERVED, Counted, Counting
 from cloudlet.compute.function import TooManyRequests
 from tests.support.compute_world import ACCOUNT, REGION, function_version
 
@@ -96,6 +98,67 @@ def test_a_function_that_is_gone_is_forgotten() -> None:
     counting = configured(10, gone=3)
     counting.configure(ACCOUNT, REGION, 10, {})
     assert counting.running(ACCOUNT, REGION, "gone") == 0
+
+
+def test_what_is_provisioned_is_that_version_s_alone() -> None:
+    counting = Counting()
+    first, latest = function_version("a", version="1"), function_version("a")
+    arn = first.function_arn
+    counting.configure(ACCOUNT, REGION, 1000, {arn: 1}, {arn: {"1": 1}})
+    with pytest.raises(TooManyRequests) as refused:
+        counting.acquire(latest)
+    assert refused.value.reason == FUNCTION_RESERVED
+    taken = counting.acquire(first)
+    with pytest.raises(TooManyRequests):
+        counting.acquire(first)  # nothing is left to spill over to
+    assert counting.running(ACCOUNT, REGION, "a") == counting.running(ACCOUNT, REGION) == 1
+    taken.release()
+    counting.acquire(first).release()
+
+
+def test_what_functions_without_a_reservation_provision_is_taken_from_the_account() -> None:
+    counting = Counting()
+    first, other = function_version("a", version="1"), function_version("b")
+    counting.configure(ACCOUNT, REGION, 3, {}, {first.function_arn: {"1": 2}})
+    counting.acquire(other)
+    with pytest.raises(TooManyRequests) as refused:
+        counting.acquire(other)
+    assert refused.value.reason == ACCOUNT_LIMIT
+    slots = [counting.acquire(first) for _ in range(2)]
+    with pytest.raises(TooManyRequests):
+        counting.acquire(first)
+    counting.configure(ACCOUNT, REGION, 3, {})  # what runs on it runs on
+    assert counting.running(ACCOUNT, REGION, "a") == 2
+    for slot in slots:
+        slot.release()
+    assert counting.running(ACCOUNT, REGION) == 1
+
+
+async def test_there_are_ten_times_as_many_requests_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_rate, "WINDOW_S", 0)
+    counting = Counting(default_limit=2, rate_factor=10)
+    for _ in range(20):
+        counting.acquire(function_version()).release()
+    with pytest.raises(TooManyRequests) as refused:
+        counting.acquire(function_version())
+    assert (refused.value.reason, refused.value.retry_after_s) == (ACCOUNT_RATE, 1)
+    counting.acquire(function_version(), is_event=True).release()
+    await asyncio.sleep(0.001)  # until the loop has called what was due
+    counting.acquire(function_version()).release()
+
+    arn = function_version("own").function_arn
+    counting.configure(ACCOUNT, REGION, 1000, {arn: 1})
+    for _ in range(10):
+        counting.acquire(function_version("own")).release()
+    with pytest.raises(TooManyRequests) as refused:
+        counting.acquire(function_version("own"))
+    assert refused.value.reason == FUNCTION_RATE
+    counting.acquire(function_version("another")).release()
+    await asyncio.sleep(0.001)  # until the loop has called what was due
+    counting.configure(ACCOUNT, REGION, 1000, {arn: 0})
+    with pytest.raises(TooManyRequests) as refused:
+        counting.acquire(function_version("own"))
+    assert refused.value.reason == FUNCTION_RESERVED
 
 
 NAMES = st.sampled_from("abcd")
