@@ -463,6 +463,8 @@ def test_lambda_concurrency_update(replay: Make) -> None:
     run.check("get_function_concurrency_deleted", run.aws.get_function_concurrency(FunctionName="fn"))
 
 
+TYPE = "AWS_LAMBDA_INITIALIZATION_TYPE"
+
 # Invocations
 
 
@@ -564,13 +566,63 @@ def test_lambda_invoke_timed_out_environment_reuse(replay: Make) -> None:
 
 def test_lambda_concurrency_block(replay: Make) -> None:
     run = replay("TestLambdaConcurrency::test_lambda_concurrency_block")
-    run.leave_out("provisioned_concurrency_result", "invoke_v1_after_block", "reserved_concurrency_result")
-    run.leave_out("invoke_latest_second_exc")
     run.create_simply()
     run.check("v1_result", run.aws.publish_version(FunctionName="fn"))
     run.check("invoke_latest_before_block", run.invoke(payload={"hello": "world"}))
-    run.aws.put_function_concurrency(FunctionName="fn", ReservedConcurrentExecutions=0)
+    put = run.aws.put_provisioned_concurrency_config
+    made = put(FunctionName="fn", Qualifier="1", ProvisionedConcurrentExecutions=1)
+    run.check("provisioned_concurrency_result", made)
+    wait_for_provisioned(run, "1")
+    reserved = run.aws.put_function_concurrency(FunctionName="fn", ReservedConcurrentExecutions=1)
+    run.check("reserved_concurrency_result", reserved)
     run.fails("invoke_latest_first_exc", run.invoke)
+    run.fails("invoke_latest_second_exc", run.invoke)
+    run.check("invoke_v1_after_block", run.invoke(payload={"hello": "world"}, Qualifier="1"))
+
+
+def wait_for_provisioned(run: Replay, qualifier: str) -> Any:
+    """What is provisioned, once that is no longer in progress."""
+    get = run.aws.get_provisioned_concurrency_config
+    while (got := get(FunctionName="fn", Qualifier=qualifier))["Status"] == "IN_PROGRESS":
+        pass
+    return got
+
+
+SLOW_INIT = "import time\ntime.sleep(1)\n\ndef handler(event, context):\n    return event\n"
+
+
+def test_lambda_provisioned_concurrency_scheduling(replay: Make) -> None:
+    run = replay("TestLambdaConcurrency::test_lambda_provisioned_concurrency_scheduling")
+    run.create_simply("fn", "import os\n\ndef handler(event, context):\n    return os.environ['" + TYPE + "']\n")
+    run.aws.publish_version(FunctionName="fn")
+    put = {"FunctionName": "fn", "Qualifier": "1", "ProvisionedConcurrentExecutions": 1}
+    run.aws.put_provisioned_concurrency_config(**put)
+    run.check("get_provisioned_postwait", wait_for_provisioned(run, "1"))
+    assert json.load(run.invoke()["Payload"]) == "on-demand"
+    assert json.load(run.invoke(Qualifier="1")["Payload"]) == "provisioned-concurrency"
+
+
+def test_provisioned_concurrency_init_failure(replay: Make) -> None:
+    run = replay("TestLambdaConcurrency::test_provisioned_concurrency_init_failure")
+    run.create_simply("fn", "import time\ntime.sleep(1)\nraise Exception('no')\n")
+    run.aws.publish_version(FunctionName="fn")
+    put = {"FunctionName": "fn", "Qualifier": "1", "ProvisionedConcurrentExecutions": 1}
+    run.check("put_provisioned", run.aws.put_provisioned_concurrency_config(**put))
+    get = run.aws.get_provisioned_concurrency_config(FunctionName="fn", Qualifier="1")
+    run.check("get_provisioned_prewait", get)
+    run.check("get_provisioned_postwait", wait_for_provisioned(run, "1"))
+
+
+def test_provisioned_concurrency_on_alias(replay: Make) -> None:
+    run = replay("TestLambdaConcurrency::test_provisioned_concurrency_on_alias")
+    run.create_simply("fn", SLOW_INIT)
+    run.aws.publish_version(FunctionName="fn")
+    run.aws.create_alias(FunctionName="fn", Name="live", FunctionVersion="1")
+    put = {"FunctionName": "fn", "Qualifier": "live", "ProvisionedConcurrentExecutions": 5}
+    run.check("put_provisioned_5", run.aws.put_provisioned_concurrency_config(**put))
+    get = run.aws.get_provisioned_concurrency_config(FunctionName="fn", Qualifier="live")
+    run.check("get_provisioned_prewait", get)
+    run.check("get_provisioned_postwait", wait_for_provisioned(run, "live"))
 
 
 @pytest.mark.parametrize("runtime", ["python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14"])

@@ -39,6 +39,7 @@ class Changes:
         """The accounts and regions in which counting knows of something reserved."""
         self._is_incomplete = False
         """True when counting may not know all that is reserved."""
+        self._configuring = asyncio.Lock()
         self._wake = asyncio.Event()
         self._waiters: dict[str, set[asyncio.Event]] = {}
         self.on_change: list[Callable[[str], None]] = []
@@ -132,20 +133,32 @@ class Changes:
 
     async def _retire(self, key: str) -> None:
         ref = FunctionRef.from_key(key)
-        rows = await self._platform.store.read(lambda reader: tables.environments(reader, ref))
-        self._changed.pop(key, None)
+        self._changed.pop(key, None)  # before it is read: what changes meanwhile is looked at again
+        try:
+            rows = await self._platform.store.read(lambda reader: tables.environments(reader, ref))
+        except StoreError:
+            self._changed[key] = None
+            raise
         keep = {row[0] for row in rows} | {orjson.loads(row[1])["environment_id"] for row in rows if row[1]}
         self._compute.retire(ref.arn, keep)
 
     async def configure(self, account: str, region: str) -> None:
-        """Tell counting what is reserved in an account now."""
-        rows, by_version = await self._platform.store.read(
-            lambda reader: (
-                tables.reserved_concurrency(reader, account, region),
-                provisioned.by_version(reader, account, region),
-            )
-        )
+        """Tell counting what is reserved and provisioned in an account now."""
+        async with self._configuring:  # what was read first must not be told last
+            await self._configure(account, region)
+
+    async def _configure(self, account: str, region: str) -> None:
         self._reconfigured.pop((account, region), None)
+        try:
+            rows, by_version = await self._platform.store.read(
+                lambda reader: (
+                    tables.reserved_concurrency(reader, account, region),
+                    provisioned.by_version(reader, account, region),
+                )
+            )
+        except StoreError:
+            self._reconfigured[account, region] = None
+            raise
         if rows or by_version:
             self._reserving.add((account, region))
         else:

@@ -37,6 +37,7 @@ class Provisioning:
         self._known: set[str] = set()
         """The functions, by their key, of which something is provisioned here."""
         self._changed: dict[str, None] = {}
+        self._reconciling = asyncio.Lock()
         self._wake = asyncio.Event()
         changes.on_change.append(self._heard)
 
@@ -54,26 +55,30 @@ class Provisioning:
             self._wake.clear()
             try:
                 while self._changed:
-                    key = next(iter(self._changed))
-                    if key:
-                        await self.reconcile(FunctionRef.from_key(key))
-                    else:
-                        await self.load()
-                    self._changed.pop(key, None)
+                    await self._look(next(iter(self._changed)))
             except StoreError:
                 logger.warning("provisioned concurrency could not be read; will be tried again", exc_info=True)
                 await asyncio.sleep(RETRY_S)
                 self._wake.set()
 
+    async def _look(self, key: str) -> None:
+        del self._changed[key]  # before it is read: what changes meanwhile is looked at again
+        try:
+            await (self.reconcile(FunctionRef.from_key(key)) if key else self.load())
+        except StoreError:
+            self._changed[key] = None
+            raise
+
     async def reconcile(self, ref: FunctionRef) -> None:
         """Have compute keep what the function has provisioned now."""
         ref = ref.qualified("")
-        targets = await self._platform.store.read(lambda reader: provisioned.targets(reader, ref))
-        self._keeper.provision(ref.arn, targets)
-        if targets:
-            self._known.add(ref.key)
-        else:
-            self._known.discard(ref.key)
+        async with self._reconciling:  # what was read first must not be told last
+            targets = await self._platform.store.read(lambda reader: provisioned.targets(reader, ref))
+            self._keeper.provision(ref.arn, targets)
+            if targets:
+                self._known.add(ref.key)
+            else:
+                self._known.discard(ref.key)
 
     def allocations(self, ref: FunctionRef) -> Mapping[str, Allocation]:
         """How far each version of the function is, by its environment id."""
