@@ -19,6 +19,8 @@ from typing import Any, Self, TypeVar
 from cloudlet import __version__, process_memory
 from cloudlet.background import Background
 from cloudlet.clock import PlatformClock
+from cloudlet.compute.images import Images
+from cloudlet.compute.images.store import ImageStore
 from cloudlet.config import Config
 from cloudlet.delivery.by_hand import ByHand
 from cloudlet.delivery.engine import Engine
@@ -38,13 +40,14 @@ from cloudlet.node_compute import NodeCompute
 from cloudlet.node_folder import NodeFolder, NodeRecord
 from cloudlet.services.base import Platform, Service
 from cloudlet.services.cloudtrail import CallQueue, CloudTrailService
+from cloudlet.services.ecr import EcrService
 from cloudlet.services.iam import IamService
 from cloudlet.services.lambda_ import FunctionCredentials, FunctionLogs, LambdaService
 from cloudlet.services.logs import LogsService
 from cloudlet.services.organizations import OrganizationsService
 from cloudlet.services.sqs import SqsService
 from cloudlet.services.sts import StsService
-from cloudlet.store.open import open_store
+from cloudlet.store.open import open_image_blobs, open_store
 from cloudlet.stored_clock import StoredClock
 from cloudlet.wire.http import HttpRequest
 from cloudlet.wire.model import ServiceModels
@@ -53,6 +56,8 @@ from cloudlet.wire.service_index import ServiceIndex
 logger = logging.getLogger(__name__)
 ServiceT = TypeVar("ServiceT", bound=Service)
 
+LAYERS_FOLDER = "layers"
+"""Unpacked layers of images; their packed parts are beside the store."""
 DRAIN_LIMIT_S = 60.0
 """How long running requests and invocations get to finish when the node stops."""
 CONTROL_TARGET = Target("cloudlet", "", "rest-json")
@@ -131,6 +136,10 @@ class Node:
         self._stored_clock = await StoredClock.open(self.store)
         self._parts.push_async_callback(self._stored_clock.close)
         self.clock = self._stored_clock.clock
+        parts = ImageStore(self.store, self.clock, self.ids, await open_image_blobs(self.config, self.store))
+        await parts.open()
+        self.images = Images(self.config, parts, self.config.data / LAYERS_FOLDER)
+        self._parts.push_async_callback(self.images.close)
         self._credentials = Credentials(self.config, self.store, self.clock, self.ids)
         await self._credentials.open()
         self._authenticator = Authenticator(self.config, self._credentials, self.clock)
@@ -150,6 +159,8 @@ class Node:
         urls = self.service(LambdaService).urls
         urls.gate = FunctionUrlGate(self._authenticator, self._authorizer)
         router.add_host("lambda-url", urls.handle)
+        for service in self.services:
+            router.add_streams(service.streams())
         control = Control(self.config, self, self._authenticate_operator)
         for service in self.services:
             control.add_routes(service.routes())
@@ -177,8 +188,9 @@ class Node:
             self.compute.provisioner,
         )
         audit = CloudTrailService(platform, self._calls)  # the first to start, so that it sees the others stop
+        registry = EcrService(platform, self.images.store, self._credentials)
         identity = [StsService(platform, self._credentials), IamService(platform, self._credentials.uses)]
-        return [audit, *identity, OrganizationsService(platform), logs, SqsService(platform), functions]
+        return [audit, *identity, OrganizationsService(platform), logs, SqsService(platform), registry, functions]
 
     async def _run(self) -> None:
         """Start what runs beside requests. What is started later ends earlier."""
@@ -189,6 +201,7 @@ class Node:
         self._parts.push_async_callback(self._function_logs.close)
         self._parts.push_async_callback(self.compute.drain, 0.0)
         await self.compute.start()
+        self._background.tasks.create_task(self.images.run(), name="unused parts of images")
         for service in self.services:
             await service.start(self._background.tasks)
             self._parts.push_async_callback(service.stop)
@@ -240,6 +253,7 @@ class Node:
         """Forget all state of all services; keys and time stay."""
         await self.store.reset()
         await self.blobs.reset()
+        await self.images.reset()
         await self._stored_clock.reset()
         await self._credentials.reset()
         self._authorizer.forget()

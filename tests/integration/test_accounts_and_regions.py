@@ -42,6 +42,7 @@ class World:
         self._logs(client("logs"))
         self._lambda(client("lambda"))
         self._sqs(client("sqs"))
+        self._ecr(client("ecr"))
         self._organizations(client("organizations"))
 
     def _iam(self, iam: Any) -> None:
@@ -99,6 +100,12 @@ class World:
         url = sqs.create_queue(QueueName=self.mark, tags={self.mark: self.mark})["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         self.names |= {"QueueUrl": url, "SourceArn": arn}
+
+    def _ecr(self, ecr: Any) -> None:
+        tags = [{"Key": self.mark, "Value": self.mark}]
+        made = ecr.create_repository(repositoryName=self.mark, tags=tags)["repository"]
+        subject = {"imageDigest": f"sha256:{'0' * 64}"}
+        self.names |= {"repositoryName": self.mark, "repositoryArn": made["repositoryArn"], "subjectId": subject}
 
     def _organizations(self, organizations: Any) -> None:
         organizations.create_organization()

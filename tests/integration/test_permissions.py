@@ -12,6 +12,7 @@ from cloudlet.iam.corrections import UNRESTRICTED
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.iam.requirements import action_of
 from cloudlet.services.base import Service
+from cloudlet.services.ecr import EcrService
 from cloudlet.services.iam import IamService
 from cloudlet.services.lambda_.service import LambdaService
 from cloudlet.services.logs.service import LogsService
@@ -19,7 +20,14 @@ from cloudlet.services.organizations import OrganizationsService
 from cloudlet.services.sts import StsService
 from tests.support.nodes import MakeClient, NodeInThread, fresh_account
 
-SERVICES: tuple[type[Service], ...] = (IamService, LambdaService, LogsService, OrganizationsService, StsService)
+SERVICES: tuple[type[Service], ...] = (
+    EcrService,
+    IamService,
+    LambdaService,
+    LogsService,
+    OrganizationsService,
+    StsService,
+)
 REGION = "us-east-1"
 Json = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """Reading a request's body, never more of it than its operation takes."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from cloudlet.errors import RequestTooLarge, ServiceError, ServiceUnavailable
 from cloudlet.gateway.server import Receive
@@ -15,6 +15,18 @@ BUDGET_BYTES = 1024 * 1024 * 1024
 
 class ClientGone(Exception):
     """The client closed the connection before its request was complete."""
+
+
+async def pieces(receive: Receive) -> AsyncIterator[bytes]:
+    """A body as it comes, of any size; the client waits while nobody takes more. Raises ClientGone."""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        if body := message["body"]:
+            yield body
+        more = message["more_body"]
 
 
 class BodyReader:

@@ -13,7 +13,7 @@ from typing import Any
 
 from cloudlet.config import Config
 from cloudlet.errors import AccessDenied, InternalFailure, ServiceError, ServiceUnavailable
-from cloudlet.gateway.body import BodyReader, ClientGone, platform_limit
+from cloudlet.gateway.body import BodyReader, ClientGone, pieces, platform_limit
 from cloudlet.gateway.control import PREFIX, Control, has_foreign_origin
 from cloudlet.gateway.dispatcher import Dispatcher
 from cloudlet.gateway.router import Destination, Form, Router
@@ -21,7 +21,7 @@ from cloudlet.gateway.server import Message, Receive, Send
 from cloudlet.iam.authenticate import Authenticator, Target
 from cloudlet.iam.principals import RequestContext
 from cloudlet.ids import Ids
-from cloudlet.services.base import BodyLimit, Service
+from cloudlet.services.base import BodyLimit, Service, StreamedRequest
 from cloudlet.store.base import StoreFull, StoreUnavailable
 from cloudlet.wire.http import HttpRequest, HttpResponse
 
@@ -85,6 +85,9 @@ class Edge:
             if handler := self._router.host_handler(request):
                 request.body = await self._bodies.read(request, receive, self._usual_limit)
                 return await handler(request)
+            if stream := self._router.stream_handler(request):
+                self._require_own_page(request)
+                return await stream(StreamedRequest(request, pieces(receive), request_id, sandboxed))
             route = self._router.route(request)
             if isinstance(route, Form):
                 request.body = await self._bodies.read(request, receive, self._usual_limit)
@@ -110,9 +113,7 @@ class Edge:
         self, request: HttpRequest, destination: Destination, request_id: str, sandboxed: bool
     ) -> HttpResponse:
         """Authenticate, decode, call and encode. Raises ServiceError."""
-        if self._guards_origin and has_foreign_origin(request, self._config):
-            # In dev mode anyone can sign, also a page of another site that sends requests to this machine.
-            raise AccessDenied("A page of another site cannot call this node while it is in dev mode.")
+        self._require_own_page(request)
         model, protocol, headers = destination.model, destination.protocol, request.headers
         target = Target(model.name, model.signing_name, protocol, destination.operation)
         caller = await self._authenticator.authenticate(request, target, sandboxed=sandboxed)
@@ -130,6 +131,11 @@ class Edge:
         )
         result = await self._dispatcher.call(context, model.name, destination.operation, params)
         return operation.encode(protocol, result or {}, request_id)
+
+    def _require_own_page(self, request: HttpRequest) -> None:
+        if self._guards_origin and has_foreign_origin(request, self._config):
+            # In dev mode anyone can sign, also a page of another site that sends requests to this machine.
+            raise AccessDenied("A page of another site cannot call this node while it is in dev mode.")
 
 
 async def send_response(response: HttpResponse, request_id: str, receive: Receive, send: Send) -> None:

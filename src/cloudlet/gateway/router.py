@@ -25,7 +25,7 @@ from cloudlet.gateway.unresolved import (
     UnknownOperation,
     encode_unresolved,
 )
-from cloudlet.services.base import RouteHandler
+from cloudlet.services.base import RouteHandler, StreamHandler, StreamRoute
 from cloudlet.wire.http import HttpRequest, HttpResponse
 from cloudlet.wire.model import ServiceModel, ServiceModels
 from cloudlet.wire.service_index import ServiceIndex
@@ -70,6 +70,7 @@ class Router:
         self._index = index
         self._implemented = implemented
         self._hosts: dict[str, RouteHandler] = {}
+        self._streams: dict[str, StreamHandler] = {}
         self._known: dict[tuple[str, str, str], Destination] = {}
         """Destinations without labels; bounded, because only operations that exist are kept."""
 
@@ -89,6 +90,22 @@ class Router:
         if handler := self._hosts.get(label):
             return handler
         raise OperationNotImplemented(f"Hosts of {label} are not implemented by Cloudlet.")
+
+    def add_streams(self, routes: Iterable[StreamRoute]) -> None:
+        """Send requests to the paths of `routes` to their handlers, unless they are for an API by their signature or
+        host. Raises ValueError for a prefix that is taken."""
+        for route in routes:
+            if route.prefix in self._streams:
+                raise ValueError(f"taken: {route.prefix}")
+            self._streams[route.prefix] = route.handler
+
+    def stream_handler(self, request: HttpRequest) -> StreamHandler | None:
+        """Who answers a request of a protocol beside the APIs."""
+        for prefix, handler in self._streams.items():
+            if request.raw_path.startswith(prefix):
+                is_api = "x-amz-target" in request.headers or self._named(request)
+                return None if is_api else handler
+        return None
 
     def route(self, request: HttpRequest) -> Destination | Form:
         """Where `request` goes, by what its head says; a `Form` when only its body can tell (`route_form`).

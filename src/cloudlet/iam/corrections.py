@@ -36,7 +36,7 @@ UNRESTRICTED = frozenset(
 )
 """Operations that need no permission: AWS answers them to whoever has credentials, or decides by the trust policy."""
 
-ACTIONS: Mapping[str, Mapping[str, Any]] = {}
+ACTIONS: Mapping[str, Mapping[str, Any]] = {"ecr": {"ListImageReferrers": ["List", {"repository": True}, [], []]}}
 """Actions that the reference lacks: prefix -> name -> [level, resource types, keys, needs]."""
 
 UNEXPLAINED = frozenset({"sts:AssumeRole"})

@@ -181,6 +181,8 @@ def _account(resource: str) -> str:
 
 def _names_other_account(params: Mapping[str, Any], account: str) -> bool:
     """True when a request may be about another account's resource; if not, there is nothing to ask for a root."""
+    if registry := params.get("registryId"):
+        return bool(registry != account)
     if queue_url := params.get("QueueUrl"):
         return queue_account(queue_url) not in ("", account)
     return params.get("QueueOwnerAWSAccountId", account) != account or any(

@@ -12,6 +12,7 @@ from typing import Any
 from cloudlet.iam import corrections
 from cloudlet.iam.access_data import Action, ServiceAccess, service_access
 from cloudlet.iam.naming.base import ANY, NamedRequest, Namer, Spellings, by_members
+from cloudlet.iam.naming.ecr import ecr_resources
 from cloudlet.iam.naming.iam import iam_resources
 from cloudlet.iam.naming.lambda_ import lambda_resources
 from cloudlet.iam.naming.logs import logs_resources
@@ -22,6 +23,7 @@ from cloudlet.iam.principals import RequestContext
 from cloudlet.store.base import Reader
 
 _NAMERS: Mapping[str, Namer] = {
+    "ecr": ecr_resources,
     "iam": iam_resources,
     "lambda": lambda_resources,
     "logs": logs_resources,

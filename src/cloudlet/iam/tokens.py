@@ -47,9 +47,7 @@ class Tokens:
 
     def seal(self, session: KnownKey, minimum_length: int = 0) -> str:
         """The token of `session`, at least `minimum_length` characters long."""
-        values = {name: getattr(session.principal, name) for name in _PRINCIPAL_FIELDS}
-        principal = {name: value for name, value in values.items() if value != _PRINCIPAL_FIELDS[name].default}
-        content = orjson.dumps([principal, session.secret, session.expires])
+        content = orjson.dumps([principal_values(session.principal), session.secret, session.expires])
         content += b" " * max(0, minimum_length * 3 // 4 - len(content) - _NONCE_BYTES - 17)
         # The nonce is random: a master key is good for 2**32 tokens before one is likely to come again.
         nonce = self._ids.bytes(_NONCE_BYTES)
@@ -95,7 +93,7 @@ class Tokens:
             principal, secret, expires = orjson.loads(self._cipher.decrypt(nonce, content, access_key_id.encode()))
         except (binascii.Error, ValueError, InvalidTag) as error:
             raise InvalidToken("not one of this store's") from error
-        return KnownKey(secret, _principal(access_key_id, principal), expires)
+        return KnownKey(secret, principal_of_values(access_key_id, principal), expires)
 
 
 def _message_data(account: str) -> bytes:
@@ -103,7 +101,14 @@ def _message_data(account: str) -> bytes:
     return f"message for {account}".encode()
 
 
-def _principal(access_key_id: str, values: dict[str, Any]) -> Principal:
+def principal_values(principal: Principal) -> dict[str, Any]:
+    """What a principal is, without its access key and without what is the default; for JSON."""
+    values = {name: getattr(principal, name) for name in _PRINCIPAL_FIELDS}
+    return {name: value for name, value in values.items() if value != _PRINCIPAL_FIELDS[name].default}
+
+
+def principal_of_values(access_key_id: str, values: dict[str, Any]) -> Principal:
+    """The principal of `principal_values`."""
     values = {name: _tuples(value) for name, value in values.items()}
     return Principal(access_key_id=access_key_id, **values)
 

@@ -1,7 +1,7 @@
 """What a service is, and what it is given."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -77,6 +77,31 @@ class Gate(Protocol):
         """Return when `context.principal` may do `context.operation`; raise AccessDenied when not."""
 
 
+@dataclass(frozen=True, slots=True)
+class StreamedRequest:
+    """A request of a `StreamRoute`: its head, and its body as it comes."""
+
+    head: HttpRequest
+    body: AsyncIterator[bytes]
+    """Of any size. A handler takes of it what it needs; what is left is dropped."""
+    request_id: str
+    sandboxed: bool
+    """True for a request from inside a sandbox, where the keys of dev mode mean nothing."""
+
+
+StreamHandler = Callable[[StreamedRequest], Awaitable[HttpResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRoute:
+    """A protocol of its own beside a service's API, at the root of the node's address: the registry of images."""
+
+    prefix: str
+    """What the paths of its requests begin with: `/v2/`. Requests that are signed for an API are not its."""
+    handler: StreamHandler
+    """Authenticates and answers by itself, errors too, and never holds a whole body in memory."""
+
+
 class Service:
     """One AWS service. Subclasses set `name`, mark their operations, and keep state in the store only."""
 
@@ -105,6 +130,10 @@ class Service:
     def routes(self) -> dict[str, RouteHandler]:
         """Plain HTTP below `/_cloudlet/<key>/`, for what is no API operation (downloads)."""
         return {}
+
+    def streams(self) -> Sequence[StreamRoute]:
+        """Protocols beside the API, whose requests may be larger than `Config.max_body_bytes`."""
+        return ()
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Take up what was in flight and start background loops in `tasks`, which ends with the node."""

@@ -56,6 +56,7 @@ _IAM_NAMES = (
 VALIDATION: dict[str, ValidationDialect] = {
     "athena": ValidationDialect(code="InvalidRequestException"),
     "cognito-idp": ValidationDialect(code="InvalidParameterException"),
+    "ecr": ValidationDialect(code="InvalidParameterException", unchecked=frozenset({"RepositoryName"})),
     "iam": ValidationDialect(
         not_null=frozenset({"tagKeyListType"}),
         hides_values=True,

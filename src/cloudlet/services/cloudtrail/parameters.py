@@ -13,7 +13,9 @@ _HIDDEN = frozenset(
     | {"samlassertion", "secretbinary", "secretstring", "servicepassword", "sessiontoken", "webidentitytoken"}
 )
 """Members whose values are not shown, in lower case."""
-_LEFT_OUT = frozenset({"secretaccesskey", "zipfile", "payload", "base32stringseed", "qrcodepng"})
+_LEFT_OUT = frozenset(
+    {"secretaccesskey", "authorizationtoken", "layerpartblob", "zipfile", "payload", "base32stringseed", "qrcodepng"}
+)
 """Members that are not there at all."""
 _EMPTIED = frozenset({"environment"})
 """Members of which only is shown that they were there."""

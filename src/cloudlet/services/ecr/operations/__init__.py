@@ -1,0 +1,1 @@
+"""ECR's operations, by what they are about."""

@@ -1,0 +1,468 @@
+"""Repositories and their registry, by boto3, by skopeo, and by plain HTTP."""
+
+import base64
+import hashlib
+import http.client
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cloudlet.compute.images.manifest import OCI_INDEX, OCI_MANIFEST
+from tests.integration.test_permissions import Role, allow, document, role
+from tests.support.images import Layout, program, run, tar
+from tests.support.nodes import MakeClient, fresh_account
+
+__all__ = ["role"]
+
+DAY_S = 86400.0
+Json = dict[str, Any]
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of its errors."""
+        return [error["code"] for error in json.loads(self.body)["errors"]]
+
+
+class Registry:
+    """Speaks to the registry by plain HTTP, as whoever's token it has."""
+
+    def __init__(self, endpoint: str, token: str, host: str = "") -> None:
+        self._address = urlsplit(endpoint).netloc
+        self._headers = {"Authorization": f"Basic {token}", **({"Host": host} if host else {})}
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        connection = http.client.HTTPConnection(self._address, timeout=60)
+        try:
+            given = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, {**self._headers, **given})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def upload(self, name: str, content: bytes) -> str:
+        """Send a blob in one request; its digest."""
+        digest = digest_of(content)
+        answer = self("POST", f"/v2/{name}/blobs/uploads/?digest={digest}", content)
+        assert answer.status == 201, answer.body
+        return digest
+
+    def image(self, name: str, tag: str, content: bytes = b"layer", **more: Any) -> str:
+        """Push an image of one layer; its digest."""
+        parts = [
+            {"mediaType": kind, "digest": self.upload(name, part), "size": len(part)}
+            for kind, part in (
+                ("application/vnd.oci.image.config.v1+json", b"{}"),
+                ("application/vnd.oci.image.layer.v1.tar", content),
+            )
+        ]
+        manifest = {
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": parts[0], "layers": parts[1:], **more,
+        }  # fmt: skip
+        return self.manifest(name, tag, manifest)
+
+    def manifest(self, name: str, tag: str, manifest: Json) -> str:
+        content = json.dumps(manifest).encode()
+        tag = tag or digest_of(content)
+        answer = self("PUT", f"/v2/{name}/manifests/{tag}", content, Content_Type=manifest["mediaType"])
+        assert answer.status == 201, answer.body
+        return str(answer.headers["docker-content-digest"])
+
+
+def digest_of(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def token_of(ecr: Any) -> str:
+    [data] = ecr.get_authorization_token()["authorizationData"]
+    return str(data["authorizationToken"])
+
+
+def fails(call: Callable[..., Any], code: str, **params: Any) -> str:
+    """The text of the error that a call ends with."""
+    with pytest.raises(ClientError) as caught:
+        call(**params)
+    assert caught.value.response["Error"]["Code"] == code
+    return str(caught.value.response["Error"]["Message"])
+
+
+@pytest.fixture
+def ecr(client: MakeClient) -> Any:
+    return client("ecr")
+
+
+@pytest.fixture
+def registry(endpoint: str, ecr: Any) -> Registry:
+    return Registry(endpoint, token_of(ecr))
+
+
+@pytest.fixture
+def app(ecr: Any) -> str:
+    """A repository."""
+    ecr.create_repository(repositoryName="app")
+    return "app"
+
+
+class TestRepositories:
+    def test_one_is_made_listed_and_deleted(self, ecr: Any, account: str, endpoint: str) -> None:
+        made = ecr.create_repository(repositoryName="team/app", tags=[{"Key": "a", "Value": "b"}])["repository"]
+        assert made["repositoryArn"] == f"arn:aws:ecr:us-east-1:{account}:repository/team/app"
+        assert made["registryId"] == account
+        assert made["repositoryUri"] == f"{urlsplit(endpoint).netloc}/team/app"
+        assert made["imageTagMutability"] == "MUTABLE"
+        assert made["imageScanningConfiguration"] == {"scanOnPush": False}
+        assert made["encryptionConfiguration"] == {"encryptionType": "AES256"}
+        assert ecr.describe_repositories()["repositories"] == [made]
+        assert ecr.list_tags_for_resource(resourceArn=made["repositoryArn"])["tags"] == [{"Key": "a", "Value": "b"}]
+        ecr.untag_resource(resourceArn=made["repositoryArn"], tagKeys=["a"])
+        assert ecr.list_tags_for_resource(resourceArn=made["repositoryArn"])["tags"] == []
+        assert ecr.delete_repository(repositoryName="team/app")["repository"] == made
+        assert ecr.describe_repositories()["repositories"] == []
+
+    def test_errors_read_as_on_aws(self, ecr: Any, app: str, account: str, registry: Registry) -> None:
+        where = f"in the registry with id '{account}'"
+        assert fails(ecr.create_repository, "RepositoryAlreadyExistsException", repositoryName=app) == (
+            f"The repository with name 'app' already exists {where}"
+        )
+        assert fails(ecr.describe_repositories, "RepositoryNotFoundException", repositoryNames=["none"]) == (
+            f"The repository with name 'none' does not exist {where}"
+        )
+        registry.image(app, "v1")
+        assert fails(ecr.delete_repository, "RepositoryNotEmptyException", repositoryName=app) == (
+            f"The repository with name 'app' in registry with id '{account}' cannot be deleted because it still "
+            "contains images"
+        )
+        ecr.delete_repository(repositoryName=app, force=True)
+        assert fails(ecr.list_images, "RepositoryNotFoundException", repositoryName=app)
+
+    def test_pages_follow_each_other(self, ecr: Any) -> None:
+        for name in ("aa", "bb", "cc"):
+            ecr.create_repository(repositoryName=name)
+        pages = ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 2})
+        assert [[one["repositoryName"] for one in page["repositories"]] for page in pages] == [["aa", "bb"], ["cc"]]
+
+    @pytest.mark.parametrize("name", ["Upper", "a//b", "-x", "a" * 257])
+    def test_a_name_that_cannot_be_is_refused(self, client: MakeClient, name: str) -> None:
+        lax = client("ecr", parameter_validation=False)
+        assert fails(lax.create_repository, "InvalidParameterException", repositoryName=name)
+
+
+class TestImages:
+    def test_what_is_pushed_is_shown(self, ecr: Any, app: str, registry: Registry) -> None:
+        digest = registry.image(app, "v1", b"x" * 100)
+        [shown] = ecr.describe_images(repositoryName=app)["imageDetails"]
+        assert (shown["imageDigest"], shown["imageTags"], shown["imageSizeInBytes"]) == (digest, ["v1"], 102)
+        assert shown["imageManifestMediaType"] == OCI_MANIFEST
+        assert ecr.list_images(repositoryName=app)["imageIds"] == [{"imageDigest": digest, "imageTag": "v1"}]
+        [image] = ecr.batch_get_image(repositoryName=app, imageIds=[{"imageTag": "v1"}])["images"]
+        assert digest_of(image["imageManifest"].encode()) == digest
+
+    def test_what_is_not_there_is_a_failure_or_an_error(self, ecr: Any, app: str, account: str) -> None:
+        answer = ecr.batch_get_image(repositoryName=app, imageIds=[{"imageTag": "none"}])
+        assert answer["failures"] == [
+            {
+                "imageId": {"imageTag": "none"},
+                "failureCode": "ImageNotFound",
+                "failureReason": "Requested image not found",
+            }
+        ]
+        text = fails(ecr.describe_images, "ImageNotFoundException", repositoryName=app, imageIds=[{"imageTag": "none"}])
+        assert text == (
+            "The image with imageId {imageDigest:'null', imageTag:'none'} does not exist within the repository with "
+            f"name 'app' in the registry with id '{account}'"
+        )
+
+    def test_the_last_tag_takes_the_image_with_it(self, ecr: Any, app: str, registry: Registry) -> None:
+        digest = registry.image(app, "v1")
+        registry.image(app, "v2")
+        first = ecr.batch_delete_image(repositoryName=app, imageIds=[{"imageTag": "v1"}])
+        assert first["imageIds"] == [{"imageDigest": digest, "imageTag": "v1"}]
+        assert ecr.list_images(repositoryName=app)["imageIds"] == [{"imageDigest": digest, "imageTag": "v2"}]
+        ecr.batch_delete_image(repositoryName=app, imageIds=[{"imageTag": "v2"}])
+        assert ecr.list_images(repositoryName=app)["imageIds"] == []
+
+    def test_a_tag_that_may_not_move_stays(self, ecr: Any, app: str, registry: Registry) -> None:
+        ecr.put_image_tag_mutability(repositoryName=app, imageTagMutability="IMMUTABLE")
+        registry.image(app, "v1", b"1")
+        manifest = ecr.batch_get_image(repositoryName=app, imageIds=[{"imageTag": "v1"}])["images"][0]["imageManifest"]
+        assert fails(
+            ecr.put_image, "ImageAlreadyExistsException", repositoryName=app, imageManifest=manifest, imageTag="v1"
+        )
+        assert registry.image(app, "v2", b"2")
+        second = ecr.batch_get_image(repositoryName=app, imageIds=[{"imageTag": "v2"}])["images"][0]["imageManifest"]
+        text = fails(
+            ecr.put_image, "ImageTagAlreadyExistsException", repositoryName=app, imageManifest=second, imageTag="v1"
+        )
+        assert text.startswith("The image tag 'v1' already exists in the 'app' repository and cannot be overwritten")
+        answer = registry("PUT", "/v2/app/manifests/v1", second.encode(), Content_Type=OCI_MANIFEST)
+        assert (answer.status, answer.codes) == (400, ["TAG_INVALID"])
+
+    def test_an_image_of_what_is_not_there_is_refused(self, ecr: Any, app: str, registry: Registry) -> None:
+        part = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest_of(b"none"), "size": 4}
+        manifest = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": part, "layers": []})
+        assert fails(ecr.put_image, "LayersNotFoundException", repositoryName=app, imageManifest=manifest)
+        answer = registry("PUT", "/v2/app/manifests/v1", manifest.encode())
+        assert (answer.status, answer.codes) == (400, ["MANIFEST_BLOB_UNKNOWN"])
+        child = {**part, "mediaType": OCI_MANIFEST}
+        index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child]})
+        assert fails(ecr.put_image, "ReferencedImagesNotFoundException", repositoryName=app, imageManifest=index)
+        assert fails(ecr.put_image, "InvalidParameterException", repositoryName=app, imageManifest="{}")
+
+    def test_an_index_holds_its_images(self, ecr: Any, app: str, registry: Registry) -> None:
+        child = registry.image(app, "")
+        size = len(registry("GET", f"/v2/app/manifests/{child}").body)
+        entry = {"mediaType": OCI_MANIFEST, "digest": child, "size": size}
+        registry.manifest(app, "all", {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]})
+        [failure] = ecr.batch_delete_image(repositoryName=app, imageIds=[{"imageDigest": child}])["failures"]
+        assert failure["failureCode"] == "ImageReferencedByManifestList"
+        ecr.batch_delete_image(repositoryName=app, imageIds=[{"imageTag": "all"}])
+        assert ecr.batch_delete_image(repositoryName=app, imageIds=[{"imageDigest": child}])["failures"] == []
+
+    def test_referrers_are_listed(self, app: str, registry: Registry) -> None:
+        subject = registry.image(app, "v1")
+        about = {"mediaType": OCI_MANIFEST, "digest": subject, "size": 1}
+        referrer = registry.image(app, "", b"signature", subject=about, artifactType="a/signature")
+        found = json.loads(registry("GET", f"/v2/app/referrers/{subject}").body)
+        assert [(one["digest"], one["artifactType"]) for one in found["manifests"]] == [(referrer, "a/signature")]
+        none = json.loads(registry("GET", f"/v2/app/referrers/{subject}?artifactType=b").body)
+        assert none["manifests"] == []
+
+    def test_images_expire_by_their_policy(
+        self, ecr: Any, app: str, registry: Registry, advance: Callable[[float], None]
+    ) -> None:
+        rule = {
+            "rulePriority": 1,
+            "selection": {"tagStatus": "tagged", "tagPrefixList": ["old"], "countType": "sinceImagePushed",
+                          "countUnit": "days", "countNumber": 5},
+            "action": {"type": "expire"},
+        }  # fmt: skip
+        text = json.dumps({"rules": [rule]}, indent=4)
+        registry.image(app, "old-1", b"1")
+        registry.image(app, "new-1", b"2")
+        ecr.put_lifecycle_policy(repositoryName=app, lifecyclePolicyText=text)
+        assert ecr.get_lifecycle_policy(repositoryName=app)["lifecyclePolicyText"] == text
+        advance(5 * DAY_S + 7200)
+        assert [one["imageTag"] for one in ecr.list_images(repositoryName=app)["imageIds"]] == ["new-1"]
+        ecr.delete_lifecycle_policy(repositoryName=app)
+        assert fails(ecr.get_lifecycle_policy, "LifecyclePolicyNotFoundException", repositoryName=app)
+
+
+class TestLayers:
+    def test_one_is_sent_in_parts_by_the_api(self, ecr: Any, app: str) -> None:
+        content = b"0123456789" * 1000
+        upload = ecr.initiate_layer_upload(repositoryName=app)["uploadId"]
+        for first in (0, 5000):
+            answer = ecr.upload_layer_part(
+                repositoryName=app, uploadId=upload, partFirstByte=first, partLastByte=first + 4999,
+                layerPartBlob=content[first : first + 5000],
+            )  # fmt: skip
+            assert answer["lastByteReceived"] == first + 4999
+        done = ecr.complete_layer_upload(repositoryName=app, uploadId=upload, layerDigests=[digest_of(content)])
+        assert done["layerDigest"] == digest_of(content)
+        found = ecr.batch_check_layer_availability(repositoryName=app, layerDigests=[digest_of(content)])
+        assert (found["layers"][0]["layerAvailability"], found["layers"][0]["layerSize"]) == ("AVAILABLE", 10_000)
+        url = ecr.get_download_url_for_layer(repositoryName=app, layerDigest=digest_of(content))["downloadUrl"]
+        connection = http.client.HTTPConnection(urlsplit(url).netloc)
+        connection.request("GET", urlsplit(url).path, headers={"Range": "bytes=10-19"})
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (206, b"0123456789")
+        connection.request("GET", urlsplit(url).path[:-2] + "AA")
+        refused = connection.getresponse()
+        assert (refused.status, refused.read()) == (403, b"")
+        connection.close()
+
+    def test_a_part_out_of_its_turn_is_refused(self, ecr: Any, app: str) -> None:
+        upload = ecr.initiate_layer_upload(repositoryName=app)["uploadId"]
+        part = {"repositoryName": app, "uploadId": upload, "layerPartBlob": b"12345"}
+        assert fails(ecr.upload_layer_part, "InvalidLayerPartException", partFirstByte=5, partLastByte=9, **part)
+        assert fails(ecr.upload_layer_part, "InvalidLayerPartException", partFirstByte=0, partLastByte=9, **part)
+        assert fails(
+            ecr.complete_layer_upload, "EmptyUploadException",
+            repositoryName=app, uploadId=upload, layerDigests=[digest_of(b"")],
+        )  # fmt: skip
+        ecr.upload_layer_part(partFirstByte=0, partLastByte=4, **part)
+        assert fails(
+            ecr.complete_layer_upload, "InvalidLayerException",
+            repositoryName=app, uploadId=upload, layerDigests=[digest_of(b"other")],
+        )  # fmt: skip
+        assert fails(ecr.upload_layer_part, "UploadNotFoundException", partFirstByte=5, partLastByte=9, **part)
+
+    def test_a_layer_that_no_image_needs_is_forgotten(
+        self, ecr: Any, app: str, registry: Registry, advance: Callable[[float], None]
+    ) -> None:
+        unused = registry.upload(app, b"nobody's")
+        registry.image(app, "v1", b"somebody's")
+        advance(2 * 3600.0)
+        found = ecr.batch_check_layer_availability(repositoryName=app, layerDigests=[unused, digest_of(b"somebody's")])
+        assert [one["layerAvailability"] for one in found["layers"]] == ["UNAVAILABLE", "AVAILABLE"]
+
+
+class TestRegistry:
+    def test_whoever_has_no_token_is_asked_for_one(self, endpoint: str) -> None:
+        nobody = Registry(endpoint, base64.b64encode(b"AWS:x").decode())
+        answer = nobody("GET", "/v2/")
+        assert (answer.status, answer.codes) == (401, ["UNAUTHORIZED"])
+        assert answer.headers["www-authenticate"].startswith('Basic realm="')
+        assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
+
+    def test_a_token_ends(self, registry: Registry, advance: Callable[[float], None]) -> None:
+        assert registry("GET", "/v2/").status == 200
+        advance(12 * 3600.0)
+        assert registry("GET", "/v2/").status == 401
+
+    def test_a_blob_is_sent_in_chunks(self, app: str, registry: Registry) -> None:
+        begun = registry("POST", "/v2/app/blobs/uploads/")
+        place = begun.headers["location"]
+        assert begun.status == 202
+        first = registry("PATCH", place, b"01234", Content_Range="0-4", Content_Type="application/octet-stream")
+        assert (first.status, first.headers["range"]) == (202, "0-4")
+        wrong = registry("PATCH", place, b"xx", Content_Range="7-8")
+        assert (wrong.status, wrong.headers["range"]) == (416, "0-4")
+        assert registry("GET", place).headers["range"] == "0-4"
+        done = registry("PUT", f"{place}?digest={digest_of(b'0123456789')}", b"56789")
+        assert done.status == 201
+        assert registry("GET", done.headers["location"]).body == b"0123456789"
+        head = registry("HEAD", done.headers["location"])
+        assert (head.status, head.headers["content-length"], head.body) == (200, "10", b"")
+        part = registry("GET", done.headers["location"], Range="bytes=2-4")
+        assert (part.status, part.body, part.headers["content-range"]) == (206, b"234", "bytes 2-4/10")
+
+    def test_a_body_larger_than_other_requests_may_be_is_taken(self, app: str, registry: Registry) -> None:
+        content = bytes(9 * 1024 * 1024)  # more than two pieces, and each is written when it has come
+        digest = registry.upload(app, content)
+        assert registry("HEAD", f"/v2/app/blobs/{digest}").headers["content-length"] == str(len(content))
+
+    def test_a_digest_that_is_wrong_is_refused_and_nothing_is_kept(self, app: str, registry: Registry) -> None:
+        answer = registry("POST", f"/v2/app/blobs/uploads/?digest={digest_of(b'other')}", b"content")
+        assert (answer.status, answer.codes) == (400, ["DIGEST_INVALID"])
+        assert registry("HEAD", f"/v2/app/blobs/{digest_of(b'other')}").status == 404
+        assert registry("POST", "/v2/app/blobs/uploads/?digest=md5:1", b"content").codes == ["DIGEST_INVALID"]
+
+    def test_an_upload_can_be_given_up(self, app: str, registry: Registry) -> None:
+        place = registry("POST", "/v2/app/blobs/uploads/").headers["location"]
+        assert registry("DELETE", place).status == 204
+        answer = registry("PATCH", place, b"x")
+        assert (answer.status, answer.codes) == (404, ["BLOB_UPLOAD_UNKNOWN"])
+
+    def test_a_layer_is_taken_from_another_repository(self, ecr: Any, app: str, registry: Registry) -> None:
+        ecr.create_repository(repositoryName="other")
+        digest = registry.upload(app, b"shared")
+        answer = registry("POST", f"/v2/other/blobs/uploads/?mount={digest}&from=app")
+        assert answer.status == 201
+        assert registry("GET", f"/v2/other/blobs/{digest}").body == b"shared"
+        missing = registry("POST", f"/v2/other/blobs/uploads/?mount={digest_of(b'none')}&from=app")
+        assert missing.status == 202
+
+    def test_tags_and_repositories_are_listed_in_pages(self, app: str, registry: Registry) -> None:
+        for tag in ("v1", "v2", "v3"):
+            registry.image(app, tag, tag.encode())
+        page = registry("GET", "/v2/app/tags/list?n=2")
+        assert json.loads(page.body) == {"name": "app", "tags": ["v1", "v2"]}
+        following = page.headers["link"].partition(";")[0].strip("<>")
+        assert json.loads(registry("GET", following).body)["tags"] == ["v3"]
+        assert json.loads(registry("GET", "/v2/_catalog").body) == {"repositories": ["app"]}
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status", "code"),
+        [
+            ("GET", "/v2/none/manifests/v1", 404, "NAME_UNKNOWN"),
+            ("GET", "/v2/app/manifests/v1", 404, "MANIFEST_UNKNOWN"),
+            ("GET", "/v2/app/manifests/-bad", 400, "TAG_INVALID"),
+            ("GET", f"/v2/app/blobs/sha256:{'0' * 64}", 404, "BLOB_UNKNOWN"),
+            ("GET", "/v2/app/blobs/sha256:0", 400, "DIGEST_INVALID"),
+            ("POST", "/v2/none/blobs/uploads/", 404, "NAME_UNKNOWN"),
+            ("GET", "/v2/UPPER/manifests/v1", 400, "NAME_INVALID"),
+            ("GET", "/v2/../app/manifests/v1", 400, "NAME_INVALID"),
+            ("DELETE", f"/v2/app/blobs/sha256:{'0' * 64}", 405, "UNSUPPORTED"),
+            ("GET", "/v2/app/something", 404, "UNSUPPORTED"),
+            ("PUT", "/v2/app/manifests/v1", 400, "MANIFEST_INVALID"),
+        ],
+    )
+    def test_errors_are_the_protocols(
+        self, app: str, registry: Registry, method: str, path: str, status: int, code: str
+    ) -> None:
+        answer = registry(method, path, b"{}" if method == "PUT" else None)
+        assert (answer.status, answer.codes) == (status, [code])
+
+    def test_a_host_names_the_account_and_the_region(self, endpoint: str, client: MakeClient, account: str) -> None:
+        west = client("ecr", region="eu-west-1")
+        west.create_repository(repositoryName="there")
+        host = f"{account}.dkr.ecr.eu-west-1.localhost:4566"
+        registry = Registry(endpoint, token_of(client("ecr")), host)
+        assert json.loads(registry("GET", "/v2/_catalog").body) == {"repositories": ["there"]}
+
+    def test_other_services_keep_their_paths(self, endpoint: str) -> None:
+        connection = http.client.HTTPConnection(urlsplit(endpoint).netloc)
+        scope = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/apigateway/aws4_request"
+        connection.request("GET", "/v2/apis", headers={"Authorization": scope})
+        answer = connection.getresponse()
+        assert b"Authorization header requires" in answer.read()
+        connection.close()
+
+
+class TestPermissions:
+    def test_a_token_is_good_for_what_its_principal_may(self, endpoint: str, app: str, role: Role) -> None:
+        role.grant(allow("ecr:GetAuthorizationToken"))
+        registry = Registry(endpoint, token_of(role.client("ecr")))
+        answer = registry("POST", "/v2/app/blobs/uploads/")
+        assert (answer.status, answer.codes) == (403, ["DENIED"])
+        assert b"is not authorized to perform: ecr:InitiateLayerUpload" in answer.body
+        role.grant(allow(["ecr:GetAuthorizationToken", "ecr:InitiateLayerUpload", "ecr:BatchCheckLayerAvailability"]))
+        place = registry("POST", "/v2/app/blobs/uploads/").headers["location"]
+        assert registry("PATCH", place, b"x").codes == ["DENIED"]
+        assert registry("GET", "/v2/app/manifests/v1").codes == ["DENIED"]
+
+    def test_another_account_needs_the_repositorys_policy(
+        self, endpoint: str, client: MakeClient, ecr: Any, app: str, registry: Registry, account: str
+    ) -> None:
+        registry.image(app, "v1")
+        other = fresh_account()
+        theirs = client("ecr", account=other)
+        host = f"{account}.dkr.ecr.us-east-1.localhost:4566"
+        stranger = Registry(endpoint, token_of(theirs), host)
+        assert stranger("GET", "/v2/app/manifests/v1").codes == ["DENIED"]
+        assert fails(theirs.list_images, "AccessDeniedException", repositoryName=app, registryId=account)
+        statement = {"Effect": "Allow", "Principal": {"AWS": other}, "Action": "ecr:BatchGetImage"}
+        ecr.set_repository_policy(repositoryName=app, policyText=document(statement))
+        assert stranger("GET", "/v2/app/manifests/v1").status == 200
+        ecr.delete_repository_policy(repositoryName=app)
+        assert stranger("GET", "/v2/app/manifests/v1").codes == ["DENIED"]
+        assert fails(ecr.get_repository_policy, "RepositoryPolicyNotFoundException", repositoryName=app)
+
+    @pytest.mark.parametrize("text", ["{}", "x", '{"Statement":[]}', '{"Statement":{"Effect":"Allow"}}'])
+    def test_a_policy_that_is_none_is_refused(self, ecr: Any, app: str, text: str) -> None:
+        assert fails(ecr.set_repository_policy, "InvalidParameterException", repositoryName=app, policyText=text)
+
+
+def test_skopeo_pushes_and_pulls(endpoint: str, ecr: Any, app: str, tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    layout.image("v1", [tar([("a", "1")]), tar([("b", "2")])])
+    skopeo, host = program("skopeo"), urlsplit(endpoint).netloc
+    auth = tmp_path / "auth.json"
+    password = base64.b64decode(token_of(ecr)).decode().partition(":")[2]
+    run(skopeo, "login", "--tls-verify=false", "--authfile", auth, "-u", "AWS", "-p", password, host)
+    options = ("--authfile", auth)
+    run(skopeo, "copy", *options, "--dest-tls-verify=false", layout.reference("v1"), f"docker://{host}/app:v1")
+    run(
+        skopeo, "copy", *options, "--dest-tls-verify=false", "--format", "v2s2", layout.reference("v1"),
+        f"docker://{host}/app:docker",
+    )  # fmt: skip
+    for tag in ("v1", "docker"):
+        target = tmp_path / tag
+        run(skopeo, "copy", *options, "--src-tls-verify=false", f"docker://{host}/app:{tag}", f"dir:{target}")
+        assert (target / "manifest.json").exists()
+    tags = json.loads(run(skopeo, "list-tags", *options, "--tls-verify=false", f"docker://{host}/app"))["Tags"]
+    assert tags == ["docker", "v1"]
+    run(skopeo, "delete", *options, "--tls-verify=false", f"docker://{host}/app:docker")
+    assert len(ecr.list_images(repositoryName=app)["imageIds"]) == 1
