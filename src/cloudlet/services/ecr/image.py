@@ -111,7 +111,7 @@ def _insert(
     else:
         parts = [manifest.config, *manifest.layers]
         targets = [one.digest for one in parts if not any(word in one.media_type for word in _ELSEWHERE)]
-        _require_layers(tx, key, targets)
+        _require_layers(tx, key, targets, now_ms)
         for target in targets:
             tables.set_layer_expiry(tx, key, target, None)
         size = manifest.size
@@ -123,8 +123,8 @@ def _insert(
     return stored
 
 
-def _require_layers(reader: Reader, key: Key, digests: Iterable[str]) -> None:
-    if missing := sorted({digest for digest in digests if tables.layer(reader, key, digest) is None}):
+def _require_layers(reader: Reader, key: Key, digests: Iterable[str], now_ms: int) -> None:
+    if missing := sorted({digest for digest in digests if tables.layer(reader, key, digest, now_ms) is None}):
         raise LayersNotFound(
             f"Layers with digests '{missing}' required for pushing image into repository with name '{key.name}' in "
             f"the registry with id '{key.account}' do not exist"

@@ -213,14 +213,19 @@ def needs(reader: Reader, key: Key, target: str) -> list[str]:
 def put_layer(tx: Transaction, key: Key, digest: str, size_bytes: int, expires_ms: int) -> None:
     tx.execute(
         "INSERT INTO ecr_layers (account, region, repository, digest, size_bytes, expires_ms) "
-        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account, region, repository, digest) DO NOTHING",
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account, region, repository, digest) "
+        "DO UPDATE SET expires_ms = excluded.expires_ms WHERE ecr_layers.expires_ms IS NOT NULL",
         (*key, digest, size_bytes, expires_ms),
     )
 
 
-def layer(reader: Reader, key: Key, digest: str) -> Row | None:
-    """(size in bytes, when it will be forgotten or None)."""
-    return reader.one(f"SELECT size_bytes, expires_ms FROM ecr_layers WHERE {_IN} AND digest = ?", (*key, digest))
+def layer(reader: Reader, key: Key, digest: str, now_ms: int) -> Row | None:
+    """(size in bytes, when it will be forgotten or None); None for one that is due to be forgotten."""
+    return reader.one(
+        f"SELECT size_bytes, expires_ms FROM ecr_layers WHERE {_IN} AND digest = ? "
+        "AND (expires_ms IS NULL OR expires_ms > ?)",
+        (*key, digest, now_ms),
+    )
 
 
 def set_layer_expiry(tx: Transaction, key: Key, digest: str, expires_ms: int | None) -> None:

@@ -39,8 +39,10 @@ class LayerOperations(EcrParts):
                 f"'Member must have length less than or equal to {_BATCH}, and at least 1'"
             )
 
+        now = self.now_ms
+
         def read(reader: Reader) -> list[Row | None]:
-            return [tables.layer(reader, key, digest) for digest in digests]
+            return [tables.layer(reader, key, digest, now) for digest in digests]
 
         rows = await self.of_repository(key, read)
         layers: list[dict[str, Any]] = []
@@ -68,7 +70,7 @@ class LayerOperations(EcrParts):
 
         def extend(tx: Transaction) -> None:
             for digest in due:
-                row = tables.layer(tx, key, digest)
+                row = tables.layer(tx, key, digest, now)
                 if row is not None and row[1] is not None:
                     tables.set_layer_expiry(tx, key, digest, now + image.UNUSED_LAYER_MS)
 
@@ -119,7 +121,8 @@ class LayerOperations(EcrParts):
         return {**named(key), "uploadId": upload.upload_id, "layerDigest": digests[0]}
 
     async def _complete(self, key: Key, upload: Upload, digest: str) -> None:
-        if await self.of_repository(key, lambda reader: tables.layer(reader, key, digest)) is not None:
+        now = self.now_ms
+        if await self.of_repository(key, lambda reader: tables.layer(reader, key, digest, now)) is not None:
             raise LayerAlreadyExists(
                 f"Layer with digest '{digest}' already exists in the repository with name '{key.name}' in the "
                 f"registry with id '{key.account}'"
@@ -148,8 +151,8 @@ class LayerOperations(EcrParts):
 
     @operation("GetDownloadUrlForLayer")
     async def get_download_url_for_layer(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        key, digest = repository.key_of(context, params), params["layerDigest"]
-        if await self.of_repository(key, lambda reader: tables.layer(reader, key, digest)) is None:
+        key, digest, now = repository.key_of(context, params), params["layerDigest"], self.now_ms
+        if await self.of_repository(key, lambda reader: tables.layer(reader, key, digest, now)) is None:
             raise LayersNotFound(
                 f"Layers with digests '[{digest}]' do not exist in the repository with name '{key.name}' in the "
                 f"registry with id '{key.account}'"
