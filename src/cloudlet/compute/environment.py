@@ -24,6 +24,7 @@ from cloudlet.compute.extension import Poller
 from cloudlet.compute.function import ComputeError, FunctionVersion, InvocationResult, SandboxFailure
 from cloudlet.compute.function_log import FunctionLog
 from cloudlet.compute.host import Host, Preparation, State
+from cloudlet.compute.platform_log import platform_log
 from cloudlet.compute.reports import Failure
 from cloudlet.compute.runtime_api import READY, RuntimeApi, invocation_event
 from cloudlet.compute.runtime_process import RuntimeProcess
@@ -77,6 +78,7 @@ class Environment:
         self._owner = owner
         self._clock = host.clock
         self._log = FunctionLog(function, self.log_stream, host.logs, host.clock)
+        self._lines = platform_log(function, self._log, host.clock)
         self._process: RuntimeProcess | None = None
         self._api: RuntimeApi | None = None
         self._beside: Beside | None = None
@@ -109,15 +111,12 @@ class Environment:
         function, log = self.function, self._log
         log.keep_tail(True)
         log.flush_soon()
-        log.platform(
-            reports.init_start(self._preparation.runtime_version, function.runtime, function.region), in_tail=False
-        )
+        self._lines.init_start(self._preparation.runtime_version)
         is_prepared = function.initialization_type != "on-demand"
         limit_s = max(PREPARED_INIT_LIMIT_S, function.timeout_s) if is_prepared else INIT_LIMIT_S
         self.state = State.STARTING
         duration_ms, failure = await self._start_runtime(limit_s, "init")
-        if failure is not None or is_prepared:
-            log.platform(reports.init_report(duration_ms, "init", failure))
+        self._lines.init_report(duration_ms, "init", failure)
         if failure is None:
             self._init_ms = duration_ms
             self._sample_memory()
@@ -227,8 +226,8 @@ class Environment:
             self.state = State.BUSY
             self._deliver(active)
             return
-        self._log.platform(reports.init_report(duration_ms, "invoke", failure))
-        self._log.platform(reports.start_line(active.invocation.request_id, self.function.version))
+        self._lines.init_report(duration_ms, "invoke", failure)
+        self._lines.start(active.invocation)
         self._fail(reports.timeout_failure(self.function.timeout_s) if failure.status == "timeout" else failure)
 
     def _deliver(self, active: ActiveInvocation) -> None:
@@ -237,7 +236,7 @@ class Environment:
         assert api is not None, "not initialised"
         if self._is_frozen:
             self.thaw()
-        self._log.platform(f"START RequestId: {invocation.request_id} Version: {function.version}\n")
+        self._lines.start(invocation)
         self._log.flush_soon()
         self._deadline = active.started + function.timeout_s
         left_s = self._deadline - clock.monotonic()
@@ -283,11 +282,7 @@ class Environment:
         assert active is not None, "no invocation"
         self._log.drain()
         self._reason = shutdown.TIMEOUT if failure.status == "timeout" else shutdown.FAILURE
-        if failure.error_type.startswith("Extension."):
-            self._log.platform(reports.fault_line(active.invocation.request_id, failure))
-        if failure.status == "timeout":
-            line = reports.timeout_line(active.invocation.request_id, self.function.timeout_s, self._clock.wall())
-            self._log.platform(line)
+        self._lines.fault(active.invocation, failure)
         result = self._finish(active, failure.answer(active.invocation.request_id), reports.UNHANDLED, failure)
         if self._has_served and self._beside is not None:
             self._verdict = failure
@@ -322,26 +317,21 @@ class Environment:
         self, active: ActiveInvocation, payload: bytes, function_error: str, failure: Failure | None
     ) -> InvocationResult:
         """Write the last lines of an invocation, and say what came of it."""
-        function, log = self.function, self._log
-        request_id = active.invocation.request_id
+        log, invocation = self._log, active.invocation
         self._active = None
         duration_ms = (self._clock.monotonic() - active.started) * 1000
         log.drain()
         used_mb = self._used_mb(failure)
         if failure is not None and failure.status == "timeout":
-            duration_ms = function.timeout_s * 1000.0
+            duration_ms = self.function.timeout_s * 1000.0
         init_ms, self._init_ms = self._init_ms, None
         billed = reports.billed_ms(duration_ms, init_ms)
-        log.platform(
-            f"END RequestId: {request_id}\n",
-            reports.report_line(request_id, duration_ms, billed, function.memory_mb, used_mb, init_ms, failure),
-        )
-        tail = b""
-        if active.invocation.tail_log:
-            tail = log.tail()
+        result = InvocationResult(payload, function_error, b"", duration_ms, billed, init_ms, used_mb)
+        self._lines.report(invocation, result, failure)
+        if invocation.tail_log:
+            result.log_tail = log.tail()
             log.keep_tail(False)
         log.flush()
-        result = InvocationResult(payload, function_error, tail, duration_ms, billed, init_ms, used_mb)
         return result if self._beside is None else self._beside.finish(active, result, failure)
 
     def _used_mb(self, failure: Failure | None) -> int:

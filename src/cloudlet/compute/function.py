@@ -31,6 +31,10 @@ class FunctionVersion:
     ephemeral_storage_mb: int = 512
     environment: Mapping[str, str] = field(default_factory=dict)
     log_group: str = ""
+    log_format: str = "Text"
+    """Or `JSON`, and then with levels."""
+    application_log_level: str = ""
+    system_log_level: str = ""
     layers: tuple[str, ...] = ()
     """The blobs of the layers, lowest first."""
     initialization_type: str = "on-demand"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cloudlet.clock import Clock
+from cloudlet.compute import log_levels
 from cloudlet.compute.function import FunctionVersion, LogEvent, LogSink
 from cloudlet.compute.log_pipes import FrameSplitter, LineSplitter, LogPipe
 
@@ -46,6 +47,7 @@ class FunctionLog:
         "_clock",
         "_events",
         "_function",
+        "_lowest",
         "_pipes",
         "_sink",
         "_size",
@@ -60,6 +62,8 @@ class FunctionLog:
         self._stream = stream
         self._sink = sink
         self._clock = clock
+        self._lowest = log_levels.BY_NAME.get(function.application_log_level, log_levels.TRACE)
+        """What is below it does not reach the log group."""
         self._events: list[LogEvent] = []
         self._size = 0
         self._pipes: tuple[LogPipe, ...] = ()
@@ -147,6 +151,10 @@ class FunctionLog:
     def _add(self, message: str, moment: float, kind: str) -> None:
         if self.telemetry is not None:
             self.telemetry(kind, message, moment)
+        if self._lowest > log_levels.TRACE and kind == "function":
+            level = log_levels.of_line(message)
+            if level is not None and level < self._lowest:
+                return
         self._events.append(LogEvent(int(moment * 1000), message))
         self._size += len(message)
         if self._tail is not None:

@@ -126,16 +126,6 @@ def init_report(duration_ms: float, phase: str, failure: Failure | None) -> str:
     return line + failure.status + (f"\tError Type: {failure.error_type}\n" if failure.status == "error" else "\n")
 
 
-def start_line(request_id: str, version: str) -> str:
-    """The first line of an invocation."""
-    return f"START RequestId: {request_id} Version: {version}\n"
-
-
-def end_line(request_id: str) -> str:
-    """The last line but one."""
-    return f"END RequestId: {request_id}\n"
-
-
 def timeout_line(request_id: str, timeout_s: float, wall_s: float) -> str:
     """What the log says of a timeout."""
     moment = dt.datetime.fromtimestamp(wall_s, dt.UTC)

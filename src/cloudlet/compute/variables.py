@@ -64,6 +64,8 @@ def variables(function: FunctionVersion, credentials: TemporaryCredentials, log_
         "LAMBDA_RUNTIME_DIR": RUNTIME_DIRECTORY,
         "LAMBDA_TASK_ROOT": TASK_ROOT,
     }
+    if function.log_format == "JSON":
+        found |= {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": function.application_log_level}
     if spoken != "provided":
         found["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
     return found

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from cloudlet.errors import ValidationError
-from cloudlet.services.lambda_ import limits, runtime_names
+from cloudlet.services.lambda_ import limits, logging_config, runtime_names
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.version import Configuration
 
@@ -63,8 +63,6 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
     for name, is_default in _UNBUILT.items():
         if (value := params.get(name)) is not None and not is_default(value):
             raise InvalidParameterValue(f"Cloudlet does not implement the parameter {name} with this value yet.")
-    if (params.get("LoggingConfig") or {}).get("LogFormat", "Text") != "Text":
-        raise InvalidParameterValue("Cloudlet does not implement the parameter LoggingConfig.LogFormat JSON yet.")
 
 
 def create(params: Mapping[str, Any], layers: Sequence[Mapping[str, Any]] | None = None) -> Configuration:
@@ -140,8 +138,8 @@ def _changed(base: Configuration, params: Mapping[str, Any]) -> Configuration:
         changes["tracing_mode"] = mode
     if (dead_letters := params.get("DeadLetterConfig")) is not None:
         changes["dead_letter_arn"] = dead_letters.get("TargetArn") or ""
-    if (log_group := (params.get("LoggingConfig") or {}).get("LogGroup")) is not None:
-        changes["log_group"] = log_group
+    if (logging := params.get("LoggingConfig")) is not None:
+        changes |= logging_config.changes(base.log_format, logging)
     return replace(base, **changes)
 
 

@@ -21,7 +21,7 @@ import orjson
 
 from cloudlet.compute.function import FunctionVersion
 from cloudlet.compute.reports import runtime_version_arn
-from cloudlet.services.lambda_ import layer_tables, packages, tables
+from cloudlet.services.lambda_ import layer_tables, logging_config, packages, tables
 from cloudlet.services.lambda_.names import LATEST, FunctionRef, is_version
 from cloudlet.store.base import Parameter, Reader, Row, Transaction
 
@@ -53,6 +53,10 @@ class Configuration:
     """Lowest first; of each what `LayerVersion.use` gives."""
     log_group: str = ""
     """Empty for the function's own, `/aws/lambda/<name>`."""
+    log_format: str = "Text"
+    application_log_level: str = ""
+    system_log_level: str = ""
+    """Both empty where the format is Text."""
     dead_letter_arn: str = ""
 
     def to_json(self) -> str:
@@ -151,6 +155,9 @@ class Version:
             ephemeral_storage_mb=configuration.ephemeral_storage_mb,
             environment=configuration.environment or {},
             log_group=self.log_group,
+            log_format=configuration.log_format,
+            application_log_level=configuration.application_log_level,
+            system_log_level=configuration.system_log_level,
             layers=tuple(each["digest"] for each in configuration.layers),
         )
 
@@ -258,7 +265,12 @@ def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionCo
         "Architectures": [configuration.architecture],
         "EphemeralStorage": {"Size": configuration.ephemeral_storage_mb},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
-        "LoggingConfig": {"LogFormat": "Text", "LogGroup": version.log_group},
+        "LoggingConfig": logging_config.shown(
+            configuration.log_format,
+            configuration.application_log_level,
+            configuration.system_log_level,
+            version.log_group,
+        ),
     }
     if configuration.layers:
         shown["Layers"] = [{"Arn": each["arn"], "CodeSize": each["size"]} for each in configuration.layers]

@@ -115,7 +115,6 @@ def test_variables_that_no_process_can_have_are_refused(variables: dict[str, str
         ("SnapStart", {"ApplyOn": "PublishedVersions"}),
         ("VpcConfig", {"SubnetIds": ["subnet-1"], "SecurityGroupIds": []}),
         ("FileSystemConfigs", [{"Arn": "a", "LocalMountPath": "/mnt/a"}]),
-        ("LoggingConfig", {"LogFormat": "JSON"}),
         ("S3ObjectStorageMode", "REFERENCE"),
     ],
 )

@@ -1,0 +1,114 @@
+"""LoggingConfig over HTTP: the runtime and the platform write JSON, at the levels and to the group that were asked for."""
+
+import json
+import shutil
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cloudlet.compute.runtimes import Runtimes
+from tests.support.functions import create_function, package
+from tests.support.nodes import RUNTIMES, MakeClient
+
+PYTHON = """
+import logging
+
+def handler(event, context):
+    logging.getLogger().debug("fine")
+    logging.getLogger().info("shown")
+    logging.getLogger().error("bad")
+    print("plain")
+"""
+NODE = """
+exports.handler = async () => {
+  console.debug("fine");
+  console.info("shown");
+  console.error("bad");
+};
+"""
+NODE_RUNTIME = next(reversed(Runtimes(RUNTIMES).interpreters("nodejs")), "")
+
+
+def lines(client: MakeClient, last: str, group: str = "/aws/lambda/fn") -> list[Any]:
+    """The lines of a log group, once one of them holds `last`: they are stored a moment after the invocation."""
+    logs = client("logs")
+    while True:
+        try:
+            messages = [each["message"] for each in logs.filter_log_events(logGroupName=group)["events"]]
+        except logs.exceptions.ResourceNotFoundException:
+            messages = []
+        if any(last in message for message in messages):
+            return [json.loads(message) if message[0] == "{" else message for message in messages]
+
+
+def levels(found: list[Any]) -> list[tuple[str, str]]:
+    return [(line["level"], line["message"]) for line in found if isinstance(line, dict) and "level" in line]
+
+
+def platform(found: list[Any]) -> list[str]:
+    return [line["type"] for line in found if isinstance(line, dict) and "type" in line]
+
+
+def test_a_function_logs_in_json_to_its_own_group(client: MakeClient) -> None:
+    functions = client("lambda")
+    made = create_function(functions, "fn", PYTHON, LoggingConfig={"LogFormat": "JSON", "LogGroup": "/mine/logs"})
+    expected = {
+        "LogFormat": "JSON", "ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO", "LogGroup": "/mine/logs"
+    }  # fmt: skip
+    assert made["LoggingConfig"] == expected
+    assert functions.get_function_configuration(FunctionName="fn")["LoggingConfig"] == expected
+    answer = functions.invoke(FunctionName="fn")
+    found = lines(client, "platform.report", "/mine/logs")
+    assert platform(found) == ["platform.initStart", "platform.start", "platform.report"]
+    assert levels(found) == [("INFO", "shown"), ("ERROR", "bad")]
+    assert "plain\n" in found
+    assert {line["requestId"] for line in found if isinstance(line, dict) and "level" in line} == {
+        answer["ResponseMetadata"]["RequestId"]
+    }
+    with pytest.raises(ClientError, match="does not exist"):
+        client("logs").describe_log_streams(logGroupName="/aws/lambda/fn")
+
+
+def test_levels_can_be_changed_and_text_has_none(client: MakeClient) -> None:
+    functions = client("lambda")
+    update, wait = functions.update_function_configuration, functions.get_waiter("function_updated_v2").wait
+    create_function(functions, "fn", PYTHON)
+    with pytest.raises(ClientError, match='LogLevel is not supported when LogFormat is set to "Text"'):
+        update(FunctionName="fn", LoggingConfig={"ApplicationLogLevel": "DEBUG"})
+    asked = {"LogFormat": "JSON", "ApplicationLogLevel": "ERROR", "SystemLogLevel": "WARN"}
+    assert update(FunctionName="fn", LoggingConfig=asked)["LoggingConfig"] == {**asked, "LogGroup": "/aws/lambda/fn"}
+    wait(FunctionName="fn", WaiterConfig={"Delay": 0, "MaxAttempts": 100_000})
+    functions.invoke(FunctionName="fn")
+    found = lines(client, "bad")
+    assert (platform(found), levels(found)) == ([], [("ERROR", "bad")])
+    assert update(FunctionName="fn", LoggingConfig={"LogFormat": "Text"})["LoggingConfig"] == {
+        "LogFormat": "Text",
+        "LogGroup": "/aws/lambda/fn",
+    }
+
+
+def test_the_errors_of_a_function_are_json_too(client: MakeClient) -> None:
+    functions = client("lambda")
+    source = "def handler(event, context):\n    raise ValueError('no')\n"
+    create_function(functions, "fn", source, LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "ERROR"})
+    functions.invoke(FunctionName="fn")
+    found = lines(client, "platform.report")
+    [error] = [line for line in found if "errorType" in line]
+    assert (error["level"], error["errorType"], error["errorMessage"]) == ("ERROR", "ValueError", "no")
+    assert found[-1]["record"]["status"] == "error"
+
+
+@pytest.mark.skipif(not (NODE_RUNTIME and shutil.which("node")), reason="no Node.js (Debian: apt-get install nodejs)")
+def test_a_nodejs_function_has_the_level_too(client: MakeClient) -> None:
+    create_function(
+        client("lambda"),
+        "fn",
+        "",
+        Runtime=NODE_RUNTIME,
+        Handler="index.handler",
+        Code={"ZipFile": package("", **{"index.js": NODE})},
+        LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "WARN"},
+    )
+    client("lambda").invoke(FunctionName="fn")
+    assert levels(lines(client, "bad")) == [("ERROR", "bad")]
