@@ -1,4 +1,4 @@
-"""LoggingConfig over HTTP: the runtime and the platform write JSON, at the levels and to the group that were asked for."""
+"""LoggingConfig over HTTP: platform and runtime write JSON, at the levels and to the group asked for."""
 
 import json
 import shutil
