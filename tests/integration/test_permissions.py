@@ -17,6 +17,7 @@ from cloudlet.services.iam import IamService
 from cloudlet.services.lambda_.service import LambdaService
 from cloudlet.services.logs.service import LogsService
 from cloudlet.services.organizations import OrganizationsService
+from cloudlet.services.sqs.service import SqsService
 from cloudlet.services.sts import StsService
 from tests.support.nodes import MakeClient, NodeInThread, fresh_account
 
@@ -26,6 +27,7 @@ SERVICES: tuple[type[Service], ...] = (
     LambdaService,
     LogsService,
     OrganizationsService,
+    SqsService,
     StsService,
 )
 REGION = "us-east-1"

@@ -4,6 +4,7 @@
 name for other texts. A few more words do the same without a number.
 """
 
+import contextlib
 import datetime
 import json
 import re
@@ -104,7 +105,8 @@ def _plain(answer: Any) -> Any:
             return {"HTTPHeaders": {}, "HTTPStatusCode": plain["HTTPStatusCode"]}
         for member in ("Policy", "Statement", "Payload", "Body"):
             if isinstance(plain.get(member), str) and plain[member][:1] in ("{", "["):
-                plain[member] = json.loads(plain[member])
+                with contextlib.suppress(json.JSONDecodeError):
+                    plain[member] = json.loads(plain[member])
         return plain
     if isinstance(answer, list | tuple):
         return [_plain(item) for item in answer]

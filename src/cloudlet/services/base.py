@@ -141,5 +141,8 @@ class Service:
     async def stop(self) -> None:
         """Finish or hand back running work; called once, before the store closes."""
 
+    async def idle(self) -> None:
+        """Wait until what is under way at this moment of the platform's time is done (see `add_participant`)."""
+
     async def reset(self) -> None:
         """Forget what is held in memory; the store has just been emptied."""

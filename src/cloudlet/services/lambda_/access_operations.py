@@ -7,8 +7,9 @@ from cloudlet.services.base import Result, operation
 from cloudlet.services.lambda_ import alias, concurrency, permission, tables, tagging, url_config
 from cloudlet.services.lambda_.base import LambdaParts
 from cloudlet.services.lambda_.errors import InvalidParameterValue
+from cloudlet.services.lambda_.event_sources import tags as mapping_tags
 from cloudlet.services.lambda_.function import check_exists
-from cloudlet.services.lambda_.names import FunctionRef, resolve, resolve_resource
+from cloudlet.services.lambda_.names import EventSourceKey, FunctionRef, resolve, resolve_resource
 from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
 from cloudlet.services.lambda_.version import sequence_of
 from cloudlet.store.base import Reader, Row, Transaction
@@ -90,10 +91,10 @@ class AccessOperations(LambdaParts):
 
     @operation("TagResource")
     async def tag_resource(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        ref = resolve_resource(context, params["Resource"])
+        resource = resolve_resource(context, params["Resource"])
         if not params["Tags"]:
             raise InvalidParameterValue("An error occurred and the request cannot be processed.")
-        await self._change_tags(ref, params["Tags"], [])
+        await self._change_tags(resource, params["Tags"], [])
         return {}
 
     @operation("UntagResource")
@@ -101,13 +102,20 @@ class AccessOperations(LambdaParts):
         await self._change_tags(resolve_resource(context, params["Resource"]), {}, params["TagKeys"])
         return {}
 
-    async def _change_tags(self, ref: FunctionRef, add: dict[str, str], remove: list[str]) -> None:
-        await self.store.transact(lambda tx: tagging.change(tx, ref, add, remove, self.platform.ids.uuid()))
+    async def _change_tags(
+        self, resource: FunctionRef | EventSourceKey, add: dict[str, str], remove: list[str]
+    ) -> None:
+        if isinstance(resource, FunctionRef):
+            await self.store.transact(lambda tx: tagging.change(tx, resource, add, remove, self.platform.ids.uuid()))
+        else:
+            await self.store.transact(lambda tx: mapping_tags.change(tx, resource, add, remove))
 
     @operation("ListTags")
     async def list_tags(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        ref = resolve_resource(context, params["Resource"])
-        return {"Tags": await self.store.read(lambda reader: tagging.read(reader, ref))}
+        resource = resolve_resource(context, params["Resource"])
+        if isinstance(resource, FunctionRef):
+            return {"Tags": await self.store.read(lambda reader: tagging.read(reader, resource))}
+        return {"Tags": await self.store.read(lambda reader: mapping_tags.read(reader, resource))}
 
     # Concurrency
 

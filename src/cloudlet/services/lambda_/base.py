@@ -13,6 +13,7 @@ from cloudlet.services.lambda_.changes import Changes
 from cloudlet.services.lambda_.destination import Destinations
 from cloudlet.services.lambda_.engines import Compute, Limits, Prepare, RuntimeFinder
 from cloudlet.services.lambda_.errors import InvalidParameterValue
+from cloudlet.services.lambda_.event_sources.pollers import Pollers
 from cloudlet.services.lambda_.function import Maker
 from cloudlet.services.lambda_.names import FunctionRef
 from cloudlet.services.lambda_.provisioning import Provisioning
@@ -27,6 +28,7 @@ class LambdaParts(Service):
     """The service's parts, for the operations in other modules."""
 
     destinations: Destinations
+    pollers: Pollers
     provisioning: Provisioning
 
     def __init__(

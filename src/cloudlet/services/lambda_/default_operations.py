@@ -27,10 +27,6 @@ class DefaultOperations(LambdaParts):
         await self.store.read(lambda reader: find(reader, ref))
         return {"UpdateRuntimeOn": "Auto", "FunctionArn": ref.qualified(ref.qualifier or LATEST).qualified_arn}
 
-    @operation("ListEventSourceMappings")
-    async def list_event_source_mappings(self, _context: RequestContext, _params: dict[str, Any]) -> Result:
-        return {"EventSourceMappings": []}
-
     @operation("ListCodeSigningConfigs")
     async def list_code_signing_configs(self, _context: RequestContext, _params: dict[str, Any]) -> Result:
         return {"CodeSigningConfigs": []}

@@ -44,6 +44,12 @@ class ResourceConflict(LambdaError):
     status = 409
 
 
+class ResourceInUse(LambdaError):
+    """Another operation on the resource is in progress."""
+
+    code = "ResourceInUseException"
+
+
 class PreconditionFailed(LambdaError):
     """The RevisionId provided does not match the latest one."""
 

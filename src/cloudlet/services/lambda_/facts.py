@@ -1,9 +1,12 @@
 """What decisions on permissions ask of Lambda: a function's policy and its tags."""
 
+import orjson
+
 from cloudlet.arn import Arn
 from cloudlet.iam.facts import ResourceFacts
 from cloudlet.services.lambda_ import layer, tables, tagging
-from cloudlet.services.lambda_.names import FunctionRef
+from cloudlet.services.lambda_.event_sources import mapping as mappings
+from cloudlet.services.lambda_.names import EventSourceKey, FunctionRef
 from cloudlet.services.lambda_.permission import document
 from cloudlet.store.base import Reader
 
@@ -23,3 +26,10 @@ def layer_facts(reader: Reader, resource: Arn) -> ResourceFacts | None:
     parsed = layer.parse_arn(str(resource))
     found = layer.find(reader, *parsed) if parsed is not None else None
     return ResourceFacts(found.policy) if found is not None else None
+
+
+def event_source_facts(reader: Reader, resource: Arn) -> ResourceFacts | None:
+    """The facts of an event source mapping: its tags."""
+    _, _, uuid = resource.resource.partition(":")
+    found = mappings.find(reader, EventSourceKey(resource.account, resource.region, uuid))
+    return ResourceFacts(None, orjson.loads(found.tags)) if found is not None else None

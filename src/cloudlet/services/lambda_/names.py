@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html#API_GetFuncti
 
 import re
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from cloudlet.errors import ValidationError
 from cloudlet.iam.principals import RequestContext
@@ -22,6 +23,19 @@ _PATTERN = (
     r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?"
     r"(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?"
 )
+
+
+_EVENT_SOURCE = re.compile(
+    r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):event-source-mapping:(?P<uuid>[0-9a-f-]{36})"
+)
+
+
+class EventSourceKey(NamedTuple):
+    """What names an event source mapping."""
+
+    account: str
+    region: str
+    uuid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +115,15 @@ def resolve(context: RequestContext, name: str, qualifier: str | None = None) ->
     return FunctionRef(context.account, context.region, function, qualifier or own or "")
 
 
-def resolve_resource(context: RequestContext, arn: str) -> FunctionRef:
-    """The function behind a taggable resource's ARN. Raises InvalidParameterValue for a version or an alias."""
+def resolve_resource(context: RequestContext, arn: str) -> FunctionRef | EventSourceKey:
+    """The function or event source mapping behind a taggable resource's ARN.
+
+    Raises InvalidParameterValue for a version or an alias.
+    """
+    if (match := _EVENT_SOURCE.fullmatch(arn)) is not None:
+        if match["account"] != context.account or match["region"] != context.region:
+            raise ResourceNotFound("The resource you requested does not exist.")
+        return EventSourceKey(match["account"], match["region"], match["uuid"])
     ref = resolve(context, arn)
     if ref.qualifier:
         raise InvalidParameterValue(

@@ -36,4 +36,9 @@ def next_marker(rows: Sequence[Row], items: int, *columns: int) -> str | None:
     if len(rows) <= items:
         return None
     last = rows[items - 1]
-    return base64.urlsafe_b64encode(orjson.dumps([last[column] for column in columns])).decode()
+    return write_marker([last[column] for column in columns])
+
+
+def write_marker(key: Sequence[Any]) -> str:
+    """The marker of a page that begins after `key`."""
+    return base64.urlsafe_b64encode(orjson.dumps(list(key))).decode()

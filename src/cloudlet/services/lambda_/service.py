@@ -16,7 +16,10 @@ from cloudlet.services.lambda_.engines import Compute, Limits, Logged, Prepare, 
 from cloudlet.services.lambda_.errors import RequestEntityTooLarge
 from cloudlet.services.lambda_.event_invoke_operations import EventInvokeOperations
 from cloudlet.services.lambda_.event_invoke_tables import EVENT_INVOKE
-from cloudlet.services.lambda_.facts import function_facts, layer_facts
+from cloudlet.services.lambda_.event_sources.mapping import EVENT_SOURCES
+from cloudlet.services.lambda_.event_sources.operations import EventSourceOperations
+from cloudlet.services.lambda_.event_sources.pollers import Pollers
+from cloudlet.services.lambda_.facts import event_source_facts, function_facts, layer_facts
 from cloudlet.services.lambda_.function_operations import FunctionOperations
 from cloudlet.services.lambda_.invocation import Invoker, too_large
 from cloudlet.services.lambda_.invoke_operations import InvokeOperations
@@ -49,19 +52,24 @@ def _invoke_too_large(size_bytes: int, request: HttpRequest) -> RequestEntityToo
     return too_large(size_bytes, request.headers.get("x-amz-invocation-type", "RequestResponse"))
 
 
+STOP_GRACE_S = 5.0
+"""How long batches of event source mappings may go on when the node stops."""
+
+
 class LambdaService(
     FunctionOperations,
     InvokeOperations,
     UrlOperations,
     AccessOperations,
     EventInvokeOperations,
+    EventSourceOperations,
     ProvisionedOperations,
     DefaultOperations,
 ):
     """AWS Lambda: https://docs.aws.amazon.com/lambda/latest/api/welcome.html"""
 
     name = "lambda"
-    migrations = (*MIGRATIONS, LAYERS, EVENT_INVOKE, URLS, PROVISIONED)
+    migrations = (*MIGRATIONS, LAYERS, EVENT_INVOKE, URLS, PROVISIONED, EVENT_SOURCES)
     body_limits = {
         "CreateFunction": BodyLimit(limits.CREATE_REQUEST_BYTES, _create_too_large),
         "PublishLayerVersion": BodyLimit(limits.CREATE_REQUEST_BYTES, _publish_too_large),
@@ -89,11 +97,14 @@ class LambdaService(
         self.provisioning = Provisioning(platform, keeper, self.changes)
         asynchronous = Asynchronous(platform, engine, compute, routes, logged, self.destinations)
         self.invoker = Invoker(platform, compute, routes, asynchronous)
+        self.pollers = Pollers(platform, compute, routes, self.destinations.roles)
         self.urls = UrlEndpoint(platform, compute, routes)
 
     async def facts(self, resource: Arn) -> ResourceFacts | None:
         if resource.resource.startswith("layer:"):
             return await self.platform.store.read(lambda reader: layer_facts(reader, resource))
+        if resource.resource.startswith("event-source-mapping:"):
+            return await self.platform.store.read(lambda reader: event_source_facts(reader, resource))
         if not resource.resource.startswith("function:"):
             return None
         return await self.platform.store.read(lambda reader: function_facts(reader, resource))
@@ -105,19 +116,25 @@ class LambdaService(
         await self.changes.load()
         await self.activation.start(tasks)
         await self.provisioning.load()
-        loops = (self.changes.run(), self.packages.run(), self.provisioning.run())
+        self.pollers.load()
+        loops = (self.changes.run(), self.packages.run(), self.provisioning.run(), self.pollers.run())
         self._loops = [tasks.create_task(loop) for loop in loops]
 
     async def stop(self) -> None:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.pollers.close(STOP_GRACE_S)
         await self.activation.close()
         self.packages.close()
         self.changes.close()
 
+    async def idle(self) -> None:
+        await self.pollers.settled()
+
     async def reset(self) -> None:
         self.provisioning.reset()
+        self.pollers.reset()
         self.changes.reset()
         self.code_urls.reset()
         self.destinations.roles.forget()

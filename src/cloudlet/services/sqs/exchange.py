@@ -1,5 +1,7 @@
 """What is done with messages, durably and awaited: the way from the operations to the store, and the long poll."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -20,7 +22,7 @@ from cloudlet.services.sqs.sending import Sent
 from cloudlet.services.sqs.sequence import Sequences
 from cloudlet.services.sqs.upkeep import Upkeep
 from cloudlet.services.sqs.waiting import Waiting
-from cloudlet.store.base import Reader, Transaction
+from cloudlet.store.base import Reader, StoreError, Transaction
 
 CHANNEL: Final = "sqs-messages"
 """Carries `bucket:count` of messages that were sent."""
@@ -44,6 +46,10 @@ class Exchange:
         self.waiting = Waiting(platform.clock)
         self._in_flight: dict[int, int] = {}
         """At most so many messages are in flight, by bucket: counted anew when the limit seems near."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._looking = 0
+        """Receives that look into the store at this moment; those that wait do not count."""
+        self._quiet = asyncio.Event()
         self._end = self._store.listen(CHANNEL, self._told)
 
     def close(self) -> None:
@@ -56,6 +62,12 @@ class Exchange:
         self._in_flight.clear()
         self._fairness.forget()
         self.waiting.wake_all()
+
+    async def settled(self) -> None:
+        """Wait until no receive is between its wake-up and its messages."""
+        while self._looking:
+            self._quiet.clear()
+            await self._quiet.wait()
 
     def now_ms(self) -> int:
         """The time of what happens now."""
@@ -82,9 +94,15 @@ class Exchange:
         """Messages, in flight from now on; none when there were none within `wait_s`. Raises OverLimit."""
         until_ms = self.now_ms() + wait_s * 1000
         while True:
-            messages = await self._receive(queue, limit, visibility_timeout_s, attempt_id)
-            if messages and self.waiting.needs_alarm(queue.bucket):
-                await self._next_ms(queue, self.now_ms())
+            self._looking += 1
+            try:
+                messages = await self._receive(queue, limit, visibility_timeout_s, attempt_id)
+                if messages and self.waiting.needs_alarm(queue.bucket):
+                    await self._next_ms(queue, self.now_ms())
+            finally:
+                self._looking -= 1
+                if not self._looking:
+                    self._quiet.set()
             moment_ms = self.now_ms()
             if messages or moment_ms >= until_ms:
                 return messages
@@ -132,12 +150,36 @@ class Exchange:
 
         if not queue.is_fifo:
             look.except_groups = await self._fairness.noisy(queue, moment_ms)
-        messages = await self._store.transact(take)
-        if len(messages) < limit and look.except_groups:
-            look.except_groups, look.limit = (), limit - len(messages)
-            messages = messages + await self._store.transact(look.run)
+        messages: list[Message] = []
+        try:
+            messages = await self._store.transact(take)
+            if len(messages) < limit and look.except_groups:
+                look.except_groups, look.limit = (), limit - len(messages)
+                messages = messages + await self._store.transact(look.run)
+        except asyncio.CancelledError:
+            # Nobody gets what the transaction takes, or has taken.
+            giving_back = asyncio.create_task(self._give_back(look, messages), name="sqs give back")
+            self._tasks.add(giving_back)
+            giving_back.add_done_callback(self._tasks.discard)
+            raise
         self._took(queue, messages, limit, visibility_timeout_s, moment_ms)
         return messages
+
+    async def _give_back(self, look: Receive, before: list[Message]) -> None:
+        """Make visible again what a receive took that was cancelled; on many nodes, what it had taken so far."""
+        queue, moment_ms = look.queue, self.now_ms()
+
+        def put(tx: Transaction) -> None:
+            for message in (*before, *look.messages):
+                kept = message_tables.find(tx, queue.bucket, message.sequence)
+                if kept is not None and kept.receives == message.receives and kept.is_in_flight(moment_ms):
+                    message_tables.set_visible(tx, queue.bucket, message.sequence, moment_ms)
+                    if queue.is_fifo:
+                        receiving.refresh_group(tx, queue.bucket, message.group, moment_ms)
+
+        with contextlib.suppress(StoreError):  # then they come back when their visibility timeout is over
+            await self._store.transact(put)
+            self.waiting.wake(queue.bucket, len(before) + len(look.messages))
 
     def _took(
         self, queue: Queue, messages: Sequence[Message], limit: int, visibility_timeout_s: int, moment_ms: int

@@ -27,6 +27,9 @@ class SqsService(MessageOperations, PermissionOperations, MoveOperations):
         self.exchange.close()
         self.queues.close()
 
+    async def idle(self) -> None:
+        await self.exchange.settled()
+
     async def reset(self) -> None:
         self.queues.forget()
         self.exchange.forget()
