@@ -7,7 +7,7 @@ from typing import Any
 from cloudlet.compute.function import RuntimeMissing
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform, Service
-from cloudlet.services.lambda_ import role
+from cloudlet.services.lambda_ import network_config, role
 from cloudlet.services.lambda_.activation import Activation
 from cloudlet.services.lambda_.changes import Changes
 from cloudlet.services.lambda_.destination import Destinations
@@ -50,6 +50,12 @@ class LambdaParts(Service):
         """Raises InvalidParameterValue when `params` name a dead-letter target that the role cannot use."""
         if target_arn := (params.get("DeadLetterConfig") or {}).get("TargetArn"):
             await self.destinations.check_dead_letter(ref, role_arn, target_arn)
+
+    async def check_network(self, params: dict[str, Any], ref: FunctionRef, role_arn: str) -> None:
+        """Raises InvalidParameterValue when `params` ask for a VPC in which the role may make no interfaces."""
+        asked = any((params.get("VpcConfig") or {}).values())
+        if asked and not await self.destinations.roles.may(role_arn, ref.region, network_config.CREATE_INTERFACE, "*"):
+            raise InvalidParameterValue(network_config.NO_INTERFACE)
 
     async def with_runtime(self, configuration: Configuration) -> Configuration:
         """`configuration` with what its runtime really is on this machine. Raises InvalidParameterValue."""

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from cloudlet.errors import ValidationError
-from cloudlet.services.lambda_ import limits, logging_config, runtime_names
+from cloudlet.services.lambda_ import limits, logging_config, network_config, runtime_names
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.version import Configuration
 
@@ -36,9 +36,7 @@ _UNBUILT: Mapping[str, Callable[[Any], bool]] = {
     "CapacityProviderConfig": lambda value: not value,
     "CodeSigningConfigArn": lambda value: not value,
     "DurableConfig": lambda value: not value,
-    "FileSystemConfigs": lambda value: not value,
     "ImageConfig": lambda value: not any(value.values()),
-    "KMSKeyArn": lambda value: not value,
     "PackageType": lambda value: value == "Zip",
     "DurableExecutionName": lambda value: not value,
     "PublishTo": lambda value: not value,
@@ -48,7 +46,6 @@ _UNBUILT: Mapping[str, Callable[[Any], bool]] = {
     "SourceKMSKeyArn": lambda value: not value,
     "TenantId": lambda value: not value,
     "TenancyConfig": lambda value: not value,
-    "VpcConfig": lambda value: not any(value.values()),
 }
 
 
@@ -140,7 +137,15 @@ def _changed(base: Configuration, params: Mapping[str, Any]) -> Configuration:
         changes["dead_letter_arn"] = dead_letters.get("TargetArn") or ""
     if (logging := params.get("LoggingConfig")) is not None:
         changes |= logging_config.changes(base.log_format, logging)
-    return replace(base, **changes)
+    if (key := params.get("KMSKeyArn")) is not None:
+        changes["kms_key_arn"] = key
+    if (vpc := params.get("VpcConfig")) is not None and (base.vpc is not None or any(vpc.values())):
+        changes["vpc"] = network_config.vpc(vpc)
+    if (file_systems := params.get("FileSystemConfigs")) is not None:
+        changes["file_systems"] = tuple(network_config.file_systems(file_systems))
+    changed = replace(base, **changes)
+    network_config.check(changed.vpc, changed.file_systems)
+    return changed
 
 
 def check_environment(variables: Mapping[str, str]) -> None:

@@ -36,6 +36,7 @@ class FunctionOperations(LayerOperations):
         configuration = await self.with_runtime(configuration)
         await self.check_role(context, params, ref)
         await self.check_dead_letters(params, ref, configuration.role)
+        await self.check_network(params, ref, configuration.role)
         publish = bool(params.get("Publish"))
         async with self.packages.hold(context, content) as package:
             made = await self.store.transact(
@@ -75,6 +76,7 @@ class FunctionOperations(LayerOperations):
             check_size(await self.packages.unpacked_bytes(current.code_digest), layers)
         await self.check_role(context, params, ref)
         await self.check_dead_letters(params, ref, changed.role)
+        await self.check_network(params, ref, changed.role)
 
         def change(current: Configuration) -> Configuration:
             return configurations.with_runs_on(configurations.update(current, params, layers), changed.runs_on)

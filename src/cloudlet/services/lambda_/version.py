@@ -21,7 +21,7 @@ import orjson
 
 from cloudlet.compute.function import FunctionVersion
 from cloudlet.compute.reports import runtime_version_arn
-from cloudlet.services.lambda_ import layer_tables, logging_config, packages, tables
+from cloudlet.services.lambda_ import layer_tables, logging_config, network_config, packages, tables
 from cloudlet.services.lambda_.names import LATEST, FunctionRef, is_version
 from cloudlet.store.base import Parameter, Reader, Row, Transaction
 
@@ -58,6 +58,10 @@ class Configuration:
     system_log_level: str = ""
     """Both empty where the format is Text."""
     dead_letter_arn: str = ""
+    vpc: Mapping[str, Any] | None = None
+    """None where the function has never been in one: then AWS does not show it."""
+    file_systems: Sequence[Mapping[str, str]] = ()
+    kms_key_arn: str = ""
 
     def to_json(self) -> str:
         return orjson.dumps(self, option=orjson.OPT_SORT_KEYS).decode()
@@ -65,7 +69,8 @@ class Configuration:
     @classmethod
     def from_json(cls, text: str) -> Self:
         values = orjson.loads(text)
-        return cls(**values | {"layers": tuple(values.get("layers", ()))})
+        lists = {name: tuple(values.get(name, ())) for name in ("layers", "file_systems")}
+        return cls(**values | lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +283,12 @@ def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionCo
         shown["Environment"] = {"Variables": dict(configuration.environment)}
     if configuration.dead_letter_arn:
         shown["DeadLetterConfig"] = {"TargetArn": configuration.dead_letter_arn}
+    if configuration.kms_key_arn:
+        shown["KMSKeyArn"] = configuration.kms_key_arn
+    if configuration.vpc is not None:
+        shown["VpcConfig"] = network_config.shown(version.account, version.region, configuration.vpc)
+    if configuration.file_systems:
+        shown["FileSystemConfigs"] = [dict(each) for each in configuration.file_systems]
     if not listed:
         shown["RuntimeVersionConfig"] = {
             "RuntimeVersionArn": runtime_version_arn(configuration.runs_on or configuration.runtime, version.region)

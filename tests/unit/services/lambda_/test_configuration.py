@@ -110,11 +110,8 @@ def test_variables_that_no_process_can_have_are_refused(variables: dict[str, str
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("KMSKeyArn", "arn:aws:kms:us-east-1:111111111111:key/1"),
         ("PackageType", "Image"),
         ("SnapStart", {"ApplyOn": "PublishedVersions"}),
-        ("VpcConfig", {"SubnetIds": ["subnet-1"], "SecurityGroupIds": []}),
-        ("FileSystemConfigs", [{"Arn": "a", "LocalMountPath": "/mnt/a"}]),
         ("S3ObjectStorageMode", "REFERENCE"),
     ],
 )
@@ -154,3 +151,29 @@ def test_an_architecture_that_cannot_run_here_is_refused() -> None:
 def test_tracing_and_an_own_log_group_are_kept() -> None:
     made = configuration.create({**BASE, "TracingConfig": {"Mode": "Active"}, "LoggingConfig": {"LogGroup": "/mine"}})
     assert (made.tracing_mode, made.log_group) == ("Active", "/mine")
+
+
+VPC = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+POINT = "arn:aws:elasticfilesystem:us-east-1:111111111111:access-point/fsap-0123456789abcdef0"
+MOUNTED = [{"Arn": POINT, "LocalMountPath": "/mnt/data"}]
+
+
+def test_vpc_file_systems_and_key_are_kept_and_can_be_taken_away() -> None:
+    made = configuration.create(
+        {**BASE, "VpcConfig": VPC, "FileSystemConfigs": MOUNTED, "KMSKeyArn": "arn:aws:kms:::k"}
+    )
+    assert made.vpc == {**VPC, "Ipv6AllowedForDualStack": False}
+    assert (made.file_systems, made.kms_key_arn) == (tuple(MOUNTED), "arn:aws:kms:::k")
+    assert Configuration.from_json(made.to_json()) == made
+    none = {"VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []}, "FileSystemConfigs": [], "KMSKeyArn": ""}
+    changed = configuration.update(made, none)
+    assert changed.vpc == {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": False}
+    assert (changed.file_systems, changed.kms_key_arn) == ((), "")
+
+
+def test_a_file_system_needs_a_vpc() -> None:
+    text = f"Function must be configured to execute in a VPC to reference access point {POINT}."
+    assert refusal(FileSystemConfigs=MOUNTED).message == text
+    made = configuration.create({**BASE, "VpcConfig": VPC, "FileSystemConfigs": MOUNTED})
+    with pytest.raises(ServiceError, match="reference access point"):
+        configuration.update(made, {"VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []}})
