@@ -1,225 +1,263 @@
-"""The operators of patterns: tests of one value of an event, which is a text, a number, a truth value or None.
-
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
-"""
+"""The match expressions `{"prefix": ...}`, each read from its value to the end of its object."""
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
-from operator import ge, gt, le, lt
-from typing import Any
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
 
+from cloudlet.patterns import values
 from cloudlet.patterns.errors import InvalidPattern
+from cloudlet.patterns.reader import Reader
+from cloudlet.patterns.tokens import Token
+from cloudlet.patterns.values import Address, Test
 
-Test = Callable[[Any], bool]
-"""True for a value of an event that is wanted."""
-
-_RANGE: Mapping[str, Callable[[Any, Any], bool]] = {
-    "<": lt,
-    "<=": le,
-    ">": gt,
-    ">=": ge,
-}
-
-
-def equal_to(wanted: Any) -> Test:
-    """The very value. A number has no other type than being one; a truth value is no number."""
-    if is_number(wanted):
-        return lambda value: is_number(value) and value == wanted
-    return lambda value: type(value) is type(wanted) and value == wanted
+ANY: Final = values.exists
+_ONE_KEY = "Only one key allowed in match expression"
+_TOO_MANY = "Too many elements in numeric expression"
+_MIXED = "Inside anything but list, either all values are number or string, mixed type is not supported"
+_NOT_IN_LIST = "Inside anything but list, start|null|boolean is not supported."
+_NOT_IN_CASE_LIST = "Inside anything-but/equals-ignore-case list, number|start|null|boolean is not supported."
+_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}|[0-9a-fA-F:]*:[0-9a-fA-F:]*(?:[0-9]+(?:\.[0-9]+){3})?")
 
 
-def operator(name: str, argument: Any) -> Test:
-    """The test that `{name: argument}` stands for; not `exists`, which is no test of a value. Raises InvalidPattern."""
-    make = _OPERATORS.get(name)
-    if make is None:
-        raise InvalidPattern(f"Unrecognized match type {name}")
-    return make(argument)
+def exists(reader: Reader) -> bool:
+    """Whether the field has to be there, or must not."""
+    kind = reader.next().kind
+    if kind not in ("true", "false"):
+        reader.fail("exists match pattern must be either true or false.")
+    reader.expect_end("}", _ONE_KEY)
+    return kind == "true"
 
 
-def is_number(value: Any) -> bool:
-    """True for what JSON calls a number; it is a Decimal where no float can hold it."""
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+def _exactly(reader: Reader) -> Test:
+    text = _only_text(reader, "exact match pattern must be a string")
+    return lambda value: isinstance(value, str) and value == text
 
 
-def _text(argument: Any, name: str) -> str:
-    if not isinstance(argument, str):
-        raise InvalidPattern(f"{name} match pattern must be a string")
-    return argument
+def _equals_ignore_case(reader: Reader) -> Test:
+    return values.same_ignoring_case(_only_text(reader, "equals-ignore-case match pattern must be a string"))
 
 
-def _on_text(test: Callable[[str], bool]) -> Test:
-    return lambda value: isinstance(value, str) and test(value)
+def _affix(name: str, plain: Callable[[str], Test], ignoring_case: Callable[[str], Test]) -> Callable[[Reader], Test]:
+    """`prefix` or `suffix`, of a text or of `{"equals-ignore-case": text}`."""
 
-
-def _prefix(argument: Any) -> Test:
-    if isinstance(argument, Mapping):
-        folded = _folded(argument, "prefix")
-        return _on_text(lambda value: value.casefold().startswith(folded))
-    prefix = _text(argument, "prefix")
-    return _on_text(lambda value: value.startswith(prefix))
-
-
-def _suffix(argument: Any) -> Test:
-    if isinstance(argument, Mapping):
-        folded = _folded(argument, "suffix")
-        return _on_text(lambda value: value.casefold().endswith(folded))
-    suffix = _text(argument, "suffix")
-    return _on_text(lambda value: value.endswith(suffix))
-
-
-def _folded(argument: Mapping[str, Any], name: str) -> str:
-    """Of `{"prefix": {"equals-ignore-case": text}}`, the text without case."""
-    [(inner, text)] = single(argument)
-    if inner != "equals-ignore-case":
-        raise InvalidPattern(f"Unsupported {name} pattern: {inner}")
-    return _text(text, "equals-ignore-case").casefold()
-
-
-def _equals_ignore_case(argument: Any) -> Test:
-    folded = _text(argument, "equals-ignore-case").casefold()
-    return _on_text(lambda value: value.casefold() == folded)
-
-
-def _wildcard(argument: Any) -> Test:
-    return _on_text(_wildcard_expression(_text(argument, "wildcard")))
-
-
-def _wildcard_expression(text: str) -> Callable[[str], bool]:
-    """`*` is any text; `\\*` and `\\\\` are the characters themselves. No back-tracking beyond one star."""
-    parts, part, index = [], "", 0
-    while index < len(text):
-        character = text[index]
-        if character == "\\":
-            escaped = text[index + 1 : index + 2]
-            if escaped not in ("*", "\\"):
-                raise InvalidPattern(f"Invalid escape character at pos {index}")
-            part += escaped
-            index += 1
-        elif character == "*":
-            if text[index + 1 : index + 2] == "*":
-                raise InvalidPattern(f"Consecutive wildcard characters at pos {index + 1}")
-            parts.append(part)
-            part = ""
+    def read(reader: Reader) -> Test:
+        token = reader.next()
+        if token.kind == "{":
+            inner = reader.next()
+            if inner.text != "equals-ignore-case":
+                reader.fail(f"Unsupported {name} pattern: {inner.text}")
+            test = ignoring_case(_only_text(reader, "equals-ignore-case match pattern must be a string"))
         else:
-            part += character
-        index += 1
-    first, *middle = [*parts, part]
-    return lambda value: _fits(value, first, middle)
+            if token.kind != "string":
+                reader.fail(f"{name} match pattern must be a string")
+            test = plain(token.text)
+        reader.expect_end("}", _ONE_KEY)
+        return test
+
+    return read
 
 
-def _fits(value: str, first: str, rest: Sequence[str]) -> bool:
-    """True when `value` is the parts with anything between them. Each part is taken where it comes first."""
-    if not rest:
-        return value == first
-    *middle, last = rest
-    if not value.startswith(first) or len(value) < len(first) + len(last) or not value.endswith(last):
-        return False
-    at, end = len(first), len(value) - len(last)
-    for part in middle:
-        found = value.find(part, at, end)
-        if found < 0:
-            return False
-        at = found + len(part)
-    return at <= end
+def _wildcard(reader: Reader) -> Test:
+    token = reader.next()
+    if token.kind != "string":
+        reader.fail("wildcard match pattern must be a string")
+    test = _wildcard_of(reader, token.text)
+    reader.expect_end("}", _ONE_KEY)
+    return test
 
 
-def _numeric(argument: Any) -> Test:
-    if not isinstance(argument, Sequence) or isinstance(argument, str) or not argument:
-        raise InvalidPattern("Value of numeric must be an array.")
-    terms = list(argument)
-    name = terms[0]
-    if name == "=":
-        bound = _number(terms[1:2], "equals")
-        if len(terms) > 2:
-            raise InvalidPattern("Too many terms in numeric range expression")
-        return equal_to(bound)
-    if not isinstance(name, str) or name not in _RANGE:
-        raise InvalidPattern(f"Unrecognized numeric range operator: {name}")
-    bounds = [(_RANGE[name], _number(terms[1:2], name))]
-    if len(terms) > 2:
-        second = terms[2]
-        if name[0] != ">" or not isinstance(second, str) or second not in ("<", "<="):
-            raise InvalidPattern("Too many elements in numeric expression")
-        bounds.append((_RANGE[second], _number(terms[3:4], second)))
-        if len(terms) > 4:
-            raise InvalidPattern("Too many terms in numeric range expression")
-        if bounds[1][1] <= bounds[0][1]:
-            raise InvalidPattern("Bottom must be less than top")
-    return lambda value: is_number(value) and all(holds(value, bound) for holds, bound in bounds)
+def _cidr(reader: Reader) -> Test:
+    token = reader.next()
+    if token.kind != "string":
+        reader.fail("prefix match pattern must be a string")
+    test = values.in_network(*_network(token.text))
+    reader.expect_end("}", _ONE_KEY)
+    return test
 
 
-def _number(terms: Sequence[Any], name: str) -> Any:
-    if not terms or not is_number(terms[0]):
-        raise InvalidPattern(f"Value of {name} must be numeric")
-    if isinstance(terms[0], Decimal):
-        raise InvalidPattern(f"Cannot compare number : {terms[0]}")
-    return terms[0]
-
-
-def _cidr(argument: Any) -> Test:
-    text = _text(argument, "cidr")
-    if text.count("/") != 1:
-        raise InvalidPattern("Malformed CIDR, one '/' required")
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError as error:
-        raise InvalidPattern(f"Malformed CIDR: {error}") from error
-
-    def test(value: str) -> bool:
-        try:
-            address = ipaddress.ip_address(value)
-        except ValueError:
-            return False
-        return address.version == network.version and address in network
-
-    return _on_text(test)
-
-
-def _anything_but(argument: Any) -> Test:
-    if isinstance(argument, Mapping):
-        [(name, inner)] = single(argument)
-        if name not in _BUT:
-            raise InvalidPattern(f"Unsupported anything-but pattern: {name}")
-        tests = [operator(name, text) for text in _texts(name, inner)]
+def _numeric(reader: Reader) -> Test:
+    if reader.next().kind != "[":
+        reader.fail("Value of numeric must be an array.")
+    operator = reader.next()
+    if operator.kind != "string":
+        reader.fail(f"Invalid member in numeric match: {operator.text}")
+    number = reader.next()
+    name = "equals" if operator.text == "=" else operator.text
+    if name not in ("equals", "<", "<=", ">", ">="):
+        reader.fail(f"Unrecognized numeric range operator: {operator.text}")
+    if number.kind != "number":
+        reader.fail(f"Value of {name} must be numeric")
+    low, high, with_low, with_high = -math.inf, math.inf, True, True
+    if name in (">", ">="):
+        upper, with_high = _upper_bound(reader)
+        low, with_low = _comparable(reader, number), name == ">="
+        high = _comparable(reader, upper) if upper is not None else high
+        if low >= high:
+            reader.fail("Bottom must be less than top")
     else:
-        values = argument if _is_list(argument) else [argument]
-        kinds = {is_number(value) for value in values}
-        if not values or len(kinds) > 1 or not all(is_number(value) or isinstance(value, str) for value in values):
-            raise InvalidPattern(
-                "Inside anything but list, either all values are number or string, mixed type is not supported"
-            )
-        tests = [equal_to(value) for value in values]
-    return lambda value: not any(test(value) for test in tests)
+        reader.expect_end("]", _TOO_MANY)
+        high, with_high = _comparable(reader, number), name != "<"
+        low = high if name == "equals" else low
+    reader.expect_end("}", _TOO_MANY)
+    return values.between(low, high, with_low=with_low, with_high=with_high)
 
 
-def _texts(name: str, argument: Any) -> Iterable[str]:
-    texts = argument if _is_list(argument) else [argument]
-    if not texts or not all(isinstance(text, str) for text in texts):
-        raise InvalidPattern(f"{name} match pattern must be a string")
-    if name in ("prefix", "suffix") and not all(texts):
-        raise InvalidPattern("Null prefix/suffix not allowed")
-    return texts
+def _upper_bound(reader: Reader) -> tuple[Token | None, bool]:
+    """The second half of a range, if there is one, and whether its end belongs to it."""
+    operator = reader.next()
+    if operator.kind == "]":
+        return None, True
+    if operator.kind != "string":
+        reader.fail(f"Bad value in numeric range: {operator.text}")
+    if operator.text not in ("<", "<="):
+        reader.fail(f"Bad numeric range operator: {operator.text}")
+    number = reader.next()
+    if number.kind != "number":
+        reader.fail(f"Value of {operator.text} must be numeric")
+    reader.expect_end("]", "Too many terms in numeric range expression")
+    return number, operator.text == "<="
 
 
-def single(argument: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The one member of an expression. Raises InvalidPattern when there is another number of them."""
-    if len(argument) != 1:
-        raise InvalidPattern("Only one key allowed in match expression")
-    return list(argument.items())
+def _anything_but(reader: Reader) -> Test:
+    token = reader.next()
+    if token.kind == "{":
+        return _anything_but_expression(reader)
+    if token.kind == "[":
+        test = values.anything_but(_list(reader))
+    elif token.kind in ("string", "number"):
+        test = values.anything_but([_scalar(reader, token)])
+    else:
+        reader.fail("Value of anything-but must be an array or single string/number value.")
+    reader.expect_end("}", _TOO_MANY)
+    return test
 
 
-def _is_list(argument: Any) -> bool:
-    return isinstance(argument, Sequence) and not isinstance(argument, str)
+def _anything_but_expression(reader: Reader) -> Test:
+    """`{"anything-but": {"prefix": ...}}` and the like: of one text or several."""
+    name = reader.next()
+    if name.kind != "name":
+        reader.fail("Anything-But expression name not found")
+    if name.text not in _INSIDE_ANYTHING_BUT:
+        reader.fail(f"Unsupported anything-but pattern: {name.text}")
+    wrong_type, make = _INSIDE_ANYTHING_BUT[name.text]
+    texts = []
+    token = reader.next()
+    is_list = token.kind == "["
+    if is_list:
+        token = reader.next()
+    while token.kind != "]":
+        if token.kind != "string":
+            reader.fail(wrong_type, in_list=is_list)
+        if not token.text and name.text in ("prefix", "suffix"):
+            reader.fail_after("Null prefix/suffix not allowed", in_list=is_list)
+        texts.append(token.text)
+        if not is_list:
+            break
+        token = reader.next()
+    if not texts:
+        reader.fail(wrong_type)
+    tests = [make(reader, text) for text in texts]
+    for _ in range(2):
+        reader.expect_end("}", _ONE_KEY)
+    return values.none_of(tests)
 
 
-_BUT = frozenset({"prefix", "suffix", "equals-ignore-case", "wildcard"})
-_OPERATORS: Mapping[str, Callable[[Any], Test]] = {
-    "prefix": _prefix,
-    "suffix": _suffix,
+def _list(reader: Reader) -> list[str | float]:
+    found: list[str | float] = []
+    while (token := reader.next()).kind != "]":
+        if token.kind not in ("string", "number"):
+            reader.fail(_NOT_IN_LIST, in_list=True)
+        found.append(_scalar(reader, token))
+    if len({isinstance(value, str) for value in found}) != 1:
+        reader.fail(_MIXED)
+    return found
+
+
+def _scalar(reader: Reader, token: Token) -> str | float:
+    return token.text if token.kind == "string" else _comparable(reader, token)
+
+
+def _comparable(reader: Reader, token: Token) -> float:
+    """A number that a double can hold. Raises InvalidPattern."""
+    number = float(token.text)
+    if math.isinf(number) or (number == 0 and any(digit in "123456789" for digit in token.text.lower().split("e")[0])):
+        reader.fail(f"Cannot compare number : {token.text}")
+    return number
+
+
+def _only_text(reader: Reader, message: str) -> str:
+    """The text that is the expression's value, with the end of its object."""
+    token = reader.next()
+    if token.kind != "string":
+        reader.fail(message)
+    reader.expect_end("}", _ONE_KEY)
+    return token.text
+
+
+def _wildcard_of(reader: Reader, text: str) -> Test:
+    return values.wildcard(_parts(reader, text))
+
+
+def _parts(reader: Reader, text: str) -> list[str]:
+    """What stands between the wildcards; `\\*` and `\\\\` mean the characters. Raises InvalidPattern."""
+    parts, at, position = [""], 0, 1  # AWS counts bytes, from the quote before the text
+    while at < len(text):
+        character = text[at]
+        following = text[at + 1 : at + 2]
+        if character == "*":
+            if following == "*":
+                reader.fail_after(f"Consecutive wildcard characters at pos {position}")
+            parts.append("")
+        elif character == "\\":
+            if following not in ("*", "\\") or not following:
+                reader.fail_after(f"Invalid escape character at pos {position}")
+            parts[-1] += following
+            at, position = at + 1, position + 1
+        else:
+            parts[-1] += character
+        at, position = at + 1, position + len(character.encode())
+    return parts
+
+
+def _network(text: str) -> tuple[Address, int]:
+    """An address and the number of its network's bits. Raises InvalidPattern."""
+    parts = text.split("/")
+    if len(parts) != 2:
+        raise InvalidPattern("Malformed CIDR, one '/' required")
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", parts[1]):
+        raise InvalidPattern("Malformed CIDR, mask bits must be an integer")
+    bits = int(parts[1])
+    if bits < 0:
+        raise InvalidPattern("Malformed CIDR, mask bits must not be negative")
+    if not _ADDRESS.fullmatch(parts[0]):
+        raise InvalidPattern(f"Nonstandard IP address: {parts[0]}")
+    try:
+        address = ipaddress.ip_address(parts[0])
+    except ValueError:
+        raise InvalidPattern(f"Invalid IP address: {parts[0]}") from None
+    if bits >= address.max_prefixlen:
+        raise InvalidPattern(f"IPv{address.version} mask bits must be < {address.max_prefixlen}")
+    return address, bits
+
+
+READERS: Final[Mapping[str, Callable[[Reader], Test]]] = {
+    "exactly": _exactly,
+    "prefix": _affix("prefix", values.prefix, values.prefix_ignoring_case),
+    "suffix": _affix("suffix", values.suffix, values.suffix_ignoring_case),
     "equals-ignore-case": _equals_ignore_case,
     "wildcard": _wildcard,
     "numeric": _numeric,
-    "cidr": _cidr,
     "anything-but": _anything_but,
+    "cidr": _cidr,
+}
+"""By the expression's name, but for `exists`, which is about what is not there."""
+
+
+_INSIDE_ANYTHING_BUT: Final[Mapping[str, tuple[str, Callable[[Reader, str], Test]]]] = {
+    "prefix": ("prefix/suffix match pattern must be a string", lambda _, text: values.prefix(text)),
+    "suffix": ("prefix/suffix match pattern must be a string", lambda _, text: values.suffix(text)),
+    "equals-ignore-case": (_NOT_IN_CASE_LIST, lambda _, text: values.same_ignoring_case(text)),
+    "wildcard": ("wildcard match pattern must be a string", _wildcard_of),
 }
