@@ -78,7 +78,7 @@ class Exchange:
         moment_ms = self.now_ms()
 
         def put(tx: Transaction) -> list[Sent]:
-            sent = [sending.send(tx, queue, message, moment_ms) for message in messages]
+            sent = sending.send(tx, queue, messages, moment_ms)
             tx.notify(CHANNEL, f"{queue.bucket}:{len(messages)}")
             return sent
 

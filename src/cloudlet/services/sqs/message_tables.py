@@ -29,10 +29,8 @@ INLINE_BODY_CHARACTERS = 1000
 """A longer body lies in `sqs_bodies`. https://www.sqlite.org/withoutrowid.html on the size of such rows"""
 
 _COLUMNS = "sequence, visible_ms, receives, first_ms, received_ms, grp, id, sender, body, details"
-_INSERT = (
-    f"INSERT INTO sqs_messages (bucket, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (bucket, sequence) DO NOTHING"
-)
+_INSERT = f"INSERT INTO sqs_messages (bucket, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_IF_FREE = f"{_INSERT} ON CONFLICT (bucket, sequence) DO NOTHING"
 _KEY = "bucket = ? AND sequence = ?"
 _RECEIVED = (
     "UPDATE sqs_messages SET visible_ms = ?, receives = ?, first_ms = ?, received_ms = ?"
@@ -48,11 +46,30 @@ def insert(tx: Transaction, bucket: int, message: Message) -> int:
     rest: list[Parameter] = list(message[1:])
     if is_long:
         rest[_BODY - 1] = None
-    while not tx.execute(_INSERT, (bucket, sequence, *rest)):
+    while not tx.execute(_INSERT_IF_FREE, (bucket, sequence, *rest)):
         sequence += 1
     if is_long:
         tx.execute("INSERT INTO sqs_bodies (bucket, sequence, body) VALUES (?, ?, ?)", (bucket, sequence, message.body))
     return sequence
+
+
+def insert_all(tx: Transaction, bucket: int, messages: Sequence[Message]) -> list[int]:
+    """Add messages, whose sequences go up; the sequences that they really get. At once, where nothing is in the way.
+
+    Where others write beside this transaction, looking whether something is would conflict with them.
+    """
+    if (
+        len(messages) == 1
+        or tx.skip_locked
+        or any(len(each.body) > INLINE_BODY_CHARACTERS for each in messages)
+        or tx.one(
+            "SELECT 1 FROM sqs_messages WHERE bucket = ? AND sequence BETWEEN ? AND ? LIMIT 1",
+            (bucket, messages[0].sequence, messages[-1].sequence),
+        )
+    ):
+        return [insert(tx, bucket, each) for each in messages]
+    tx.execute_many(_INSERT, [(bucket, *each) for each in messages])
+    return [each.sequence for each in messages]
 
 
 def receivable(

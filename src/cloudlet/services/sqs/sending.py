@@ -1,5 +1,6 @@
 """Messages into a queue. Plain functions of a transaction."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from cloudlet.services.sqs import group_tables, message_tables
@@ -19,10 +20,15 @@ class Sent(NamedTuple):
     is_duplicate: bool = False
 
 
-def send(tx: Transaction, queue: Queue, message: Message, now_ms: int) -> Sent:
-    """Put a message into a queue; in a FIFO queue only once within the deduplication interval."""
-    if not queue.is_fifo:
-        return Sent(message.id, message_tables.insert(tx, queue.bucket, message))
+def send(tx: Transaction, queue: Queue, messages: Sequence[Message], now_ms: int) -> list[Sent]:
+    """Put messages into a queue; into a FIFO queue each only once within the deduplication interval."""
+    if queue.is_fifo:
+        return [_send_once(tx, queue, message, now_ms) for message in messages]
+    sequences = message_tables.insert_all(tx, queue.bucket, messages)
+    return [Sent(message.id, sequence) for message, sequence in zip(messages, sequences, strict=True)]
+
+
+def _send_once(tx: Transaction, queue: Queue, message: Message, now_ms: int) -> Sent:
     deduplication = str(message.detail("deduplication") or "")
     scope = message.group if queue.deduplicates_by_group else ""
     if found := group_tables.duplicate(tx, queue.id, scope, deduplication, now_ms):
