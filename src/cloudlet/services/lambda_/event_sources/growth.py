@@ -9,15 +9,18 @@ START = 5
 MORE_PER_S = 5.0
 """300 a minute."""
 MAXIMUM = 1250
+PER_POLLER = 10
+"""Batches at once that a provisioned poller stands for."""
 
 
 class Growth:
     """Counts batches under way, against a limit that grows."""
 
-    def __init__(self, clock: Clock, maximum: int = MAXIMUM) -> None:
+    def __init__(self, clock: Clock, maximum: int = MAXIMUM, start: int = START) -> None:
         self._clock = clock
         self._maximum = maximum
-        self._allowed = float(min(START, maximum))
+        self._start = float(min(start, maximum))
+        self._allowed = self._start
         self._since: float | None = None
         """From when on there was more to do than was allowed."""
         self.running = 0
@@ -44,7 +47,7 @@ class Growth:
     def starved(self) -> None:
         """There is nothing to do."""
         self._since = None
-        self._allowed = float(min(START, self._maximum))
+        self._allowed = self._start
 
     def throttled(self) -> None:
         """The function could not take so many."""

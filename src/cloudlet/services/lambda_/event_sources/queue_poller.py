@@ -73,8 +73,7 @@ class QueuePoller:
         self._window_s: int = mapping.setting("MaximumBatchingWindowInSeconds") or 0
         self._reports_failures = "ReportBatchItemFailures" in (mapping.setting("FunctionResponseTypes") or ())
         self._matches = filters.matcher(mapping.setting("FilterCriteria"))
-        maximum = (mapping.setting("ScalingConfig") or {}).get("MaximumConcurrency", growth.MAXIMUM)
-        self._growth = Growth(clock, maximum)
+        self._growth = _growth(mapping, clock)
         self._batches: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
 
@@ -242,3 +241,12 @@ class QueuePoller:
             answer = await self._call("DeleteMessageBatch", {"QueueUrl": self._url, "Entries": entries})
             for failure in answer.get("Failed", ()):
                 logger.info("a message of %s could not be deleted: %s", self._source, failure["Message"])
+
+
+def _growth(mapping: EventSource, clock: Clock) -> Growth:
+    """How many batches at once the mapping's settings allow."""
+    if pollers := mapping.setting("ProvisionedPollerConfig"):
+        least, most = (pollers[name] * growth.PER_POLLER for name in ("MinimumPollers", "MaximumPollers"))
+        return Growth(clock, most, least)
+    maximum: int = (mapping.setting("ScalingConfig") or {}).get("MaximumConcurrency", growth.MAXIMUM)
+    return Growth(clock, maximum)

@@ -11,12 +11,15 @@ from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.event_sources import filters
 
 QUEUE_BATCH = 10
+MINIMUM_POLLERS, MAXIMUM_POLLERS = 2, 200
+"""Of a provisioned mode that does not say: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
 _STREAMS = frozenset({"kinesis", "dynamodb"})
 _QUEUE_SETTINGS = (
     "BatchSize",
     "MaximumBatchingWindowInSeconds",
     "FunctionResponseTypes",
     "ScalingConfig",
+    "ProvisionedPollerConfig",
     "FilterCriteria",
 )
 _STREAMS_ONLY = (
@@ -36,7 +39,7 @@ _STREAMS_ONLY = (
     "SelfManagedKafkaEventSourceConfig",
     "DocumentDBEventSourceConfig",
 )
-_UNBUILT = ("KMSKeyArn", "MetricsConfig", "ProvisionedPollerConfig", "LoggingConfig")
+_UNBUILT = ("KMSKeyArn", "MetricsConfig", "LoggingConfig")
 
 
 def source(params: Mapping[str, Any]) -> Arn:
@@ -78,7 +81,25 @@ def of_queue(params: Mapping[str, Any], queue: Arn, current: Mapping[str, Any]) 
         given["FilterCriteria"] = given["FilterCriteria"] if given["FilterCriteria"].get("Filters") else None
     if "ScalingConfig" in given:
         given["ScalingConfig"] = given["ScalingConfig"] if given["ScalingConfig"].get("MaximumConcurrency") else None
+    if "ProvisionedPollerConfig" in given:
+        given["ProvisionedPollerConfig"] = _pollers(given["ProvisionedPollerConfig"])
+    chosen = {**current, **given}
+    if chosen.get("ScalingConfig") and chosen.get("ProvisionedPollerConfig"):
+        raise InvalidParameterValue(
+            "MaximumConcurrency and ProvisionedPollerConfig cannot be specified together for SQS event source mappings."
+        )
     return given
+
+
+def _pollers(config: Mapping[str, Any]) -> dict[str, int] | None:
+    """A provisioned mode with what it does not name; None where it is set no more."""
+    if not config:
+        return None
+    least = config.get("MinimumPollers", min(MINIMUM_POLLERS, config.get("MaximumPollers", MINIMUM_POLLERS)))
+    most = config.get("MaximumPollers", max(MAXIMUM_POLLERS, least))
+    if most < least:
+        raise InvalidParameterValue("MaximumPollers must be greater than or equal to MinimumPollers.")
+    return {"MinimumPollers": least, "MaximumPollers": most}
 
 
 def _check_batches(chosen: Mapping[str, Any], *, is_fifo: bool) -> None:

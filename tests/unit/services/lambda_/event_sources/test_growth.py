@@ -36,6 +36,17 @@ def test_a_maximum_holds_from_the_beginning() -> None:
     assert growth.is_full
 
 
+def test_it_begins_with_what_is_provisioned() -> None:
+    clock = ManualClock()
+    growth = Growth(clock, 100, 20)
+    assert growth.allowed == 20
+    growth.saturated()
+    clock.advance(600)
+    assert growth.allowed == 100
+    growth.starved()
+    assert growth.allowed == 20
+
+
 def test_throttles_halve_it_but_never_to_nothing() -> None:
     growth = Growth(ManualClock())
     for _ in range(10):

@@ -53,7 +53,18 @@ def test_what_is_for_streams_only(name: str, value: Any) -> None:
 
 
 def test_what_is_not_built_says_so() -> None:
-    assert "ProvisionedPollerConfig" in refusal({"ProvisionedPollerConfig": {"MinimumPollers": 2}})
+    assert "MetricsConfig" in refusal({"MetricsConfig": {"Metrics": ["EventCount"]}})
+
+
+def test_provisioned_pollers() -> None:
+    name = "ProvisionedPollerConfig"
+    assert of_queue({name: {"MinimumPollers": 5}}, STANDARD, {}) == {name: {"MinimumPollers": 5, "MaximumPollers": 200}}
+    assert of_queue({name: {}}, STANDARD, {}) == {name: None}
+    refusal({name: {"MinimumPollers": 5, "MaximumPollers": 4}})
+    assert "cannot be specified together" in refusal(
+        {name: {"MinimumPollers": 5}}, current={"ScalingConfig": {"MaximumConcurrency": 2}}
+    )
+    of_queue({name: {"MinimumPollers": 5}, "ScalingConfig": {}}, STANDARD, {"ScalingConfig": {"MaximumConcurrency": 2}})
 
 
 @pytest.mark.parametrize(
