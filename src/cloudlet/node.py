@@ -176,7 +176,9 @@ class Node:
         self._engine = Engine(self.store, self.clock, self.ids, kept)
         logs = LogsService(platform)
         self._function_logs = FunctionLogs(logs.append)
-        self.compute = NodeCompute(platform, self._function_logs, FunctionCredentials(platform), self._serve_platform)
+        self.compute = NodeCompute(
+            platform, self._function_logs, FunctionCredentials(platform), self._serve_platform, self.images
+        )
         functions = LambdaService(
             platform,
             self.compute.front_end,
@@ -186,6 +188,7 @@ class Node:
             self.compute.prepare,
             self._function_logs.stored,
             self.compute.provisioner,
+            self.images,
         )
         audit = CloudTrailService(platform, self._calls)  # the first to start, so that it sees the others stop
         registry = EcrService(platform, self.images.store, self._credentials)

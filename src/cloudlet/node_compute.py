@@ -8,6 +8,7 @@ from cloudlet.compute.counting import Counting
 from cloudlet.compute.frontend import FrontEnd
 from cloudlet.compute.function import CredentialSource, FunctionVersion, LogSink
 from cloudlet.compute.host import Host
+from cloudlet.compute.images import Images
 from cloudlet.compute.launcher.client import SandboxLauncher
 from cloudlet.compute.machine_memory import available_bytes, capacity_bytes
 from cloudlet.compute.placement import PlacedWorker, Placement
@@ -28,7 +29,12 @@ class NodeCompute:
     """Runs functions on this machine. `front_end` is what the Lambda service invokes."""
 
     def __init__(
-        self, platform: Platform, logs: LogSink, credentials: CredentialSource, serve_platform: ServePlatform
+        self,
+        platform: Platform,
+        logs: LogSink,
+        credentials: CredentialSource,
+        serve_platform: ServePlatform,
+        images: Images,
     ) -> None:
         config = platform.config
         self.runtimes = Runtimes(config.runtimes_folder, nearest=config.nearest_runtime)
@@ -36,7 +42,7 @@ class NodeCompute:
         self._code = CodeCache(config.data / CODE_FOLDER, platform.blobs)
         self._launcher = SandboxLauncher(self.runtimes, config.data / LAUNCHER_FOLDER, config.isolation)
         host = Host(self._launcher, logs, platform.clock, platform.ids, serve_platform)
-        worker = Worker(host, self._code, credentials, self._runtime_version)
+        self._worker = worker = Worker(host, self._code, credentials, self._runtime_version, images)
         placed: PlacedWorker[EnvironmentMaker] = PlacedWorker("local", worker, capacity_bytes(config))
         self._manager = WorkerManager(
             Placement([placed], available_bytes),
@@ -60,6 +66,9 @@ class NodeCompute:
 
     async def prepare(self, function: FunctionVersion) -> None:
         """Make the first launch of `function` a fast one. Raises ComputeError."""
+        if function.image is not None:
+            await self._worker.prepare(function)
+            return
         packages = [self._code.prefetch(digest) for digest in (function.code_digest, *function.layers)]
         await asyncio.gather(*packages, self._launcher.prepare(function.runtime))
 

@@ -1,12 +1,11 @@
 """Repositories and their registry, by boto3, by skopeo, and by plain HTTP."""
 
 import base64
-import hashlib
 import http.client
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,77 +15,12 @@ from cloudlet.compute.images.manifest import OCI_INDEX, OCI_MANIFEST
 from tests.integration.test_permissions import Role, allow, document, role
 from tests.support.images import Layout, program, run, tar
 from tests.support.nodes import MakeClient, fresh_account
+from tests.support.registry import Registry, digest_of, token_of
 
 __all__ = ["role"]
 
 DAY_S = 86400.0
 Json = dict[str, Any]
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    @property
-    def codes(self) -> list[str]:
-        """The codes of its errors."""
-        return [error["code"] for error in json.loads(self.body)["errors"]]
-
-
-class Registry:
-    """Speaks to the registry by plain HTTP, as whoever's token it has."""
-
-    def __init__(self, endpoint: str, token: str, host: str = "") -> None:
-        self._address = urlsplit(endpoint).netloc
-        self._headers = {"Authorization": f"Basic {token}", **({"Host": host} if host else {})}
-
-    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        connection = http.client.HTTPConnection(self._address, timeout=60)
-        try:
-            given = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, body, {**self._headers, **given})
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.headers, answer.read())
-        finally:
-            connection.close()
-
-    def upload(self, name: str, content: bytes) -> str:
-        """Send a blob in one request; its digest."""
-        digest = digest_of(content)
-        answer = self("POST", f"/v2/{name}/blobs/uploads/?digest={digest}", content)
-        assert answer.status == 201, answer.body
-        return digest
-
-    def image(self, name: str, tag: str, content: bytes = b"layer", **more: Any) -> str:
-        """Push an image of one layer; its digest."""
-        parts = [
-            {"mediaType": kind, "digest": self.upload(name, part), "size": len(part)}
-            for kind, part in (
-                ("application/vnd.oci.image.config.v1+json", b"{}"),
-                ("application/vnd.oci.image.layer.v1.tar", content),
-            )
-        ]
-        manifest = {
-            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": parts[0], "layers": parts[1:], **more,
-        }  # fmt: skip
-        return self.manifest(name, tag, manifest)
-
-    def manifest(self, name: str, tag: str, manifest: Json) -> str:
-        content = json.dumps(manifest).encode()
-        tag = tag or digest_of(content)
-        answer = self("PUT", f"/v2/{name}/manifests/{tag}", content, Content_Type=manifest["mediaType"])
-        assert answer.status == 201, answer.body
-        return str(answer.headers["docker-content-digest"])
-
-
-def digest_of(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def token_of(ecr: Any) -> str:
-    [data] = ecr.get_authorization_token()["authorizationData"]
-    return str(data["authorizationToken"])
 
 
 def fails(call: Callable[..., Any], code: str, **params: Any) -> str:

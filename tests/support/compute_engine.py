@@ -13,6 +13,7 @@ from cloudlet.compute.counting import Counting
 from cloudlet.compute.frontend import FrontEnd
 from cloudlet.compute.function import FunctionVersion, InvocationResult
 from cloudlet.compute.host import Host
+from cloudlet.compute.images import Images
 from cloudlet.compute.machine_memory import available_bytes, capacity_bytes
 from cloudlet.compute.placement import PlacedWorker, Placement
 from cloudlet.compute.sandbox import Launcher
@@ -41,7 +42,14 @@ class CodeFolders:
 class Engine:
     """A front end on real sandboxes. `async with`."""
 
-    def __init__(self, launcher: Launcher, folder: Path, runtime: str, freeze_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        folder: Path,
+        runtime: str,
+        freeze_after_s: float | None = None,
+        images: Images | None = None,
+    ) -> None:
         self.launcher = launcher
         self.folder = folder
         self.runtime = runtime
@@ -49,7 +57,9 @@ class Engine:
         self.code = CodeFolders()
         clock = PlatformClock()
         host = Host(launcher, self.logs, clock, Ids())
-        worker = Worker(host, self.code, FixedCredentials(clock), lambda name: name.removeprefix(language(name)))
+        worker = Worker(
+            host, self.code, FixedCredentials(clock), lambda name: name.removeprefix(language(name)), images
+        )
         placed: PlacedWorker[EnvironmentMaker] = PlacedWorker("local", worker, capacity_bytes(Config()))
         self.manager = WorkerManager(Placement([placed], available_bytes), clock, 600.0, freeze_after_s)
         self.front_end = FrontEnd(Counting(), self.manager, [worker], clock, host.ids)

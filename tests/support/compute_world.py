@@ -26,7 +26,7 @@ from cloudlet.compute.function import (
 )
 from cloudlet.compute.host import Host
 from cloudlet.compute.placement import PlacedWorker, Placement
-from cloudlet.compute.sandbox import ExitStatus, SandboxSpec
+from cloudlet.compute.sandbox import Container, ExitStatus, SandboxSpec
 from cloudlet.compute.worker import Worker
 from cloudlet.compute.worker_manager import EnvironmentMaker, WorkerManager
 from cloudlet.config import MIB
@@ -329,6 +329,9 @@ class ScriptedLauncher:
         self.launched.append(sandbox)
         self.sandboxes.put_nowait(sandbox)
         return sandbox
+
+    def retire(self, container: Container) -> None:
+        """Nothing is kept for an image."""
 
     async def close(self) -> None:
         for sandbox in self.launched:

@@ -101,6 +101,10 @@ class Layout:
         (self.folder / "index.json").write_text(json.dumps(index))
         return str(described["digest"])
 
+    def content(self, digest: str) -> bytes:
+        """A blob."""
+        return (self.folder / "blobs" / "sha256" / digest.partition(":")[2]).read_bytes()
+
     def reference(self, tag: str) -> str:
         return f"oci:{self.folder}:{tag}"
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from cloudlet.clock import PlatformClock
 from cloudlet.compute.function import FunctionVersion, Invocation, InvocationResult
+from cloudlet.compute.images import Images
+from cloudlet.compute.images.store import ImageStore
 from cloudlet.compute.provisioning import Allocation
 from cloudlet.config import Config
 from cloudlet.delivery.engine import Engine
@@ -154,6 +156,8 @@ class World:
         self.engine = Engine(store, clock, self.platform.ids)
         clock.add_participant(self.engine.idle)
         self.keeper = FakeKeeper()
+        parts = ImageStore(store, clock, self.platform.ids, FolderBlobs(folder / "image-blobs"))
+        self.images = Images(self.config, parts, folder / "layers")
         self.service = LambdaService(
             self.platform,
             self.compute,
@@ -163,6 +167,7 @@ class World:
             self.prepare,
             self._logged,
             self.keeper,
+            self.images,
         )
         self.logged = asyncio.Event()
         self.logged.set()
@@ -215,12 +220,14 @@ class World:
     async def run(self, started: asyncio.Future[None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             await self.store.migrate("lambda", self.service.migrations)
+            await self.images.store.open()
             await self.engine.start(tasks)
             await self.service.start(tasks)
             started.set_result(None)
             await self._stop.wait()
             await self.engine.stop()
             await self.service.stop()
+            await self.images.close()
 
     def stop(self) -> None:
         self._stop.set()

@@ -178,7 +178,7 @@ class Bench:
         """An unpacked package."""
         return write_files(self.folder / f"code-{secrets.token_hex(8)}", files)
 
-    def spec(self, code: Path, handler: str = "function.handler", **changes: Any) -> SandboxSpec:
+    def spec(self, code: Path | None, handler: str = "function.handler", **changes: Any) -> SandboxSpec:
         """What to launch; `environment` is added to the usual variables."""
         environment = {**VARIABLES, "_HANDLER": handler, **changes.pop("environment", {})}
         fields = {"runtime": self.runtime, "layers": (), "memory_mb": 256, "ephemeral_storage_mb": 512, **changes}

@@ -111,7 +111,8 @@ class Environment:
         function, log = self.function, self._log
         log.keep_tail(True)
         log.flush_soon()
-        self._lines.init_start(self._preparation.runtime_version)
+        if function.image is None:
+            self._lines.init_start(self._preparation.runtime_version)
         is_prepared = function.initialization_type != "on-demand"
         limit_s = max(PREPARED_INIT_LIMIT_S, function.timeout_s) if is_prepared else INIT_LIMIT_S
         self.state = State.STARTING
@@ -167,11 +168,12 @@ class Environment:
             handler=function.handler,
             code=preparation.code,
             layers=preparation.layers,
-            environment=variables(function, preparation.credentials, self.log_stream),
+            environment=variables(function, preparation.credentials, self.log_stream, preparation.image_environment),
             memory_mb=function.memory_mb,
             ephemeral_storage_mb=function.ephemeral_storage_mb,
             follows=before.sandbox.spec.sandbox_id if before is not None and before.is_launched else "",
             extensions=preparation.extensions,
+            container=preparation.container,
         )
 
     def _new_beside(self, phase: str) -> Beside:

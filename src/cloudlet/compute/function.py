@@ -10,6 +10,18 @@ from cloudlet.errors import CloudletError
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionImage:
+    """The container image that a function is made of. Its digest is the function's `code_digest`."""
+
+    reference: str
+    """Where its parts can be had from when they are not here; empty when they are here for certain."""
+    entry_point: tuple[str, ...] | None = None
+    """In place of the image's own, where it is not None."""
+    command: tuple[str, ...] | None = None
+    working_directory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionVersion:
     """One version of a function, with everything that a worker needs to run it."""
 
@@ -21,10 +33,10 @@ class FunctionVersion:
     environment_id: str
     """Changes with every change of code or configuration; sandboxes of another id serve no new invocation."""
     runtime: str
-    """`python3.12`, `provided.al2023` ..."""
+    """`python3.12`, `provided.al2023` ...; empty for an image."""
     handler: str
     code_digest: str
-    """The blob that holds the zip package."""
+    """The blob that holds the zip package, or an image's manifest."""
     role_arn: str
     memory_mb: int = 128
     timeout_s: int = 3
@@ -38,6 +50,8 @@ class FunctionVersion:
     layers: tuple[str, ...] = ()
     """The blobs of the layers, lowest first."""
     initialization_type: str = "on-demand"
+    image: FunctionImage | None = None
+    """Where it is made of a container image: then it has no runtime, handler and layers."""
 
     @property
     def function_arn(self) -> str:

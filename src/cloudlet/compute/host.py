@@ -1,15 +1,15 @@
 """What an execution environment is made of, and where it is in its life."""
 
 import enum
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudlet.clock import Clock
 from cloudlet.compute.function import LogSink, TemporaryCredentials
 from cloudlet.compute.reports import Failure
 from cloudlet.compute.runtime_process import ServePlatform
-from cloudlet.compute.sandbox import Launcher
+from cloudlet.compute.sandbox import Container, Launcher
 from cloudlet.ids import Ids
 
 
@@ -39,7 +39,7 @@ class Host:
 class Preparation:
     """What has been fetched for one environment before it starts."""
 
-    code: Path
+    code: Path | None
     layers: tuple[Path, ...]
     credentials: TemporaryCredentials
     runtime_version: str
@@ -48,5 +48,9 @@ class Preparation:
     """Called once, when the folders are needed no more."""
     extensions: tuple[str, ...] = ()
     """The files of /opt/extensions."""
+    container: Container | None = None
+    """The image that it is made of, where it is one."""
+    image_environment: Mapping[str, str] = field(default_factory=dict)
+    """The variables that the image sets."""
     obstacle: Failure | None = None
     """Why the runtime cannot start; that is an error of the function's package."""

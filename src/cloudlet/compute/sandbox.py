@@ -9,16 +9,28 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class Container:
+    """What a sandbox runs whose root is a container image, in place of a runtime and code."""
+
+    name: str
+    """The same for sandboxes of the same image only."""
+    layers: tuple[Path, ...]
+    """The unpacked layers, the lowest first."""
+    command: tuple[str, ...]
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxSpec:
     """What a launcher needs to make one sandbox and start a runtime in it."""
 
     sandbox_id: str
     """32 hexadecimal digits, unique."""
     runtime: str
-    """The runtime's name, which `runtimes` resolves: `python3.12`, `provided.al2023`."""
+    """The runtime's name, which `runtimes` resolves: `python3.12`, `provided.al2023`; empty for an image."""
     handler: str
-    code: Path
-    """Mounted read-only at /var/task."""
+    code: Path | None
+    """Mounted read-only at /var/task; None for an image."""
     layers: tuple[Path, ...]
     """Merged read-only at /opt, later ones over earlier ones."""
     environment: Mapping[str, str]
@@ -29,6 +41,8 @@ class SandboxSpec:
     """The sandbox whose place this one takes, which has ended and is not closed: it gets its /tmp."""
     extensions: tuple[str, ...] = ()
     """The files of /opt/extensions, which are started before the runtime."""
+    container: Container | None = None
+    """The image that the sandbox is made of, where it is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +104,9 @@ class Launcher(Protocol):
 
     async def prepare(self, runtime: str) -> None:
         """Make the first launch of `runtime` a fast one (start its zygote). Raises RuntimeMissing."""
+
+    def retire(self, container: Container) -> None:
+        """No sandbox of this image will be asked for in a while."""
 
     async def launch(self, spec: SandboxSpec) -> Sandbox:
         """A new sandbox with its runtime starting in it. Raises RuntimeMissing, SandboxFailure."""

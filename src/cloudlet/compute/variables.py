@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from cloudlet.compute.function import FunctionVersion, TemporaryCredentials
@@ -23,6 +25,8 @@ _DEFAULTS: Final = {
     "_AWS_XRAY_DAEMON_ADDRESS": SANDBOX_ADDRESS,
     "_AWS_XRAY_DAEMON_PORT": "2000",
 }
+# A function cannot set these, but its image can.
+_FOLDERS: Final = {"LAMBDA_RUNTIME_DIR": RUNTIME_DIRECTORY, "LAMBDA_TASK_ROOT": TASK_ROOT}
 # What AWS's bootstrap script of this language adds. `{release}` is the 20 of nodejs20.x, the 3.4 of ruby3.4.
 _BY_LANGUAGE: Final = {
     "python": {"PYTHONPATH": RUNTIME_DIRECTORY, "LC_CTYPE": "C.UTF-8", "PWD": TASK_ROOT, "SHLVL": "0"},
@@ -42,12 +46,20 @@ def language(runtime: str) -> str:
     return runtime[: next((place for place, letter in enumerate(runtime) if not letter.isalpha()), len(runtime))]
 
 
-def variables(function: FunctionVersion, credentials: TemporaryCredentials, log_stream: str) -> dict[str, str]:
-    """All variables but those that the launcher adds (AWS_LAMBDA_RUNTIME_API, AWS_ENDPOINT_URL)."""
+def variables(
+    function: FunctionVersion,
+    credentials: TemporaryCredentials,
+    log_stream: str,
+    image_environment: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """All variables but those that the launcher adds (AWS_LAMBDA_RUNTIME_API, AWS_ENDPOINT_URL).
+
+    `image_environment`: what the function's container image sets; the function's own variables go before that.
+    """
     spoken = language(function.runtime)
     release = function.runtime.removeprefix(spoken).removesuffix(".x")
     added = {name: value.format(release=release) for name, value in _BY_LANGUAGE.get(spoken, {}).items()}
-    found = {**_DEFAULTS, **added, **function.environment}
+    found = {**_DEFAULTS, **added, **_FOLDERS, **image_environment, **function.environment}
     found |= {
         "_HANDLER": function.handler,
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
@@ -61,11 +73,12 @@ def variables(function: FunctionVersion, credentials: TemporaryCredentials, log_
         "AWS_REGION": function.region,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
         "AWS_SESSION_TOKEN": credentials.session_token,
-        "LAMBDA_RUNTIME_DIR": RUNTIME_DIRECTORY,
-        "LAMBDA_TASK_ROOT": TASK_ROOT,
     }
     if function.log_format == "JSON":
         found |= {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": function.application_log_level}
-    if spoken != "provided":
+    if function.image is not None:
+        del found["_HANDLER"]  # an image says by itself what is run
+        found["AWS_EXECUTION_ENV"] = "AWS_Lambda_Image"
+    elif spoken != "provided":
         found["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
     return found

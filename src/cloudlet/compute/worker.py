@@ -2,14 +2,23 @@
 
 import asyncio
 import resource
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from cloudlet.compute import extension_files, reports
 from cloudlet.compute.environment import Environment, EnvironmentOwner
-from cloudlet.compute.function import CodeSource, CredentialSource, FunctionVersion
+from cloudlet.compute.function import (
+    CodeSource,
+    CredentialSource,
+    FunctionImage,
+    FunctionVersion,
+    SandboxFailure,
+    TemporaryCredentials,
+)
 from cloudlet.compute.host import Host, Preparation
+from cloudlet.compute.images import Images, Reference
+from cloudlet.compute.images.container import EXTENSIONS, container
 from cloudlet.compute.reports import Failure
 from cloudlet.compute.variables import language
 
@@ -25,8 +34,12 @@ class Worker:
         code: CodeSource,
         credentials: CredentialSource,
         runtime_version: Callable[[str], str],
+        images: Images | None = None,
     ) -> None:
         """`runtime_version` says which version of a runtime (`python3.12`) really runs (`3.12.1`)."""
+        self._images = images
+        self._containers: dict[str, int] = {}
+        """How many environments there are of each image that has any."""
         self._host = host
         self._code = code
         self._credentials = credentials
@@ -43,14 +56,35 @@ class Worker:
 
     async def prepare(self, function: FunctionVersion) -> None:
         """Make the first launch of `function` fast: packages unpacked, runtime there. Raises ComputeError."""
+        if function.image is not None:
+            await self._prepare_image(function.code_digest, function.image)
+            return
         await self._host.launcher.prepare(function.runtime)
         for digest in (function.code_digest, *function.layers):
             await self._code.folder(digest)
             self._code.release(digest)
 
+    async def _prepare_image(self, digest: str, image: FunctionImage) -> None:
+        images = self._require_images()
+        if image.reference:
+            await images.pull(Reference.parse(image.reference), digest)
+        (await images.prepare(digest)).release()
+
+    def _require_images(self) -> Images:
+        if self._images is None:
+            raise SandboxFailure("This worker runs no container images.")
+        return self._images
+
     async def create(self, function: FunctionVersion, owner: EnvironmentOwner) -> Environment:
         """A new environment of `function`, with its code and credentials at hand. Raises ComputeError."""
         credentials = asyncio.ensure_future(self._credentials.credentials(function))
+        if function.image is not None:
+            try:
+                preparation = await self._of_image(function, function.image, credentials)
+            except BaseException:
+                credentials.cancel()
+                raise
+            return Environment(function, preparation, self._host, owner)
         digests = (function.code_digest, *function.layers)
         held: list[str] = []
         try:
@@ -73,6 +107,39 @@ class Worker:
             self._release(held)
             raise
         return Environment(function, preparation, self._host, owner)
+
+    async def _of_image(
+        self, function: FunctionVersion, wanted: FunctionImage, credentials: Awaitable[TemporaryCredentials]
+    ) -> Preparation:
+        image = await self._require_images().prepare(function.code_digest)
+        try:
+            path = function.environment.get("PATH", "")
+            made, obstacle = await asyncio.to_thread(container, function.code_digest, image, wanted, path)
+            extensions = tuple(await asyncio.to_thread(image.merged.files, EXTENSIONS))
+            given = await credentials
+        except BaseException:
+            image.release()
+            raise
+        self._containers[made.name] = self._containers.get(made.name, 0) + 1
+
+        def release() -> None:
+            self._containers[made.name] -= 1
+            if not self._containers[made.name]:
+                del self._containers[made.name]
+                self._host.launcher.retire(made)
+            image.release()
+
+        return Preparation(
+            code=None,
+            layers=(),
+            credentials=given,
+            runtime_version="",
+            release=release,
+            extensions=extensions,
+            container=made,
+            image_environment=image.config.environment,
+            obstacle=extension_files.obstacle(extensions) or obstacle,
+        )
 
     def _release(self, digests: list[str]) -> None:
         for digest in digests:

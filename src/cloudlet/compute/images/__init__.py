@@ -15,6 +15,7 @@ from cloudlet.compute.images.errors import (
     InvalidReference,
     RegistryUnavailable,
     UnsupportedImage,
+    WrongPlatform,
 )
 from cloudlet.compute.images.flatten import flatten
 from cloudlet.compute.images.manifest import ImageConfig
@@ -34,5 +35,6 @@ __all__ = [
     "RegistryUnavailable",
     "RunnableImage",
     "UnsupportedImage",
+    "WrongPlatform",
     "flatten",
 ]

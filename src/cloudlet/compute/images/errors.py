@@ -27,6 +27,10 @@ class UnsupportedImage(InvalidImage):
     """The image has a manifest, platform or layer that is not supported."""
 
 
+class WrongPlatform(UnsupportedImage):
+    """The image is for other machines than this one."""
+
+
 class ImageTooLarge(InvalidImage):
     """The image is over a limit."""
 

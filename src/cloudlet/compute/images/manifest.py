@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from cloudlet.compute.images.errors import ImageTooLarge, InvalidImage, UnsupportedImage
+from cloudlet.compute.images.errors import ImageTooLarge, InvalidImage, UnsupportedImage, WrongPlatform
 from cloudlet.compute.images.reference import DIGEST
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -171,7 +171,7 @@ def check_runnable(manifest: Manifest, config: ImageConfig, architecture: str) -
         raise InvalidImage("The image's configuration does not fit its layers.")
     if (config.operating_system, config.architecture) != ("linux", architecture):
         found = f"{config.operating_system or 'unknown'}/{config.architecture or 'unknown'}"
-        raise UnsupportedImage(f"The image is for {found}, not for linux/{architecture}.")
+        raise WrongPlatform(f"The image is for {found}, not for linux/{architecture}.")
 
 
 def choose(index: Index, architecture: str) -> Descriptor:
@@ -183,7 +183,7 @@ def choose(index: Index, architecture: str) -> Descriptor:
     if len(images) == 1 and images[0].platform == ("", ""):
         return images[0]
     there = ", ".join(sorted({"/".join(one.platform) for one in images})) or "none"
-    raise UnsupportedImage(f"The image is not for linux/{architecture}. It is for: {there}.")
+    raise WrongPlatform(f"The image is not for linux/{architecture}. It is for: {there}.")
 
 
 def _guessed(value: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ AWS's words.
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cloudlet.compute.images.layer import OPAQUE_ATTRIBUTE
@@ -22,6 +22,33 @@ class MergedLayers:
 
     def find(self, path: str) -> os.stat_result | None:
         """What is at the absolute `path`, links followed inside of the root; None for nothing."""
+        found = self._resolved(path)
+        return found[2] if found is not None else None
+
+    def head(self, path: str, size: int) -> bytes:
+        """The first `size` bytes of the file at the absolute `path`; nothing where there is no file."""
+        found = self._resolved(path)
+        if found is None or not stat.S_ISREG(found[2].st_mode):
+            return b""
+        with found[1].open("rb") as file:
+            return file.read(size)
+
+    def files(self, path: str) -> list[str]:
+        """The names of what is in the folder at the absolute `path` and is no folder, in their order."""
+        found = self._resolved(path)
+        if found is None:
+            return []
+        parts = found[0]
+        names: set[str] = set()
+        for folder in self._layers:
+            place = folder.joinpath(*parts)
+            if place.is_dir() and not place.is_symlink():
+                names.update(entry.name for entry in place.iterdir())
+        seen = ((name, self._resolved("/".join(["", *parts, name]))) for name in names)
+        return sorted(name for name, one in seen if one is not None and not stat.S_ISDIR(one[2].st_mode))
+
+    def _resolved(self, path: str) -> tuple[list[str], Path, os.stat_result] | None:
+        """Where the absolute `path` leads inside of the root, the file of the layer that has it, and what that is."""
         done: list[str] = []
         ahead = path.split("/")[::-1]
         found = self._lookup([])
@@ -48,7 +75,7 @@ class MergedLayers:
                 found = self._lookup(done)
                 continue
             done.append(part)
-        return found[1] if found is not None else None
+        return (done, *found) if found is not None else None
 
     def _lookup(self, parts: Sequence[str]) -> tuple[Path, os.stat_result] | None:
         """The topmost thing at a path without links, unless a layer above it says that it is gone."""
@@ -70,14 +97,6 @@ class MergedLayers:
             if covers:
                 return None
         return None
-
-    def programs(self, name: str, path: str) -> Iterator[str]:
-        """Where a program may be: `name` itself when it has a slash, else in each folder of the variable `path`."""
-        if "/" in name:
-            yield name
-            return
-        for folder in path.split(":"):
-            yield f"{folder or '.'}/{name}"
 
 
 def _is_opaque(folder: Path) -> bool:

@@ -17,7 +17,7 @@ from cloudlet.compute.function import SandboxFailure
 from cloudlet.compute.launcher.agent import messages
 from cloudlet.compute.launcher.sandbox import LaunchedSandbox
 from cloudlet.compute.runtimes import Runtime, Runtimes
-from cloudlet.compute.sandbox import SandboxSpec
+from cloudlet.compute.sandbox import Container, SandboxSpec
 from cloudlet.config import Isolation
 
 __all__ = ["SandboxLauncher"]
@@ -137,14 +137,20 @@ class SandboxLauncher:
 
     async def launch(self, spec: SandboxSpec) -> LaunchedSandbox:
         """A new sandbox with its runtime starting in it. Raises RuntimeMissing, SandboxFailure."""
-        runtime = await self._runtimes.prepare(spec.runtime)
+        container = spec.container
+        described = (
+            (await self._runtimes.prepare(spec.runtime)).for_launcher() if container is None else _image(container)
+        )
         await self.start()
         request = {
             "t": "launch",
             "id": spec.sandbox_id,
-            "runtime": runtime.for_launcher(),
+            "runtime": described,
             "handler": spec.handler,
-            "code": str(spec.code),
+            "container": None
+            if container is None
+            else {"command": container.command, "directory": container.directory},
+            "code": str(spec.code) if spec.code is not None else "",
             "layers": [str(layer) for layer in spec.layers],
             "environment": dict(spec.environment),
             "memory_mb": spec.memory_mb,
@@ -228,6 +234,8 @@ class SandboxLauncher:
             self._take_socket(message, descriptors)
         elif kind == "prepared":
             self._zygote_is(message["runtime"], None)
+        elif kind == "unprepared" and not message["error"]:
+            self._preparing.pop(message["runtime"], None)  # it was retired
         elif kind == "unprepared":
             error = f"The zygote of {message['runtime']} has ended: {message['error']}"
             logger.warning("%s", error)
@@ -250,6 +258,10 @@ class SandboxLauncher:
         sandbox = LaunchedSandbox(spec, message, descriptors, self)
         self._sandboxes[spec.sandbox_id] = sandbox
         future.set_result(sandbox)
+
+    def retire(self, container: Container) -> None:
+        """Let the image's zygote end when no sandbox of it is left; the next launch starts another."""
+        self._tell({"t": "retire", "runtime": _image(container)["name"]})
 
     def forget(self, sandbox_id: str) -> None:
         """No other sandbox will follow this one."""
@@ -332,6 +344,12 @@ class SandboxLauncher:
         if self._process is not None:
             await asyncio.to_thread(_end, self._process)
             self._process = None
+
+
+def _image(container: Container) -> dict[str, Any]:
+    """What the launcher is told of an image in place of a runtime."""
+    layers = [str(layer) for layer in container.layers]
+    return {"name": f"image {container.name}", "kind": "container", "has_telemetry": True, "layers": layers}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

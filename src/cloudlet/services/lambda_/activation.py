@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from cloudlet.compute.function import ComputeError, FunctionVersion, RuntimeMissing, SandboxFailure
+from cloudlet.compute.images import ImageAccessDenied, ImageError, ImageNotFound, InvalidImage
 from cloudlet.services.base import Platform
 from cloudlet.services.lambda_ import packages, tables
 from cloudlet.services.lambda_.changes import Changes
@@ -122,6 +123,8 @@ class Activation:
             await self.prepared(version.target)
         except RuntimeMissing as error:
             return str(error), "InvalidRuntime"
+        except ImageError as error:
+            return str(error), _image_code(error)
         except SandboxFailure as error:
             # Nothing is wrong with the function: its first invocation will try again.
             logger.warning("%s could not be prepared: %s", version.ref.arn, error)
@@ -144,3 +147,9 @@ class Activation:
         (current.failed(revision_id, reason, code) if code else current.ready(revision_id)).put(tx)
         packages.release(tx, [current.serving_digest])
         changed(tx, current.ref)
+
+
+def _image_code(error: ImageError) -> str:
+    """AWS's code for what is wrong with a container image."""
+    codes = ((ImageAccessDenied, "ImageAccessDenied"), (ImageNotFound, "ImageDeleted"), (InvalidImage, "InvalidImage"))
+    return next((code for kind, code in codes if isinstance(error, kind)), "InternalError")

@@ -36,8 +36,6 @@ _UNBUILT: Mapping[str, Callable[[Any], bool]] = {
     "CapacityProviderConfig": lambda value: not value,
     "CodeSigningConfigArn": lambda value: not value,
     "DurableConfig": lambda value: not value,
-    "ImageConfig": lambda value: not any(value.values()),
-    "PackageType": lambda value: value == "Zip",
     "DurableExecutionName": lambda value: not value,
     "PublishTo": lambda value: not value,
     "RuntimeConfig": lambda value: not value,
@@ -67,7 +65,8 @@ def create(params: Mapping[str, Any], layers: Sequence[Mapping[str, Any]] | None
     _check_snap_start(params, params.get("Runtime", ""))
     refuse_unbuilt(params)
     refuse_unbuilt(params.get("Code") or {})
-    if not params.get("Runtime") or not params.get("Handler"):
+    _check_package_type(params, params.get("PackageType") or "Zip")
+    if params.get("PackageType") != "Image" and (not params.get("Runtime") or not params.get("Handler")):
         raise InvalidParameterValue(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."
         )
@@ -84,7 +83,23 @@ def update(
     """
     _check_snap_start(params, params.get("Runtime") or current.runtime)
     refuse_unbuilt(params)
+    _check_package_type(params, current.package_type)
     return _with_layers(_changed(current, params), layers)
+
+
+def _check_package_type(params: Mapping[str, Any], package_type: str) -> None:
+    """Raises InvalidParameterValue for what functions of this package type do not have."""
+    if package_type == "Zip" and any((params.get("ImageConfig") or {}).values()):
+        raise InvalidParameterValue("Please don't provide ImageConfig when the intended function PackageType is Zip.")
+    if package_type == "Image" and any(params.get(name) for name in ("Handler", "Runtime", "Layers")):
+        raise InvalidParameterValue(
+            "Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image."
+        )
+
+
+def with_image(current: Configuration, image: Mapping[str, str] | None) -> Configuration:
+    """`current` of another image, where it is of one."""
+    return current if image is None else replace(current, image=image)
 
 
 def _with_layers(configuration: Configuration, layers: Sequence[Mapping[str, Any]] | None) -> Configuration:
@@ -135,6 +150,8 @@ def _changed(base: Configuration, params: Mapping[str, Any]) -> Configuration:
         changes["tracing_mode"] = mode
     if (dead_letters := params.get("DeadLetterConfig")) is not None:
         changes["dead_letter_arn"] = dead_letters.get("TargetArn") or ""
+    if (image_config := params.get("ImageConfig")) is not None:
+        changes["image_config"] = {name: value for name, value in image_config.items() if value}
     if (logging := params.get("LoggingConfig")) is not None:
         changes |= logging_config.changes(base.log_format, logging)
     if (key := params.get("KMSKeyArn")) is not None:

@@ -106,6 +106,13 @@ class RoleNotAssumable(LambdaError):
     status = 403
 
 
+class ImageRefused(LambdaError):
+    """Lambda may not take the function's container image from where it is."""
+
+    code = "AccessDeniedException"
+    status = 403
+
+
 class RequestEntityTooLarge(ServiceError):
     """A request or package over a limit. AWS answers with this bare code, which its model does not have."""
 

@@ -1,5 +1,8 @@
 """The operations on functions and their versions."""
 
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,6 +14,7 @@ from cloudlet.services.lambda_ import configuration as configurations
 from cloudlet.services.lambda_ import function as functions
 from cloudlet.services.lambda_ import limits, tables, tagging
 from cloudlet.services.lambda_.errors import CrossAccount, InvalidParameterValue
+from cloudlet.services.lambda_.function_images import FunctionImages
 from cloudlet.services.lambda_.layer import check_size
 from cloudlet.services.lambda_.layer_operations import LayerOperations
 from cloudlet.services.lambda_.names import FunctionRef, resolve
@@ -19,28 +23,35 @@ from cloudlet.services.lambda_.paging import next_marker, page_items, read_marke
 from cloudlet.services.lambda_.version import Configuration, Version, describe, find
 from cloudlet.store.base import Reader, Row, Transaction
 
+_ZIP_SOURCES = ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion")
+
 
 class FunctionOperations(LayerOperations):
     """CreateFunction and what follows."""
+
+    images: FunctionImages
 
     @operation("CreateFunction")
     async def create_function(self, context: RequestContext, params: dict[str, Any]) -> Result:
         ref = _new_name(context, params["FunctionName"])
         configuration = configurations.create(params, await self.layers_of(context, params))
-        if params["Code"].get("ImageUri"):
-            raise InvalidParameterValue("Please don't provide ImageUri when creating a function with packageType Zip.")
+        package_type = params.get("PackageType") or "Zip"
+        _check_source(params["Code"], package_type, "creating")
         tags = params.get("Tags") or {}
         tagging.check(tags)
-        content = await self.packages.content(context, params["Code"])
-        check_size(await self.packages.check(content), configuration.layers)
-        configuration = await self.with_runtime(configuration)
+        content = b""
+        if package_type == "Zip":
+            content = await self.packages.content(context, params["Code"])
+            check_size(await self.packages.check(content), configuration.layers)
+            configuration = await self.with_runtime(configuration)
         await self.check_role(context, params, ref)
         await self.check_dead_letters(params, ref, configuration.role)
         await self.check_network(params, ref, configuration.role)
         publish = bool(params.get("Publish"))
-        async with self.packages.hold(context, content) as package:
+        async with self._held(context, ref, content, params["Code"]) as (package, image):
+            whole = configurations.with_image(configuration, image)
             made = await self.store.transact(
-                lambda tx: functions.create(tx, self.make, ref, configuration, package, tags, publish=publish)
+                lambda tx: functions.create(tx, self.make, ref, whole, package, tags, publish=publish)
             )
         return describe(made[-1], ref.arn)
 
@@ -50,19 +61,35 @@ class FunctionOperations(LayerOperations):
         configurations.refuse_unbuilt(params)
         architecture = configurations.architecture(params)
         await self.settled(ref)
-        if params.get("ImageUri"):
-            raise InvalidParameterValue("Please don't provide ImageUri when updating a function with packageType Zip.")
-        content = await self.packages.content(context, params)
-        unpacked = await self.packages.check(content)
+        latest = await self.store.read(lambda reader: find(reader, ref.qualified("")))
+        package_type = latest.configuration.package_type
+        _check_source(params, package_type, "updating")
+        content, unpacked = b"", 0
+        if package_type == "Zip":
+            content = await self.packages.content(context, params)
+            unpacked = await self.packages.check(content)
+        async with self._held(context, ref, content, params) as (package, image):
 
-        def change(current: Configuration) -> Configuration:
-            check_size(unpacked, current.layers)
-            return configurations.with_architecture(current, architecture)
+            def change(current: Configuration) -> Configuration:
+                _check_source(params, current.package_type, "updating")  # it may be another function by now
+                check_size(unpacked, current.layers)
+                return configurations.with_image(configurations.with_architecture(current, architecture), image)
 
-        async with self.packages.hold(context, content) as package:
             if params.get("DryRun"):
-                return await self._dry_run(ref, params, package)
+                return await self._dry_run(ref, params, change, package)
             return await self._update(ref, params, change, package)
+
+    @contextlib.asynccontextmanager
+    async def _held(
+        self, context: RequestContext, ref: FunctionRef, content: bytes, code: Mapping[str, Any]
+    ) -> AsyncIterator[tuple[Package, Mapping[str, str] | None]]:
+        """The code package, or the image that `code` names with what a configuration keeps of it, while this lasts."""
+        if code.get("ImageUri"):
+            async with self.images.hold(context, ref, code["ImageUri"]) as held:
+                yield held.package, held.described
+        else:
+            async with self.packages.hold(context, content) as package:
+                yield package, None
 
     @operation("UpdateFunctionConfiguration")
     async def update_function_configuration(self, context: RequestContext, params: dict[str, Any]) -> Result:
@@ -71,7 +98,9 @@ class FunctionOperations(LayerOperations):
         current = await self.store.read(lambda reader: find(reader, ref.qualified("")))
         # Once here for the errors that need no transaction, then on whatever is current when it is done.
         layers = await self.layers_of(context, params)
-        changed = await self.with_runtime(configurations.update(current.configuration, params, layers))
+        changed = configurations.update(current.configuration, params, layers)
+        if changed.image is None:
+            changed = await self.with_runtime(changed)
         if layers:
             check_size(await self.packages.unpacked_bytes(current.code_digest), layers)
         await self.check_role(context, params, ref)
@@ -96,10 +125,13 @@ class FunctionOperations(LayerOperations):
         shown = made[-1]
         return describe(shown, ref.qualified(shown.number).qualified_arn if len(made) > 1 else ref.arn)
 
-    async def _dry_run(self, ref: FunctionRef, params: dict[str, Any], package: Package) -> Result:
+    async def _dry_run(
+        self, ref: FunctionRef, params: dict[str, Any], change: functions.Change, package: Package
+    ) -> Result:
         current = await self.store.read(lambda reader: find(reader, ref.qualified("")))
         functions.check_revision(params.get("RevisionId"), current.revision_id)
-        return describe(functions.with_package(current, package), ref.arn)
+        changed = replace(current, configuration=change(current.configuration))
+        return describe(functions.with_package(changed, package), ref.arn)
 
     @operation("GetFunction")
     async def get_function(self, context: RequestContext, params: dict[str, Any]) -> Result:
@@ -109,10 +141,9 @@ class FunctionOperations(LayerOperations):
             return find(reader, ref), tables.function(reader, ref)
 
         version, function = await self.store.read(read)
-        url = await self.code_urls.url(context.endpoint, version.code_digest)
         answer: dict[str, Any] = {
             "Configuration": describe(version, ref.qualified_arn),
-            "Code": {"RepositoryType": "S3", "Location": url},
+            "Code": await self._code(context, version),
         }
         _, tags, reserved = function or (0, "{}", None)
         if tags != "{}":
@@ -120,6 +151,13 @@ class FunctionOperations(LayerOperations):
         if reserved is not None:
             answer["Concurrency"] = {"ReservedConcurrentExecutions": reserved}
         return answer
+
+    async def _code(self, context: RequestContext, version: Version) -> dict[str, str]:
+        image = version.configuration.image
+        if image is not None:
+            return {"RepositoryType": "ECR", "ImageUri": image["uri"], "ResolvedImageUri": image["resolved"]}
+        url = await self.code_urls.url(context.endpoint, version.code_digest)
+        return {"RepositoryType": "S3", "Location": url}
 
     @operation("GetFunctionConfiguration")
     async def get_function_configuration(self, context: RequestContext, params: dict[str, Any]) -> Result:
@@ -181,6 +219,16 @@ class FunctionOperations(LayerOperations):
 
         rows = await self.store.read(read)
         return _page("Versions", rows[:items], next_marker(rows, items, 3), qualified=True)
+
+
+def _check_source(code: Mapping[str, Any], package_type: str, doing: str) -> None:
+    """Raises InvalidParameterValue for code that is not of the function's kind."""
+    if package_type == "Zip" and code.get("ImageUri"):
+        raise InvalidParameterValue(f"Please don't provide ImageUri when {doing} a function with packageType Zip.")
+    if package_type == "Image" and not code.get("ImageUri"):
+        raise InvalidParameterValue(f"Please provide ImageUri when {doing} a function with packageType Image.")
+    if package_type == "Image" and any(code.get(name) for name in _ZIP_SOURCES):
+        raise InvalidParameterValue("Please do not provide other FunctionCode parameters when providing an ImageUri.")
 
 
 def _page(member: str, rows: list[Row], marker: str | None, *, qualified: bool) -> Result:

@@ -1,5 +1,8 @@
 """Code packages: taken from the caller, kept as blobs, deleted when no version needs them.
 
+A container image goes the same way by the digest of its manifest; its parts are kept elsewhere (`compute.images`), and
+are let go of where a package's blob is deleted.
+
 A package is one blob, however many versions and accounts use it, so it may go only when none does, also when another
 node is about to use it again:
 
@@ -22,6 +25,7 @@ from typing import Any
 
 from cloudlet.clock import now_ms
 from cloudlet.compute import archive
+from cloudlet.compute.images.store import disuse
 from cloudlet.errors import OperationNotImplemented, ServiceError
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform
@@ -60,6 +64,13 @@ class Packages:
     async def hold(self, context: RequestContext, content: bytes) -> AsyncIterator[Package]:
         """Keep `content` at least as long as this context lasts; longer when a version has its digest by then."""
         digest = await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
+        async with self.hold_digest(context, digest):
+            await self._platform.blobs.put(content)
+            yield Package(digest, len(content))
+
+    @contextlib.asynccontextmanager
+    async def hold_digest(self, context: RequestContext, digest: str) -> AsyncIterator[None]:
+        """Let what has this digest, or will have it in a moment, not be deleted while this lasts."""
         lease_id = self._platform.ids.uuid()
         await self._lease(context, lease_id, digest)
 
@@ -68,8 +79,7 @@ class Packages:
             release(tx, [digest])
 
         try:
-            await self._platform.blobs.put(content)
-            yield Package(digest, len(content))
+            yield
         finally:
             try:
                 await self._platform.store.transact(give_back)
@@ -129,6 +139,7 @@ class Packages:
         def forget(tx: Transaction) -> None:
             for digest in digests:
                 package_tables.delete_garbage(tx, digest)
+                disuse(tx, image_user(digest))
 
         if digests:
             await self._platform.store.transact(forget)
@@ -184,6 +195,11 @@ class Packages:
             raise _s3_error("NoSuchBucket", "The specified bucket does not exist") from error
         except ServiceError as error:
             raise _s3_error(error.code, error.message) from error
+
+
+def image_user(digest: str) -> str:
+    """By what name functions use the parts of the container image with this digest."""
+    return f"functions/{digest}"
 
 
 def release(tx: Transaction, digests: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 from cloudlet.arn import Arn
+from cloudlet.compute.images import Images
 from cloudlet.delivery.engine import Engine
 from cloudlet.iam.facts import ResourceFacts
 from cloudlet.services.base import BodyLimit, Platform, RouteHandler
@@ -20,6 +21,7 @@ from cloudlet.services.lambda_.event_sources.mapping import EVENT_SOURCES
 from cloudlet.services.lambda_.event_sources.operations import EventSourceOperations
 from cloudlet.services.lambda_.event_sources.pollers import Pollers
 from cloudlet.services.lambda_.facts import event_source_facts, function_facts, layer_facts
+from cloudlet.services.lambda_.function_images import FunctionImages
 from cloudlet.services.lambda_.function_operations import FunctionOperations
 from cloudlet.services.lambda_.invocation import Invoker, too_large
 from cloudlet.services.lambda_.invoke_operations import InvokeOperations
@@ -87,10 +89,12 @@ class LambdaService(
         prepare: Prepare,
         logged: Logged,
         keeper: Keeper,
+        images: Images,
     ) -> None:
         super().__init__(platform, compute, counting, runtimes, prepare)
         self._loops: list[asyncio.Task[None]] = []
         self.packages = Packages(platform)
+        self.images = FunctionImages(platform, images, self.packages)
         self.code_urls = CodeUrls(platform)
         routes = Routes(platform.store, platform.clock, self.activation, self.changes)
         self.destinations = Destinations(platform, engine)

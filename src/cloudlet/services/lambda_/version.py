@@ -14,12 +14,12 @@ import base64
 import datetime
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
-from cloudlet.compute.function import FunctionVersion
+from cloudlet.compute.function import FunctionImage, FunctionVersion
 from cloudlet.compute.reports import runtime_version_arn
 from cloudlet.services.lambda_ import layer_tables, logging_config, network_config, packages, tables
 from cloudlet.services.lambda_.names import LATEST, FunctionRef, is_version
@@ -62,6 +62,15 @@ class Configuration:
     """None where the function has never been in one: then AWS does not show it."""
     file_systems: Sequence[Mapping[str, str]] = ()
     kms_key_arn: str = ""
+    image: Mapping[str, str] | None = None
+    """Of a function that is a container image: `uri` as the caller gave it, `resolved` with its digest, and `source`,
+    where it is brought from when it is not here."""
+    image_config: Mapping[str, Any] = field(default_factory=dict)
+    """ImageConfig, as it was given."""
+
+    @property
+    def package_type(self) -> str:
+        return "Zip" if self.image is None else "Image"
 
     def to_json(self) -> str:
         return orjson.dumps(self, option=orjson.OPT_SORT_KEYS).decode()
@@ -138,7 +147,9 @@ class Version:
 
     @property
     def code_sha256(self) -> str:
-        """Base64, as the API shows it."""
+        """Base64, as the API shows it; of an image its digest."""
+        if self.configuration.image is not None:
+            return self.code_digest
         return base64.b64encode(bytes.fromhex(self.code_digest)).decode()
 
     @property
@@ -164,6 +175,7 @@ class Version:
             application_log_level=configuration.application_log_level,
             system_log_level=configuration.system_log_level,
             layers=tuple(each["digest"] for each in configuration.layers),
+            image=_image(configuration),
         )
 
     @property
@@ -173,6 +185,8 @@ class Version:
             return None
         values = orjson.loads(self.serving)
         values["layers"] = tuple(values["layers"])
+        if values.get("image"):
+            values["image"] = _function_image(values["image"])
         return FunctionVersion(**{name: value for name, value in values.items() if name in _TARGET_FIELDS})
 
     def content_fingerprint(self) -> str:
@@ -201,6 +215,26 @@ class Version:
         return replace(
             self, revision_id=revision_id, update_status="Failed", update_reason=reason, update_reason_code=code
         )
+
+
+def _image(configuration: Configuration) -> FunctionImage | None:
+    if configuration.image is None:
+        return None
+    given = configuration.image_config
+    return _function_image(
+        {
+            "reference": configuration.image["source"],
+            "entry_point": given.get("EntryPoint"),
+            "command": given.get("Command"),
+            "working_directory": given.get("WorkingDirectory") or "",
+        }
+    )
+
+
+def _function_image(values: Mapping[str, Any]) -> FunctionImage:
+    """From what JSON makes of one."""
+    entry_point, command = (values[name] and tuple(values[name]) for name in ("entry_point", "command"))
+    return FunctionImage(values["reference"], entry_point or None, command or None, values["working_directory"])
 
 
 def pending(ref: FunctionRef, sequence: int, ids: tuple[str, str], now_ms: int, **content: Any) -> Version:
@@ -266,7 +300,7 @@ def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionCo
         "Version": version.number,
         "TracingConfig": {"Mode": configuration.tracing_mode},
         "RevisionId": version.revision_id,
-        "PackageType": "Zip",
+        "PackageType": configuration.package_type,
         "Architectures": [configuration.architecture],
         "EphemeralStorage": {"Size": configuration.ephemeral_storage_mb},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
@@ -277,6 +311,10 @@ def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionCo
             version.log_group,
         ),
     }
+    if configuration.image is not None:
+        del shown["Runtime"], shown["Handler"]
+        if configuration.image_config:
+            shown["ImageConfigResponse"] = {"ImageConfig": dict(configuration.image_config)}
     if configuration.layers:
         shown["Layers"] = [{"Arn": each["arn"], "CodeSize": each["size"]} for each in configuration.layers]
     if configuration.environment is not None:
@@ -290,9 +328,9 @@ def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionCo
     if configuration.file_systems:
         shown["FileSystemConfigs"] = [dict(each) for each in configuration.file_systems]
     if not listed:
-        shown["RuntimeVersionConfig"] = {
-            "RuntimeVersionArn": runtime_version_arn(configuration.runs_on or configuration.runtime, version.region)
-        }
+        if configuration.image is None:
+            runs_on = configuration.runs_on or configuration.runtime
+            shown["RuntimeVersionConfig"] = {"RuntimeVersionArn": runtime_version_arn(runs_on, version.region)}
         states = {
             "State": version.state,
             "StateReason": version.state_reason,

@@ -93,8 +93,8 @@ class Bare:
 
     def become_zygote(self, runtime: dict[str, Any], connection: int) -> None:
         """Start its interpreter; this very process serves runtimes that bring none. Raises OSError."""
-        if "root" in runtime:
-            raise OSError("a runtime from a container image needs isolation by namespaces")
+        if "root" in runtime or "layers" in runtime:
+            raise OSError("what comes from a container image needs isolation by namespaces")
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         settings = {
             "kind": runtime["kind"],

@@ -29,6 +29,8 @@ class ZygoteLink:
         self.unanswered: set[Launch] = set()
         self.sandboxes: set[Launch] = set()
         self.is_up = False
+        self.is_retired = False
+        """True once it is to end as soon as it has no sandbox any more."""
 
     @classmethod
     def start(cls, runtime: dict[str, Any], host: Host) -> ZygoteLink:
@@ -44,6 +46,11 @@ class ZygoteLink:
     def may_send(self) -> bool:
         """True when a launch waits that the zygote can take now."""
         return self.is_up and bool(self.waiting) and len(self.unanswered) < _UNANSWERED
+
+    @property
+    def is_unused(self) -> bool:
+        """True when it has no sandbox, and none is asked for."""
+        return not (self.waiting or self.unanswered or self.sandboxes)
 
     def send(self, launch: Launch, descriptors: Sequence[tuple[str, int]]) -> None:
         """Ask for a fork. Raises OSError.

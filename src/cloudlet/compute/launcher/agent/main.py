@@ -90,6 +90,7 @@ class Launcher:
             _ABOUT_SANDBOXES[request["t"]](self, request)
             return
         link = self._zygote(request["runtime"])
+        link.is_retired = False
         if request["t"] == "launch":
             launch = self._launches[request["id"]] = Launch(request)
             link.waiting.append(launch)
@@ -109,6 +110,17 @@ class Launcher:
             self._return_kit(launch)
         elif launch := self._launches.get(request["id"]):
             launch.is_given_up = True
+
+    def _retire(self, request: dict[str, Any]) -> None:
+        """No sandbox of this runtime will be asked for in a while: its zygote ends after the last that there is."""
+        link = self._zygotes.get(request["runtime"])
+        if link is not None:
+            link.is_retired = True
+            self._end_if_retired(link)
+
+    def _end_if_retired(self, link: ZygoteLink) -> None:
+        if link.is_retired and link.is_unused and self._zygotes.get(link.name) is link:
+            self._lose(link, "")
 
     def _terminate(self, request: dict[str, Any]) -> None:
         """The runtime is asked to end."""
@@ -184,6 +196,7 @@ class Launcher:
                 **provision.spec,
                 "id": launch.id,
                 "handler": request["handler"],
+                "container": request["container"],
                 "environment": environment,
                 "extensions": request["extensions"],
                 "ephemeral_storage_mb": request["ephemeral_storage_mb"],
@@ -236,6 +249,7 @@ class Launcher:
         else:
             self._progress(link, message, descriptors)
         self._dispatch(link)
+        self._end_if_retired(link)
 
     def _zygote_ended(self, link: ZygoteLink) -> None:
         """Hear its last words, and give it up."""
@@ -338,6 +352,7 @@ class Launcher:
 
 
 _ABOUT_SANDBOXES = {
+    "retire": Launcher._retire,
     "kill": Launcher._kill,
     "forget": Launcher._give_up,
     "terminate": Launcher._terminate,

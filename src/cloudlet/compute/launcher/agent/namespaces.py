@@ -8,7 +8,7 @@ import signal
 import socket
 from typing import Any, Callable
 
-from . import identity, image_root, mounts, network, rootfs, syscalls, zygote
+from . import container_root, identity, image_root, mounts, network, rootfs, syscalls, zygote
 from .cgroups import Group
 from .host import Kit, Provision, cores_leave_the_sandbox
 
@@ -83,7 +83,8 @@ class Namespaces:
         if request["layers"]:
             ours.append(("layers", self._layers.tree(request["layers"])))
         try:
-            ours.append(("code", mounts.detach(request["code"], owner=self._owner)))
+            if request["code"]:
+                ours.append(("code", mounts.detach(request["code"], owner=self._owner)))
         except BaseException:
             for _name, fd in ours:
                 os.close(fd)
@@ -103,7 +104,7 @@ class Namespaces:
     def become_zygote(self, runtime: dict[str, Any], connection: int) -> None:
         """Make its root, and start its interpreter there; this very process serves runtimes that bring none."""
         root = rootfs.Root.of(runtime, self._mountpoint, self._users.base, self._owner)
-        rootfs.enter(rootfs.Builder(root) if root.image is None else image_root.ImageBuilder(root))
+        rootfs.enter(_builder(root))
         settings = {
             "kind": runtime["kind"],
             "language": runtime.get("settings", {}),
@@ -123,6 +124,12 @@ class Namespaces:
 
     def close(self) -> None:
         """Everything ends with this process."""
+
+
+def _builder(root: rootfs.Root) -> rootfs.Builder:
+    if root.layers:
+        return container_root.ContainerBuilder(root)
+    return rootfs.Builder(root) if root.image is None else image_root.ImageBuilder(root)
 
 
 def _keep_only(*descriptors: int) -> None:

@@ -24,9 +24,9 @@ from . import identity, initprogram, mounts, syscalls
 INIT_PROGRAM = "/var/rapid/init"
 AGENT_PARENT = "/var/rapid"
 _SYSTEM_FOLDERS = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "gnu")
-_DEVICES = ("null", "zero", "full", "random", "urandom")
-_DEVICE_ATTRIBUTES = syscalls.MOUNT_ATTR_NOSUID
-_DEVICE_LINKS = {
+DEVICES = ("null", "zero", "full", "random", "urandom")
+DEVICE_ATTRIBUTES = syscalls.MOUNT_ATTR_NOSUID
+DEVICE_LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
     "stdout": "/proc/self/fd/1",
@@ -34,7 +34,7 @@ _DEVICE_LINKS = {
 }
 _ETC_FOLDERS = ("ssl/certs", "pki/ca-trust", "pki/tls/certs", "alternatives", "fonts")
 _ETC_FILES = ("ld.so.cache", "protocols", "services", "mime.types", "ssl/openssl.cnf", "pki/tls/openssl.cnf")
-_SYSFS_FOLDER = "sys/devices/system"
+SYSFS_FOLDER = "sys/devices/system"
 ETC_CONTENTS = {
     "passwd": "root:x:0:0:root:/root:/bin/sh\n"
     f"{identity.SANDBOX_USER}:x:{identity.SANDBOX_UID}:{identity.SANDBOX_GID}::/home/{identity.SANDBOX_USER}:/sbin/nologin\n"
@@ -67,6 +67,8 @@ class Root(NamedTuple):
     """Symbolic links, as to the interpreter in /var/lang/bin: where, and to what."""
     image: str | None
     """The unpacked image whose files take the place of the host's; None for the host's."""
+    layers: Sequence[str]
+    """The unpacked layers of a function's image, the lowest first; empty for all other roots."""
     owner_uid: int | None
     """The host's user that is root inside, where there is one."""
     owner: int | None
@@ -84,6 +86,7 @@ class Root(NamedTuple):
             runtime.get("folder"),
             runtime.get("links", {}),
             runtime.get("root"),
+            runtime.get("layers", ()),
             owner_uid,
             owner,
         )
@@ -152,10 +155,10 @@ class Builder:
 
     def _devices(self) -> None:
         os.makedirs("dev/shm")
-        for name in _DEVICES:
+        for name in DEVICES:
             self._write(f"dev/{name}", "")
-            mounts.attach(mounts.detach(f"/dev/{name}", _DEVICE_ATTRIBUTES), f"dev/{name}", _DEVICE_ATTRIBUTES)
-        for name, target in _DEVICE_LINKS.items():
+            mounts.attach(mounts.detach(f"/dev/{name}", DEVICE_ATTRIBUTES), f"dev/{name}", DEVICE_ATTRIBUTES)
+        for name, target in DEVICE_LINKS.items():
             os.symlink(target, f"dev/{name}")
 
     def _proc_and_sys(self) -> None:
@@ -163,8 +166,8 @@ class Builder:
         if self.root.owner_uid is None:
             # In a user namespace, the kernel lets a process mount proc only where it already sees one.
             mounts.attach(mounts.detach("/proc", 0), "proc", 0)
-        if os.path.isdir(f"/{_SYSFS_FOLDER}"):
-            self._bind(f"/{_SYSFS_FOLDER}")
+        if os.path.isdir(f"/{SYSFS_FOLDER}"):
+            self._bind(f"/{SYSFS_FOLDER}")
 
     def _agent(self) -> None:
         os.makedirs("var/rapid/agent")

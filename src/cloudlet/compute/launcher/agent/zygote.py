@@ -16,6 +16,7 @@ import sys
 from typing import Any, Callable, Protocol
 
 from . import (
+    container_runtime,
     custom_runtime,
     enter,
     extensions,
@@ -176,6 +177,8 @@ def _runtime(settings: dict[str, Any]) -> _Runtime:
         return python_runtime.PythonRuntime(settings["runtime"])
     if settings["kind"] in program_runtime.KINDS:
         return program_runtime.ProgramRuntime(settings)
+    if settings["kind"] == "container":
+        return container_runtime.ContainerRuntime()
     return custom_runtime.CustomRuntime()
 
 

@@ -1,0 +1,87 @@
+"""A container image with Python and AWS's runtime interface client, made of what this machine has: no registry outside.
+
+/usr/bin/python3, its library, and the shared libraries that it needs     the machine's own
+/function/awslambdaric ...                                                AWS's client, as pip installs it
+"""
+
+import functools
+import io
+import os
+import re
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudlet.compute.runtimes import Runtimes, preparation
+from tests.support.images import Layout, tar
+from tests.support.sandboxes import EVERYBODYS_PREPARED, everybodys_interpreter
+
+FUNCTION = "function"
+PYTHON = "/usr/bin/python3"
+ENTRYPOINT = [PYTHON, "-m", "awslambdaric"]
+_NOT_NEEDED = re.compile(
+    r"/(__pycache__|tests?|idlelib|tkinter|turtledemo|ensurepip|lib2to3|site-packages|dist-packages|config-[^/]*)(/|$)"
+)
+_LIBRARY = re.compile(r"(/\S+) \(0x")
+
+
+@functools.cache
+def python_layer() -> bytes:
+    """The lowest layer. Takes a second or two; the test is skipped without a Python that every user can run."""
+    interpreter = everybodys_interpreter()
+    if interpreter is None:
+        pytest.skip("no Python that is everybody's (Debian: apt-get install python3)")
+    runtimes = Runtimes(EVERYBODYS_PREPARED, interpreters={interpreter.name: interpreter})
+    client = runtimes.folder / interpreter.name
+    preparation.prepare(interpreter, client, print)
+    executable = Path(interpreter.executable).resolve()
+    standard = Path(_printed(executable, "import os; print(os.path.dirname(os.__file__))"))
+    dynamic = _printed(executable, "import sysconfig; print(sysconfig.get_config_var('DESTSHARED') or '')")
+    files = {PYTHON.lstrip("/"): executable}
+    for folder in {standard, Path(dynamic or standard / "lib-dynload")}:
+        files |= {str(path).lstrip("/"): path for path in _files(folder)}
+    for name in ("awslambdaric", "simplejson", "snapshot_restore_py"):
+        files |= {f"{FUNCTION}/{path.relative_to(client)}": path for path in _files(client / name)}
+    files |= {f"{FUNCTION}/{path.name}": path for path in client.glob("runtime_client*.so")}
+    for path in list(files.values()):
+        if path == executable or path.suffix == ".so":
+            files |= {library.lstrip("/"): Path(library) for library in _libraries(path)}
+    return _archive(files)
+
+
+def python_image(layout: Layout, tag: str, source: str, *more: Any, **config: Any) -> str:
+    """Add an image whose function is `app.handler` of `source`; its digest. `more` are further entries of its layer."""
+    added = tar([(f"{FUNCTION}/app.py", source), *more])
+    settings = {"Entrypoint": ENTRYPOINT, "Cmd": ["app.handler"], "WorkingDir": f"/{FUNCTION}", **config}
+    return layout.image(tag, [python_layer(), added], compression="", **settings)
+
+
+def _printed(executable: Path, code: str) -> str:
+    return subprocess.run([executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not _NOT_NEEDED.search(f"/{path.relative_to(folder)}"):
+            yield path
+
+
+def _libraries(file: Path) -> list[str]:
+    listed = subprocess.run(["ldd", file], capture_output=True, text=True, check=False)
+    return _LIBRARY.findall(listed.stdout)
+
+
+def _archive(files: dict[str, Path]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, path in sorted(files.items()):
+            info = tarfile.TarInfo(name)
+            info.size = path.stat().st_size
+            info.mode = 0o755 if os.access(path, os.X_OK) or path.suffix == ".so" else 0o644
+            with path.open("rb") as file:
+                archive.addfile(info, file)
+    return buffer.getvalue()
