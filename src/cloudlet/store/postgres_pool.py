@@ -233,9 +233,11 @@ class _Attempt:
     def _commit(self) -> None:
         self.is_sent = True
         try:
-            self._connection.execute("COMMIT")
+            outcome = self._connection.execute("COMMIT").statusmessage
         except psycopg.Error as error:
             if self._connection.closed or not error.sqlstate:
                 raise StoreUnavailable(f"the database was lost during a commit: {error}") from error
             self.cause = error
             raise translated(error, "COMMIT") from error
+        if outcome != "COMMIT":  # it says ROLLBACK, and no error, where an earlier statement had failed
+            raise StoreUnavailable(f"the database answered a commit with {outcome}")

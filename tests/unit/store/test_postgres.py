@@ -302,3 +302,15 @@ async def test_a_large_load_leaves_nothing_undone(store: PostgresStore) -> None:
     calls: list[Callable[[Transaction], None]] = [partial(put, name=name) for name in range(200)]
     await asyncio.gather(*(store.transact(call) for call in calls))
     assert await store.read(names) == list(range(200))
+
+
+async def test_a_commit_that_rolls_back_is_no_success(store: PostgresStore) -> None:
+    def fail_unseen(tx: Transaction) -> bool:
+        put(tx, 1)
+        with pytest.raises(psycopg.Error):
+            tx._cursor.execute("SELECT 1 / 0")  # type: ignore[attr-defined]
+        return True
+
+    with pytest.raises(StoreUnavailable, match="ROLLBACK"):
+        await store.transact(fail_unseen)
+    assert await store.read(names) == []
