@@ -94,7 +94,17 @@ class World:
             Tags={self.mark: self.mark},
         )
         functions.create_alias(FunctionName=self.mark, Name=self.mark, FunctionVersion="$LATEST")
-        self.names |= {"FunctionName": self.mark, "Resource": made["FunctionArn"], "LayerName": self.mark}
+        profile = made["FunctionArn"].replace(":lambda:", ":signer:").replace(":function:", ":/signing-profiles/")
+        signing = functions.create_code_signing_config(
+            AllowedPublishers={"SigningProfileVersionArns": [profile]}, Description=self.mark
+        )["CodeSigningConfig"]["CodeSigningConfigArn"]
+        functions.put_function_code_signing_config(FunctionName=self.mark, CodeSigningConfigArn=signing)
+        self.names |= {
+            "FunctionName": self.mark,
+            "Resource": made["FunctionArn"],
+            "LayerName": self.mark,
+            "CodeSigningConfigArn": signing,
+        }
 
     def _sqs(self, sqs: Any) -> None:
         url = sqs.create_queue(QueueName=self.mark, tags={self.mark: self.mark})["QueueUrl"]

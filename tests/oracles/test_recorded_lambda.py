@@ -150,7 +150,6 @@ def test_account_settings(replay: Make) -> None:
 
 def test_account_settings_total_code_size(replay: Make) -> None:
     run = replay("TestLambdaAccountSettings::test_account_settings_total_code_size")
-    run.leave_out("total_code_size_diff_publish_layer", "total_code_size_diff_publish_layer_version")
     empty = package("", method=zipfile.ZIP_STORED)
     code = package("#" * (276 - len(empty)), method=zipfile.ZIP_STORED)
     sizes = [0]
@@ -163,6 +162,36 @@ def test_account_settings_total_code_size(replay: Make) -> None:
     run.check("total_code_size_diff_create_function", grown())
     run.aws.update_function_code(FunctionName="fn", ZipFile=code, Publish=True)
     run.check("total_code_size_diff_update_function", grown())
+    layer = {"LayerName": "layer", "Content": {"ZipFile": package("#" * (169 - len(empty)), method=zipfile.ZIP_STORED)}}
+    run.aws.publish_layer_version(**layer)
+    run.check("total_code_size_diff_publish_layer", grown())
+    run.aws.publish_layer_version(**layer)
+    run.check("total_code_size_diff_publish_layer_version", grown())
+
+
+def test_function_code_signing_config(replay: Make) -> None:
+    run = replay("TestCodeSigningConfig::test_function_code_signing_config")
+    aws, account = run.aws, run.arn.split(":")[4]
+    publishers = {"SigningProfileVersionArns": [f"arn:aws:signer:us-east-1:{account}:/signing-profiles/test"]}
+    made = aws.create_code_signing_config(
+        Description="Testing CodeSigning Config",
+        AllowedPublishers=publishers,
+        CodeSigningPolicies={"UntrustedArtifactOnDeployment": "Enforce"},
+    )
+    run.check("create_code_signing_config", made)
+    config = {"CodeSigningConfigArn": made["CodeSigningConfig"]["CodeSigningConfigArn"]}
+    updated = aws.update_code_signing_config(**config, CodeSigningPolicies={"UntrustedArtifactOnDeployment": "Warn"})
+    run.check("update_code_signing_config", updated)
+    got = aws.get_code_signing_config(**config)
+    run.check("get_code_signing_config", got)
+    run.create()
+    run.check("put_function_code_signing_config", aws.put_function_code_signing_config(FunctionName="fn", **config))
+    run.check("get_function_code_signing_config", aws.get_function_code_signing_config(FunctionName="fn"))
+    [listed] = aws.list_code_signing_configs()["CodeSigningConfigs"]
+    run.check("list_code_signing_configs", listed)
+    run.check("list_functions_by_code_signing_config", aws.list_functions_by_code_signing_config(**config))
+    run.check("delete_function_code_signing_config", aws.delete_function_code_signing_config(FunctionName="fn"))
+    run.check("delete_code_signing_config", aws.delete_code_signing_config(**config))
 
 
 # Versions and aliases

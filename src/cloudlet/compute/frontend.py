@@ -5,6 +5,7 @@ from collections.abc import Collection
 from functools import partial
 
 from cloudlet.clock import Clock
+from cloudlet.compute import lineage
 from cloudlet.compute.active_invocation import ActiveInvocation
 from cloudlet.compute.counting import Counted, Counting
 from cloudlet.compute.function import FunctionVersion, Invocation, InvocationResult, SandboxFailure
@@ -44,7 +45,7 @@ class FrontEnd:
         slot = self.counting.acquire(function, is_event=invocation.is_event)
         self._running += 1
         if not invocation.trace_id:
-            invocation.trace_id = self._trace_id()
+            invocation.trace_id, _ = lineage.entered(self._trace_id(), function.function_arn)
         future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
         active = ActiveInvocation(invocation, future, partial(self._ended, slot))
         self._manager.submit(function, active)

@@ -5,12 +5,11 @@ https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
 """
 
 import datetime as dt
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 from cloudlet.compute.function import FunctionVersion
-from cloudlet.compute.reports import Failure
+from cloudlet.compute.reports import Failure, runtime_version_arn
 
 Record = dict[str, Any]
 
@@ -21,18 +20,13 @@ def moment(seconds: float) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
 
 
-def runtime_version_arn(runtime_version: str, region: str) -> str:
-    """The ARN that names what really runs (`python:3.12.1`)."""
-    return f"arn:aws:lambda:{region}::runtime:{hashlib.sha256(runtime_version.encode()).hexdigest()}"
-
-
 def init_start(function: FunctionVersion, runtime_version: str, phase: str) -> Record:
     """platform.initStart. `phase` is `init`, or `invoke` when an invocation does it again."""
     return {
         "initializationType": function.initialization_type,
         "phase": phase,
         "runtimeVersion": runtime_version,
-        "runtimeVersionArn": runtime_version_arn(runtime_version, function.region),
+        "runtimeVersionArn": runtime_version_arn(function.runtime, function.region),
         "functionName": function.name,
         "functionVersion": function.version,
         "instanceMaxMemory": function.memory_mb,

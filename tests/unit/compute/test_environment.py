@@ -136,7 +136,8 @@ async def test_an_invocation_without_a_trace_gets_one_that_is_not_sampled(world:
     runtime = await (await world.sandbox()).connect()
     headers, _ = await runtime.next()
     assert re.fullmatch(
-        r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0", headers["lambda-runtime-trace-id"]
+        r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=1:[0-9a-f]{8}:0",
+        headers["lambda-runtime-trace-id"],
     )
     await runtime.respond(headers["lambda-runtime-aws-request-id"], b"1")
     await call

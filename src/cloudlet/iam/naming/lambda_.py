@@ -13,7 +13,9 @@ def lambda_resources(request: NamedRequest, reader: Reader) -> list[Spellings]:
     """The function, with its qualifier when the request has one; else what the members tell."""
     name = request.text("FunctionName")
     if name and any(kind.startswith("function") for kind in request.action.resource_types):
-        return [(_function_arn(request, name),)]
+        signing = request.text("CodeSigningConfigArn")
+        with_signing = bool(signing) and "code signing config" in request.action.resource_types
+        return [(_function_arn(request, name),), *([(signing,)] if with_signing else [])]
     if layer := request.text("LayerName"):
         base = layer if layer.startswith("arn:") else request.arn(f"layer:{layer}")
         version = request.params.get("VersionNumber")

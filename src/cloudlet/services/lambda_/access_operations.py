@@ -4,12 +4,12 @@ from typing import Any
 
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
-from cloudlet.services.lambda_ import alias, concurrency, permission, tables, tagging, url_config
+from cloudlet.services.lambda_ import alias, code_signing, concurrency, permission, tables, tagging, url_config
 from cloudlet.services.lambda_.base import LambdaParts
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.event_sources import tags as mapping_tags
 from cloudlet.services.lambda_.function import check_exists
-from cloudlet.services.lambda_.names import EventSourceKey, FunctionRef, resolve, resolve_resource
+from cloudlet.services.lambda_.names import CodeSigningKey, EventSourceKey, FunctionRef, resolve, resolve_resource
 from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
 from cloudlet.services.lambda_.version import sequence_of
 from cloudlet.store.base import Reader, Row, Transaction
@@ -103,19 +103,23 @@ class AccessOperations(LambdaParts):
         return {}
 
     async def _change_tags(
-        self, resource: FunctionRef | EventSourceKey, add: dict[str, str], remove: list[str]
+        self, resource: FunctionRef | EventSourceKey | CodeSigningKey, add: dict[str, str], remove: list[str]
     ) -> None:
         if isinstance(resource, FunctionRef):
             await self.store.transact(lambda tx: tagging.change(tx, resource, add, remove, self.platform.ids.uuid()))
-        else:
+        elif isinstance(resource, EventSourceKey):
             await self.store.transact(lambda tx: mapping_tags.change(tx, resource, add, remove))
+        else:
+            await self.store.transact(lambda tx: code_signing.change_tags(tx, resource, add, remove))
 
     @operation("ListTags")
     async def list_tags(self, context: RequestContext, params: dict[str, Any]) -> Result:
         resource = resolve_resource(context, params["Resource"])
         if isinstance(resource, FunctionRef):
             return {"Tags": await self.store.read(lambda reader: tagging.read(reader, resource))}
-        return {"Tags": await self.store.read(lambda reader: mapping_tags.read(reader, resource))}
+        if isinstance(resource, EventSourceKey):
+            return {"Tags": await self.store.read(lambda reader: mapping_tags.read(reader, resource))}
+        return {"Tags": await self.store.read(lambda reader: code_signing.read_tags(reader, resource))}
 
     # Concurrency
 

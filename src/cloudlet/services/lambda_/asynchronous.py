@@ -18,10 +18,10 @@ from cloudlet.delivery.delivery import Delivery, Done, Fail, Keep, Outcome, Retr
 from cloudlet.delivery.engine import Engine
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.services.base import Platform
-from cloudlet.services.lambda_ import invocation_record, limits, tables
+from cloudlet.services.lambda_ import invocation_record, limits, recursion, tables
 from cloudlet.services.lambda_.destination import Destinations
 from cloudlet.services.lambda_.engines import Compute, Logged
-from cloudlet.services.lambda_.errors import LambdaError, ResourceNotFound
+from cloudlet.services.lambda_.errors import LambdaError, RecursiveInvocation, ResourceNotFound
 from cloudlet.services.lambda_.invocation_record import SUCCESS, Ending
 from cloudlet.services.lambda_.names import LATEST, FunctionRef
 from cloudlet.services.lambda_.routes import Route, Routes
@@ -90,6 +90,7 @@ class Asynchronous:
         invocation = decode(delivery.payload)
         try:
             route = await self._route(delivery, invocation)
+            route.enter(invocation)
             function = route.pick(self._platform.ids)
             result = await self._compute.invoke(function, invocation)
         except ResourceNotFound:
@@ -100,6 +101,8 @@ class Asynchronous:
             if error.reason == FUNCTION_RESERVED and await self._may_not_run(delivery):
                 return Fail(detail, ZERO_RESERVED)
             return Retry(counted=False, detail=detail)
+        except RecursiveInvocation as error:
+            return Fail(Ending(status=error.status, message=error.message).encode(), recursion.CONDITION)
         except (ComputeError, LambdaError) as error:
             return Retry(counted=False, detail=Ending(status=500, message=str(error)).encode())
         # An event that is done is not run again: then its lines must not be lost with the node either.

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 """
 
 from cloudlet.services.base import Result
-from cloudlet.services.lambda_ import limits, provisioned_tables, tables
+from cloudlet.services.lambda_ import layer_tables, limits, provisioned_tables, tables
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.function import reserved_changed
 from cloudlet.services.lambda_.names import LATEST, FunctionRef
@@ -47,6 +47,7 @@ def delete(tx: Transaction, ref: FunctionRef) -> None:
 def account_settings(reader: Reader, account: str, region: str, account_limit: int) -> Result:
     """What GetAccountSettings answers."""
     functions, code_bytes, all_reserved = tables.usage(reader, account, region)
+    code_bytes += layer_tables.stored_bytes(reader, account, region)
     return {
         "AccountLimit": {
             "TotalCodeSize": limits.TOTAL_CODE_BYTES,

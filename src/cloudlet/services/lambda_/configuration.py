@@ -34,7 +34,6 @@ _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64":
 _UNBUILT: Mapping[str, Callable[[Any], bool]] = {
     "AcceleratorConfig": lambda value: not value,
     "CapacityProviderConfig": lambda value: not value,
-    "CodeSigningConfigArn": lambda value: not value,
     "DurableConfig": lambda value: not value,
     "DurableExecutionName": lambda value: not value,
     "PublishTo": lambda value: not value,

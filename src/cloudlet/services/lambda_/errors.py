@@ -76,6 +76,25 @@ class ProvisionedConcurrencyConfigNotFound(LambdaError):
     status = 404
 
 
+class CodeSigningConfigNotFound(LambdaError):
+    """The specified code signing configuration does not exist."""
+
+    code = "CodeSigningConfigNotFoundException"
+    status = 404
+
+
+class CodeVerificationFailed(LambdaError):
+    """The code is not signed as the code signing policy demands."""
+
+    code = "CodeVerificationFailedException"
+
+
+class RecursiveInvocation(LambdaError):
+    """The function is invoked in a recursive loop."""
+
+    code = "RecursiveInvocationException"
+
+
 class TooManyRequests(LambdaError):
     """The request throughput limit was exceeded."""
 

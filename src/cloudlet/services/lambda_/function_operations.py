@@ -10,14 +10,14 @@ import orjson
 from cloudlet.errors import ValidationError
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
+from cloudlet.services.lambda_ import code_signing, code_signing_tables, limits, tables, tagging
 from cloudlet.services.lambda_ import configuration as configurations
 from cloudlet.services.lambda_ import function as functions
-from cloudlet.services.lambda_ import limits, tables, tagging
 from cloudlet.services.lambda_.errors import CrossAccount, InvalidParameterValue
 from cloudlet.services.lambda_.function_images import FunctionImages
 from cloudlet.services.lambda_.layer import check_size
 from cloudlet.services.lambda_.layer_operations import LayerOperations
-from cloudlet.services.lambda_.names import FunctionRef, resolve
+from cloudlet.services.lambda_.names import CodeSigningKey, FunctionRef, resolve
 from cloudlet.services.lambda_.packages import Package
 from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
 from cloudlet.services.lambda_.version import Configuration, Version, describe, find
@@ -39,6 +39,7 @@ class FunctionOperations(LayerOperations):
         _check_source(params["Code"], package_type, "creating")
         tags = params.get("Tags") or {}
         tagging.check(tags)
+        signing = await self._new_code_signing(context, params, ref)
         content = b""
         if package_type == "Zip":
             content = await self.packages.content(context, params["Code"])
@@ -48,12 +49,34 @@ class FunctionOperations(LayerOperations):
         await self.check_dead_letters(params, ref, configuration.role)
         await self.check_network(params, ref, configuration.role)
         publish = bool(params.get("Publish"))
+
+        def create(tx: Transaction) -> list[Version]:
+            made = functions.create(tx, self.make, ref, whole, package, tags, publish=publish)
+            if signing is not None:
+                code_signing.for_function(tx, signing)
+                code_signing_tables.set_code_signing(tx, ref, signing.config_id)
+            return made
+
         async with self._held(context, ref, content, params["Code"]) as (package, image):
             whole = configurations.with_image(configuration, image)
-            made = await self.store.transact(
-                lambda tx: functions.create(tx, self.make, ref, whole, package, tags, publish=publish)
-            )
+            made = await self.store.transact(create)
         return describe(made[-1], ref.arn)
+
+    async def _new_code_signing(
+        self, context: RequestContext, params: dict[str, Any], ref: FunctionRef
+    ) -> CodeSigningKey | None:
+        """The code signing configuration that a new function is to have. Raises CodeVerificationFailed and others."""
+        if not params.get("CodeSigningConfigArn"):
+            return None
+        if params.get("PackageType") == "Image":
+            raise InvalidParameterValue("Code signing is not supported for functions created with container images.")
+        key = CodeSigningKey.of(context, params)
+        code_signing.check(await self.store.read(lambda reader: code_signing.for_function(reader, key)), ref)
+        return key
+
+    async def _check_signature(self, ref: FunctionRef) -> None:
+        """Code is about to be deployed. Raises CodeVerificationFailed where the function's must be signed."""
+        code_signing.check(await self.store.read(lambda reader: code_signing.of_function(reader, ref)), ref)
 
     @operation("UpdateFunctionCode")
     async def update_function_code(self, context: RequestContext, params: dict[str, Any]) -> Result:
@@ -68,6 +91,7 @@ class FunctionOperations(LayerOperations):
         if package_type == "Zip":
             content = await self.packages.content(context, params)
             unpacked = await self.packages.check(content)
+            await self._check_signature(ref)
         async with self._held(context, ref, content, params) as (package, image):
 
             def change(current: Configuration) -> Configuration:
@@ -102,6 +126,7 @@ class FunctionOperations(LayerOperations):
         if changed.image is None:
             changed = await self.with_runtime(changed)
         if layers:
+            await self._check_signature(ref)
             check_size(await self.packages.unpacked_bytes(current.code_digest), layers)
         await self.check_role(context, params, ref)
         await self.check_dead_letters(params, ref, changed.role)

@@ -98,6 +98,7 @@ class Invoker:
 
     async def begin(self, route: Route, invocation: Invocation) -> tuple[Streamed, str]:
         """Run an invocation whose response is passed on as it comes; with the version that runs."""
+        route.enter(invocation)
         function = route.pick(self._ids)
         try:
             return await Streamed.begin(self._compute, function, invocation), function.version
@@ -105,6 +106,7 @@ class Invoker:
             raise api_error(error) from error
 
     async def _run(self, route: Route, invocation: Invocation) -> Result:
+        route.enter(invocation)
         function = route.pick(self._ids)
         try:
             result = await self._compute.invoke(function, invocation)

@@ -6,8 +6,9 @@ https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html#API_GetFuncti
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cloudlet.errors import ValidationError
 from cloudlet.iam.principals import RequestContext
@@ -28,6 +29,41 @@ _PATTERN = (
 _EVENT_SOURCE = re.compile(
     r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):event-source-mapping:(?P<uuid>[0-9a-f-]{36})"
 )
+
+
+_CODE_SIGNING = re.compile(
+    r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):code-signing-config:(?P<id>csc-[a-z0-9]{17})"
+)
+
+
+class CodeSigningKey(NamedTuple):
+    """What names a code signing configuration."""
+
+    account: str
+    region: str
+    config_id: str
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{self.region}:{self.account}:code-signing-config:{self.config_id}"
+
+    @classmethod
+    def of(cls, context: RequestContext, params: Mapping[str, Any]) -> "CodeSigningKey":
+        """That of a request's CodeSigningConfigArn. Raises InvalidParameterValue."""
+        return cls.parse(context, params["CodeSigningConfigArn"])
+
+    @classmethod
+    def parse(cls, context: RequestContext, arn: str) -> "CodeSigningKey":
+        """That of an ARN. Raises InvalidParameterValue for one of another region, CrossAccount of another account."""
+        match = _CODE_SIGNING.fullmatch(arn)
+        if match is None or match["region"] != context.region:
+            raise InvalidParameterValue(f"The code signing configuration {arn} is not one of {context.region}.")
+        if match["account"] != context.account:
+            raise CrossAccount(
+                f"User: {context.principal.arn} is not authorized to perform: lambda:{context.operation} "
+                f"on resource: {arn}"
+            )
+        return cls(match["account"], match["region"], match["id"])
 
 
 class EventSourceKey(NamedTuple):
@@ -115,8 +151,8 @@ def resolve(context: RequestContext, name: str, qualifier: str | None = None) ->
     return FunctionRef(context.account, context.region, function, qualifier or own or "")
 
 
-def resolve_resource(context: RequestContext, arn: str) -> FunctionRef | EventSourceKey:
-    """The function or event source mapping behind a taggable resource's ARN.
+def resolve_resource(context: RequestContext, arn: str) -> FunctionRef | EventSourceKey | CodeSigningKey:
+    """The function, event source mapping or code signing configuration behind a taggable resource's ARN.
 
     Raises InvalidParameterValue for a version or an alias.
     """
@@ -124,6 +160,8 @@ def resolve_resource(context: RequestContext, arn: str) -> FunctionRef | EventSo
         if match["account"] != context.account or match["region"] != context.region:
             raise ResourceNotFound("The resource you requested does not exist.")
         return EventSourceKey(match["account"], match["region"], match["uuid"])
+    if _CODE_SIGNING.fullmatch(arn) is not None:
+        return CodeSigningKey.parse(context, arn)
     ref = resolve(context, arn)
     if ref.qualifier:
         raise InvalidParameterValue(

@@ -9,10 +9,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from cloudlet.clock import Clock
-from cloudlet.compute.function import ComputeError, FunctionVersion
+from cloudlet.compute.function import ComputeError, FunctionVersion, Invocation
 from cloudlet.iam.principals import RequestContext
 from cloudlet.ids import Ids
-from cloudlet.services.lambda_ import alias
+from cloudlet.services.lambda_ import alias, recursion
 from cloudlet.services.lambda_.activation import Activation
 from cloudlet.services.lambda_.changes import Changes
 from cloudlet.services.lambda_.errors import InvalidRuntime, ServiceFailure
@@ -46,12 +46,18 @@ class Route:
     """On the monotonic clock."""
     event_invoke: EventInvokeConfig | None = None
     """How events that come under this name are handled, where that is configured."""
+    may_loop: bool = False
+    """Whether it may come back in one chain of events as often as it likes."""
 
     def pick(self, ids: Ids) -> FunctionVersion:
         """The version that runs this invocation."""
         if self.other is not None and ids.fraction() < self.weight:
             return self.other
         return self.function
+
+    def enter(self, invocation: Invocation) -> None:
+        """`invocation` is about to run here. Raises RecursiveInvocation when it does so in a loop."""
+        recursion.enter(invocation, self.function.function_arn, is_allowed=self.may_loop)
 
 
 class Routes:
@@ -89,8 +95,8 @@ class Routes:
 
     async def _load(self, key: Key, ref: FunctionRef) -> Route:
         generation = self._generation
-        (version, other, weight), event_invoke = await self._store.read(
-            lambda reader: (_read(reader, ref), lookup(reader, ref))
+        (version, other, weight), event_invoke, loop = await self._store.read(
+            lambda reader: (_read(reader, ref), lookup(reader, ref), recursion.setting(reader, ref))
         )
         self._changes.know(ref)
         route = Route(
@@ -101,6 +107,7 @@ class Routes:
             weight,
             self._clock.monotonic() + ROUTE_S,
             event_invoke,
+            loop == recursion.ALLOW,
         )
         if generation == self._generation:
             self._keep(key, route)

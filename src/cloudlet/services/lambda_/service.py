@@ -10,8 +10,9 @@ from cloudlet.services.base import BodyLimit, Platform, RouteHandler
 from cloudlet.services.lambda_ import limits
 from cloudlet.services.lambda_.access_operations import AccessOperations
 from cloudlet.services.lambda_.asynchronous import Asynchronous
+from cloudlet.services.lambda_.code_signing_operations import CodeSigningOperations
+from cloudlet.services.lambda_.code_signing_tables import CODE_SIGNING
 from cloudlet.services.lambda_.code_urls import ROUTE, CodeUrls
-from cloudlet.services.lambda_.default_operations import DefaultOperations
 from cloudlet.services.lambda_.destination import Destinations
 from cloudlet.services.lambda_.engines import Compute, Limits, Logged, Prepare, RuntimeFinder
 from cloudlet.services.lambda_.errors import RequestEntityTooLarge
@@ -20,12 +21,13 @@ from cloudlet.services.lambda_.event_invoke_tables import EVENT_INVOKE
 from cloudlet.services.lambda_.event_sources.mapping import EVENT_SOURCES
 from cloudlet.services.lambda_.event_sources.operations import EventSourceOperations
 from cloudlet.services.lambda_.event_sources.pollers import Pollers
-from cloudlet.services.lambda_.facts import event_source_facts, function_facts, layer_facts
+from cloudlet.services.lambda_.facts import code_signing_facts, event_source_facts, function_facts, layer_facts
 from cloudlet.services.lambda_.function_images import FunctionImages
 from cloudlet.services.lambda_.function_operations import FunctionOperations
 from cloudlet.services.lambda_.invocation import Invoker, too_large
 from cloudlet.services.lambda_.invoke_operations import InvokeOperations
 from cloudlet.services.lambda_.layer_tables import LAYERS
+from cloudlet.services.lambda_.management_operations import ManagementOperations
 from cloudlet.services.lambda_.packages import Packages
 from cloudlet.services.lambda_.provisioned_operations import ProvisionedOperations
 from cloudlet.services.lambda_.provisioned_tables import PROVISIONED
@@ -66,12 +68,13 @@ class LambdaService(
     EventInvokeOperations,
     EventSourceOperations,
     ProvisionedOperations,
-    DefaultOperations,
+    CodeSigningOperations,
+    ManagementOperations,
 ):
     """AWS Lambda: https://docs.aws.amazon.com/lambda/latest/api/welcome.html"""
 
     name = "lambda"
-    migrations = (*MIGRATIONS, LAYERS, EVENT_INVOKE, URLS, PROVISIONED, EVENT_SOURCES)
+    migrations = (*MIGRATIONS, LAYERS, EVENT_INVOKE, URLS, PROVISIONED, EVENT_SOURCES, CODE_SIGNING)
     body_limits = {
         "CreateFunction": BodyLimit(limits.CREATE_REQUEST_BYTES, _create_too_large),
         "PublishLayerVersion": BodyLimit(limits.CREATE_REQUEST_BYTES, _publish_too_large),
@@ -109,6 +112,8 @@ class LambdaService(
             return await self.platform.store.read(lambda reader: layer_facts(reader, resource))
         if resource.resource.startswith("event-source-mapping:"):
             return await self.platform.store.read(lambda reader: event_source_facts(reader, resource))
+        if resource.resource.startswith("code-signing-config:"):
+            return await self.platform.store.read(lambda reader: code_signing_facts(reader, resource))
         if not resource.resource.startswith("function:"):
             return None
         return await self.platform.store.read(lambda reader: function_facts(reader, resource))

@@ -111,6 +111,7 @@ def delete_function(tx: Transaction, ref: FunctionRef) -> bool:
         "lambda_statements",
         "lambda_event_invoke_configs",
         "lambda_provisioned",
+        "lambda_function_settings",
     ):
         tx.execute(f"DELETE FROM {table} WHERE {_OF_FUNCTION}", _key(ref))
     return bool(tx.execute(f"DELETE FROM lambda_functions WHERE {_OF_FUNCTION}", _key(ref)))

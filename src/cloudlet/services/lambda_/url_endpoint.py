@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from cloudlet.compute import lineage
 from cloudlet.compute.function import ComputeError, Invocation, TooManyRequests
 from cloudlet.errors import AccessDenied, ServiceError
 from cloudlet.iam.principals import Principal, RequestContext
@@ -101,6 +102,8 @@ class UrlEndpoint:
         context = RequestContext(Principal.root(config.account), config.region, request_id, operation="Invoke")
         route = await self._routes.find(context, config.ref.qualified_arn, "")
         now, trace_id = self._platform.clock.now(), request.headers.get("x-amzn-trace-id", "") or self._trace_id()
+        # AWS stops no loops through URLs, but those behind them.
+        trace_id, _ = lineage.entered(trace_id, route.function.function_arn)
         invocation = Invocation(
             request_id,
             url_event.event_of(config, request, caller, request_id, now, trace_id),

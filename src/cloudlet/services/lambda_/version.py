@@ -67,6 +67,9 @@ class Configuration:
     where it is brought from when it is not here."""
     image_config: Mapping[str, Any] = field(default_factory=dict)
     """ImageConfig, as it was given."""
+    update_runtime_on: str = "Auto"
+    runtime_version_arn: str = ""
+    """That to which it is held, where it is updated by hand."""
 
     @property
     def package_type(self) -> str:

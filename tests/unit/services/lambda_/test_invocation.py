@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cloudlet.compute import lineage
 from cloudlet.compute.function import (
     ComputeError,
     FunctionVersion,
@@ -50,7 +51,8 @@ async def test_compute_is_given_the_version_and_the_event(function: World) -> No
     )
     assert (version.timeout_s, version.memory_mb, version.environment) == (7, 256, {"KEY": "value"})
     assert version.log_group == "/aws/lambda/fn"
-    assert invocation == Invocation("request", b'{"a":1}', ARN, trace_id="Root=1-2-3")
+    trace_id, _ = lineage.entered("Root=1-2-3", ARN)
+    assert invocation == Invocation("request", b'{"a":1}', ARN, trace_id=trace_id)
 
 
 async def test_no_event_is_an_empty_one(function: World) -> None:

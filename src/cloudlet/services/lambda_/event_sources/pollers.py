@@ -217,6 +217,7 @@ class _AtWork:
     async def invoke(self, invocation: Invocation) -> InvocationResult:
         """Run the function. Raises ServiceError, ComputeError."""
         route = await self._route()
+        route.enter(invocation)
         return await self._compute.invoke(route.pick(self._platform.ids), invocation)
 
     async def _route(self) -> Route:

@@ -1,4 +1,4 @@
-"""The answers about what functions cannot have here yet."""
+"""The answers about what a function or an account has none of."""
 
 from typing import Any
 
@@ -14,6 +14,7 @@ ARN = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:fn"
     ("operation", "answer"),
     [
         ("GetFunctionCodeSigningConfig", {}),
+        ("GetFunctionRecursionConfig", {"RecursiveLoop": "Terminate"}),
         ("GetRuntimeManagementConfig", {"UpdateRuntimeOn": "Auto", "FunctionArn": f"{ARN}:$LATEST"}),
         ("ListFunctionEventInvokeConfigs", {"FunctionEventInvokeConfigs": []}),
         ("ListFunctionUrlConfigs", {"FunctionUrlConfigs": []}),
@@ -76,12 +77,3 @@ async def test_provisioned_concurrency_is_that_of_a_version_or_alias(world: Worl
         "ProvisionedConcurrencyConfigNotFoundException",
         "No Provisioned Concurrency Config found for this function",
     )
-
-
-SIGNING = "arn:aws:lambda:us-east-1:111111111111:code-signing-config:csc-12345678901234567"
-
-
-async def test_what_would_change_it_says_that_it_is_not_implemented(world: World) -> None:
-    code, message = await refusal(world, "PutFunctionCodeSigningConfig", CodeSigningConfigArn=SIGNING)
-    assert code == "NotImplemented"
-    assert "PutFunctionCodeSigningConfig" in message
