@@ -43,6 +43,10 @@ class SandboxSpec:
     """The files of /opt/extensions, which are started before the runtime."""
     container: Container | None = None
     """The image that the sandbox is made of, where it is one."""
+    takes_snapshot: bool = False
+    """Its runtime offers itself for a snapshot after the init phase, and runs nothing."""
+    snapshot: str = ""
+    """The snapshot (the id of the sandbox that it was taken from) that its runtime wakes up from, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class Sandbox(Protocol):
     """With external extensions: the line to the process that starts them and the runtime (`supervisor`)."""
     exited: asyncio.Future[ExitStatus]
     """Done when the whole process tree is gone."""
+    snapshot_bytes: asyncio.Future[int]
+    """With `takes_snapshot`: done when it is taken, with its size. SandboxFailure says why it could not be."""
 
     def kill(self) -> None:
         """End the whole process tree at once (SIGKILL). `exited` follows."""
@@ -110,6 +116,12 @@ class Launcher(Protocol):
 
     async def launch(self, spec: SandboxSpec) -> Sandbox:
         """A new sandbox with its runtime starting in it. Raises RuntimeMissing, SandboxFailure."""
+
+    def has_snapshot(self, snapshot: str) -> bool:
+        """True while sandboxes can be launched from it."""
+
+    def drop_snapshot(self, snapshot: str) -> None:
+        """It is needed no more."""
 
     async def close(self) -> None:
         """Kill every sandbox and end the launcher's processes."""

@@ -55,6 +55,7 @@ class SandboxLauncher:
         self._launches: dict[str, tuple[SandboxSpec, asyncio.Future[LaunchedSandbox]]] = {}
         self._preparing: dict[str, asyncio.Future[None]] = {}
         self._sockets: dict[int, asyncio.Future[socket.socket]] = {}
+        self._snapshots: set[str] = set()
         self._numbers = itertools.count()
         self._connection: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -157,6 +158,7 @@ class SandboxLauncher:
             "ephemeral_storage_mb": spec.ephemeral_storage_mb,
             "follows": spec.follows,
             "extensions": list(spec.extensions),
+            "snapshot": "take" if spec.takes_snapshot else spec.snapshot,
         }
 
         def expect() -> asyncio.Future[LaunchedSandbox]:
@@ -232,6 +234,10 @@ class SandboxLauncher:
                 sandbox.ended(message)
         elif kind == "socket":
             self._take_socket(message, descriptors)
+        elif kind == "snapshot":
+            self._take_snapshot(message)
+        elif kind == "snapshot lost":
+            self._snapshots.discard(message["id"])
         elif kind == "prepared":
             self._zygote_is(message["runtime"], None)
         elif kind == "unprepared" and not message["error"]:
@@ -262,6 +268,26 @@ class SandboxLauncher:
     def retire(self, container: Container) -> None:
         """Let the image's zygote end when no sandbox of it is left; the next launch starts another."""
         self._tell({"t": "retire", "runtime": _image(container)["name"]})
+
+    def _take_snapshot(self, message: dict[str, Any]) -> None:
+        sandbox = self._sandboxes.get(message["id"])
+        if sandbox is None or sandbox.snapshot_bytes.done():
+            self.drop_snapshot(message["id"])
+        elif "error" in message:
+            sandbox.snapshot_bytes.set_exception(SandboxFailure(message["error"]))
+            sandbox.snapshot_bytes.exception()  # seen, also where nobody waits any more
+        else:
+            self._snapshots.add(message["id"])
+            sandbox.snapshot_bytes.set_result(message["size_bytes"])
+
+    def has_snapshot(self, snapshot: str) -> bool:
+        """True while sandboxes can be launched from it."""
+        return snapshot in self._snapshots
+
+    def drop_snapshot(self, snapshot: str) -> None:
+        """It is needed no more."""
+        self._snapshots.discard(snapshot)
+        self._tell({"t": "drop snapshot", "id": snapshot})
 
     def forget(self, sandbox_id: str) -> None:
         """No other sandbox will follow this one."""
@@ -331,6 +357,7 @@ class SandboxLauncher:
         self._launches.clear()
         self._preparing.clear()
         self._sandboxes.clear()
+        self._snapshots.clear()
 
     async def close(self) -> None:
         """Kill every sandbox and end the launcher's processes. May be called twice."""

@@ -45,6 +45,7 @@ class LaunchedSandbox:
         self.extension_output = more.pop() if spec.extensions else None
         self.telemetry: int | None = more.pop() if more else None
         self.exited: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
+        self.snapshot_bytes: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.pid = _pid_of(runtime)
         """The runtime's process, as this process counts."""
         os.close(runtime)

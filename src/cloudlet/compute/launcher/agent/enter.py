@@ -13,12 +13,13 @@ import os
 import resource
 from typing import Any, NamedTuple, Sequence
 
-from . import identity, landlock, messages, mounts, seccomp, syscalls
+from . import file_copy, identity, landlock, messages, mounts, seccomp, syscalls
 
 TELEMETRY_FD = 3
 REPORT_FD = 4
 CONTROL_FD = 5
 EXTENSION_OUTPUT_FD = 6
+SNAPSHOT_FD = 7
 
 _NOSUID_NODEV = syscalls.MS_NOSUID | syscalls.MS_NODEV
 _PROC_FLAGS = _NOSUID_NODEV | syscalls.MS_NOEXEC | syscalls.MS_RDONLY
@@ -67,6 +68,10 @@ class Descriptors(NamedTuple):
     layers: int | None
     temporary: int | None
     """The /tmp of the sandbox that this one follows, as a detached mount."""
+    snapshot: int | None
+    """With SnapStart: the way to say that a snapshot can be taken, or the snapshot to become."""
+    files: int | None
+    """The /tmp that belongs to the snapshot, if anything is in it."""
     cgroup_folder: int | None
     cgroups: Sequence[int]
 
@@ -90,6 +95,8 @@ class Descriptors(NamedTuple):
             found.get("code"),
             found.get("layers"),
             found.get("temporary"),
+            found.get("snapshot"),
+            found.get("files"),
             found.get("cgroup_folder"),
             [fd for name, fd in zip(names, descriptors) if name == "cgroup"],
         )
@@ -129,6 +136,8 @@ def _namespaces(spec: dict[str, Any], descriptors: Descriptors, report: int) -> 
     options = f"mode=1777,uid={owner},gid={owner},size="
     if descriptors.temporary is None:
         syscalls.mount("tmp", "/tmp", "tmpfs", _NOSUID_NODEV, f"{options}{spec['ephemeral_storage_mb']}m")
+        if descriptors.files is not None:
+            file_copy.copy_tree(descriptors.files, "/tmp", spec["uid"])
     else:
         mounts.attach(descriptors.temporary, "/tmp", _NOSUID_NODEV)
     _hand_over_temporary(spec, report)
@@ -156,12 +165,15 @@ def _stand_alone(uid: int | None) -> None:
 
 
 def _standard_descriptors(descriptors: Descriptors, report: int) -> None:
-    """0 empty, 1 and 2 the output, 3 the telemetry pipe, 4 the way to report; with extensions also 5 and 6."""
+    """0 empty, 1 and 2 the output, 3 the telemetry pipe, 4 the way to report; some have also 5, 6 and 7."""
     high = [os.dup(fd) for fd in (descriptors.output, descriptors.telemetry, report) if fd is not None]
+    special = (
+        (descriptors.control, CONTROL_FD),
+        (descriptors.extension_output, EXTENSION_OUTPUT_FD),
+        (descriptors.snapshot, SNAPSHOT_FD),
+    )
     beside = [
-        fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, EXTENSION_OUTPUT_FD + 1)
-        for fd in (descriptors.control, descriptors.extension_output)
-        if fd is not None
+        (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, SNAPSHOT_FD + 1), place) for fd, place in special if fd is not None
     ]
     nothing = os.open("/dev/null", os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -172,9 +184,13 @@ def _standard_descriptors(descriptors: Descriptors, report: int) -> None:
     os.dup2(high[-1], REPORT_FD, inheritable=False)
     if descriptors.telemetry is None:
         os.close(TELEMETRY_FD)
-    for fd, place in zip(beside, (CONTROL_FD, EXTENSION_OUTPUT_FD)):
+    first = REPORT_FD + 1
+    for fd, place in beside:
+        if place > first:
+            syscalls.close_range(first, place - 1)
         os.dup2(fd, place, inheritable=False)
-    syscalls.close_range((EXTENSION_OUTPUT_FD if beside else REPORT_FD) + 1)
+        first = place + 1
+    syscalls.close_range(first)
 
 
 def _limits(spec: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from . import bare, cgroups, messages, namespaces
 from .host import Host, Kit
 from .launches import Launch
 from .links import ZygoteLink
+from .snapshots import Desk
 
 _TELEMETRY = "3"
 _IDLE_S = 0.02
@@ -36,6 +37,7 @@ class Launcher:
         self._launches: dict[str, Launch] = {}
         self._ended: dict[str, Launch] = {}
         """Sandboxes that have ended, and that another may follow: it gets their user and their /tmp."""
+        self._snapshots = Desk(self._handle, self._forget, lambda message: messages.send(node, message))
         self._is_done = False
 
     def serve(self) -> None:
@@ -122,6 +124,10 @@ class Launcher:
         if link.is_retired and link.is_unused and self._zygotes.get(link.name) is link:
             self._lose(link, "")
 
+    def _drop_snapshot(self, request: dict[str, Any]) -> None:
+        """Nobody will become this snapshot any more."""
+        self._snapshots.drop(request["id"])
+
     def _terminate(self, request: dict[str, Any]) -> None:
         """The runtime is asked to end."""
         launch = self._launches.get(request["id"])
@@ -192,6 +198,7 @@ class Launcher:
                 ours.append(("control", launch.make_control()))
             if launch.group is not None:
                 ours.extend(launch.group.join_descriptors())
+            spec_of_snapshot, shared = self._snapshot(link, launch, ours)
             spec = {
                 **provision.spec,
                 "id": launch.id,
@@ -201,13 +208,30 @@ class Launcher:
                 "extensions": request["extensions"],
                 "ephemeral_storage_mb": request["ephemeral_storage_mb"],
                 "data_limit_bytes": launch.data_limit_bytes,
+                "snapshot": spec_of_snapshot,
             }
             ours.append(("spec", messages.as_file(spec)))
-            descriptors = [*ours, *provision.shared]
+            descriptors = [*ours, *provision.shared, *shared]
             link.send(launch, descriptors)
         finally:
             for _name, fd in ours:
                 os.close(fd)
+
+    def _snapshot(
+        self, link: ZygoteLink, launch: Launch, ours: list[tuple[str, int]]
+    ) -> tuple[dict[str, Any], list[tuple[str, int]]]:
+        """What the sandbox is told and given when it is to become a snapshot, either way. Raises OSError."""
+        wanted = launch.request["snapshot"]
+        if wanted == "take":
+            ours.append(("snapshot", self._snapshots.expect(launch, link)))
+            return {"take": True}, []
+        if not wanted:
+            return {}, []
+        snapshot = self._snapshots.find(wanted, link)
+        shared = [("snapshot", snapshot.file)]
+        if snapshot.files is not None and not launch.request["follows"]:
+            shared.append(("files", snapshot.files))
+        return {"json": snapshot.json}, shared
 
     def _kit_after(self, before: Launch | None) -> Kit:
         if before is None or before.kit is None:
@@ -308,6 +332,7 @@ class Launcher:
 
     def _release(self, launch: Launch, *, may_be_followed: bool = False) -> None:
         del self._launches[launch.id]
+        self._snapshots.launch_ended(launch)
         launch.close_ended()
         if launch.init is not None:
             os.close(launch.init)
@@ -331,6 +356,7 @@ class Launcher:
         self._forget(link.connection.fileno())
         self._forget(link.process)
         del self._zygotes[link.name]
+        self._snapshots.zygote_ended(link)
         for launch in link.abandon():
             self._let_die(launch)
             if launch.is_handed_over:
@@ -357,6 +383,7 @@ _ABOUT_SANDBOXES = {
     "forget": Launcher._give_up,
     "terminate": Launcher._terminate,
     "socket": Launcher._make_socket,
+    "drop snapshot": Launcher._drop_snapshot,
 }
 """Messages of the node about a sandbox that there may be, by their names."""
 

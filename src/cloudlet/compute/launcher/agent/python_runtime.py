@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any, Iterable, NamedTuple
 
-from . import custom_runtime
+from . import checkpoint_reader, custom_runtime, enter, snap_start
 from .python_preload import BOTO_FAMILY, Preloaded, preload
 
 _VERSION = "python{}.{}".format(*sys.version_info[:2])
@@ -69,12 +69,16 @@ class PythonRuntime:
 
     def run(self, spec: dict[str, Any]) -> int:
         """Run the handler until the sandbox ends. Returns the exit status when the runtime comes to an end."""
+        snapshot = spec.get("snapshot", {})
+        if "json" in snapshot:
+            checkpoint_reader.become(enter.SNAPSHOT_FD, *snapshot["json"])
         environment: dict[str, str] = spec["environment"]
         places = _Places.of(spec)
+        if snapshot and (reason := self._obstacle(environment, places)):
+            return _refuse(reason, environment)
         if _WRAPPER in environment:
             return custom_runtime.execute([environment[_WRAPPER], places.interpreter, places.bootstrap], spec)
-        own = set(_module_names([places.task, *places.layers, *places.python_path(environment)]))
-        hidden = own & self._preloaded.ahead
+        hidden = self._hidden(environment, places)
         if hidden - BOTO_FAMILY or needs_fresh_interpreter(environment, self._preloaded):
             return custom_runtime.execute([places.interpreter, places.bootstrap], spec)
         if hidden:
@@ -86,8 +90,37 @@ class PythonRuntime:
 
         if "AWS_LAMBDA_LOG_FORMAT" in environment or "AWS_LAMBDA_LOG_LEVEL" in environment:
             importlib.reload(bootstrap)  # it reads them when it is imported
-        bootstrap.run(spec["handler"], LambdaRuntimeClient(environment["AWS_LAMBDA_RUNTIME_API"]))
+        client = LambdaRuntimeClient(environment["AWS_LAMBDA_RUNTIME_API"])
+        if snapshot:
+            client.restore_next = snap_start.Offer(enter.SNAPSHOT_FD)
+        bootstrap.run(spec["handler"], client)
         return 0
+
+    def _hidden(self, environment: dict[str, str], places: _Places) -> set[str]:
+        """Modules of the function whose names are taken by what the zygote has imported."""
+        own = set(_module_names([places.task, *places.layers, *places.python_path(environment)]))
+        return own & self._preloaded.ahead
+
+    def _obstacle(self, environment: dict[str, str], places: _Places) -> str:
+        """Why a fresh interpreter would be needed: only forks of the zygote can be copied."""
+        if _WRAPPER in environment:
+            return f"the variable {_WRAPPER}"
+        if names := sorted(self._hidden(environment, places) - BOTO_FAMILY):
+            return f"modules of its own in place of Python's or the runtime's: {', '.join(names)}"
+        if needs_fresh_interpreter(environment, self._preloaded):
+            return "variables that Python or the dynamic loader reads when it starts"
+        return ""
+
+
+def _refuse(reason: str, environment: dict[str, str]) -> int:
+    from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+
+    message = f"Cloudlet cannot take a snapshot of a function that has {reason}."
+    sys.stderr.write(f"SnapStart: {message}\n")
+    sys.stderr.flush()
+    error = {"errorType": "Runtime.SnapStartUnsupported", "errorMessage": message}
+    LambdaRuntimeClient(environment["AWS_LAMBDA_RUNTIME_API"]).post_init_error(error)
+    return 1
 
 
 def needs_fresh_interpreter(environment: dict[str, str], preloaded: Preloaded) -> bool:
