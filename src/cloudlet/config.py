@@ -49,6 +49,9 @@ class Config:
     """Memory that all sandboxes together may use; 0 for three quarters of the machine's."""
     idle_timeout_s: float = 600.0
     """An idle sandbox is reaped after this time."""
+    snapshot_idle_s: float = 86400.0
+    """The snapshot of a function version with SnapStart is dropped after this time without a cold start, and taken
+    again at the next."""
     nearest_runtime: bool = False
     """Run a function whose runtime version is missing on the nearest one that is there, and say so in its log."""
     data_events: bool = False

@@ -6,7 +6,7 @@ import logging
 from cloudlet.compute.code_cache import CodeCache
 from cloudlet.compute.counting import Counting
 from cloudlet.compute.frontend import FrontEnd
-from cloudlet.compute.function import CredentialSource, FunctionVersion, LogSink
+from cloudlet.compute.function import SNAP_START, CredentialSource, FunctionVersion, LogSink
 from cloudlet.compute.host import Host
 from cloudlet.compute.images import Images
 from cloudlet.compute.launcher.client import SandboxLauncher
@@ -42,7 +42,8 @@ class NodeCompute:
         self._code = CodeCache(config.data / CODE_FOLDER, platform.blobs)
         self._launcher = SandboxLauncher(self.runtimes, config.data / LAUNCHER_FOLDER, config.isolation)
         host = Host(self._launcher, logs, platform.clock, platform.ids, serve_platform)
-        self._worker = worker = Worker(host, self._code, credentials, self._runtime_version, images)
+        worker = Worker(host, self._code, credentials, self._runtime_version, images, config.snapshot_idle_s)
+        self._snapshots = worker.snapshots
         placed: PlacedWorker[EnvironmentMaker] = PlacedWorker("local", worker, capacity_bytes(config))
         self._manager = WorkerManager(
             Placement([placed], available_bytes),
@@ -67,10 +68,12 @@ class NodeCompute:
     async def prepare(self, function: FunctionVersion) -> None:
         """Make the first launch of `function` a fast one. Raises ComputeError."""
         if function.image is not None:
-            await self._worker.prepare(function)
+            await self.front_end.prepare(function)
             return
         packages = [self._code.prefetch(digest) for digest in (function.code_digest, *function.layers)]
         await asyncio.gather(*packages, self._launcher.prepare(function.runtime))
+        if function.initialization_type == SNAP_START:
+            await self.front_end.prepare(function)
 
     def status(self) -> dict[str, int]:
         """How many sandboxes there are, and what they do."""
@@ -80,6 +83,7 @@ class NodeCompute:
             "busy": environments - idle,
             "provisioned": self.provisioner.environments,
             "invocations": self.front_end.running,
+            "snapshots": self._snapshots.count,
         }
 
     def _runtime_version(self, runtime: str) -> str:

@@ -152,6 +152,7 @@ class ScriptedSandbox:
         for descriptor in (self.output, self.telemetry):
             os.set_blocking(descriptor, False)
         self.exited: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
+        self.snapshot_bytes: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.peak_bytes = 36 * MIB
         self.frozen: list[bool] = []
         self.runtimes: list[ScriptedRuntime] = []
@@ -315,6 +316,8 @@ class ScriptedLauncher:
         self.failures: list[RuntimeMissing | SandboxFailure] = []
         """What the next launches raise."""
         self.is_started = False
+        self.snapshots: set[str] = set()
+        """Those that sandboxes can be launched from."""
 
     async def start(self) -> None:
         self.is_started = True
@@ -332,6 +335,12 @@ class ScriptedLauncher:
 
     def retire(self, container: Container) -> None:
         """Nothing is kept for an image."""
+
+    def has_snapshot(self, snapshot: str) -> bool:
+        return snapshot in self.snapshots
+
+    def drop_snapshot(self, snapshot: str) -> None:
+        self.snapshots.discard(snapshot)
 
     async def close(self) -> None:
         for sandbox in self.launched:

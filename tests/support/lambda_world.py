@@ -111,12 +111,17 @@ class FakeRuntimes:
 
     def __init__(self) -> None:
         self.instead: dict[str, str | Exception] = {}
+        self.obstacles: dict[str, str] = {}
+        """Why there can be no snapshots, by runtime."""
 
     def resolve(self, name: str) -> FoundRuntime:
         found = self.instead.get(name, name)
         if isinstance(found, Exception):
             raise found
         return FoundRuntime(found)
+
+    def snapshot_obstacle(self, name: str) -> str:
+        return self.obstacles.get(name, "")
 
 
 class FakePreparation:

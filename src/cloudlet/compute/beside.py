@@ -37,7 +37,7 @@ class Beside:
     ) -> "Beside":
         """For an environment whose init phase begins now. `phase` is `init`, or `invoke` when it is done again."""
         host = ExtensionHost(function, preparation.extensions, given, log, owner)
-        events = PhaseEvents(function, host, given.clock, phase)
+        events = PhaseEvents(function, host, given.clock, phase, restores=bool(preparation.snapshot))
         events.init_began(preparation.runtime_version)
         return cls(host, events, given)
 

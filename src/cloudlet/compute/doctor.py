@@ -6,7 +6,6 @@ Nothing is guessed from versions or files where it can be tried: namespaces are 
 import asyncio
 import os
 import platform
-import re
 import resource
 import secrets
 import shutil
@@ -19,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cloudlet.compute import criu as snapshot_programs
 from cloudlet.compute.function import ComputeError
-from cloudlet.compute.launcher.agent import cgroup_v1, cgroups, landlock, syscall_numbers
+from cloudlet.compute.launcher.agent import cgroup_v1, cgroups, checkpoint_code, landlock, syscall_numbers
 from cloudlet.compute.launcher.client import SandboxLauncher
 from cloudlet.compute.runtimes import CUSTOM_RUNTIMES, Runtimes
 from cloudlet.compute.sandbox import SandboxSpec
@@ -29,7 +29,6 @@ State = Literal["ok", "limited", "missing"]
 
 _PROBE_TIMEOUT_S = 20.0
 _WANTED_DESCRIPTORS = 8192
-_CRIU_WANTED = 4
 _NAMESPACES = "Isolation by namespaces"
 _NAMESPACES_PROBE = """
 import sys
@@ -150,18 +149,21 @@ def descriptors() -> Finding:
 
 def criu() -> Finding:
     """CRIU, for SnapStart of runtimes other than Python."""
-    name = "CRIU (SnapStart of Java and Node.js)"
-    program = shutil.which("criu") or shutil.which("criu", path="/usr/sbin:/usr/local/sbin")
-    remedy = f"install CRIU {_CRIU_WANTED} or newer (https://criu.org/Packages)"
-    if program is None:
-        return Finding(name, "limited", "not found", remedy)
-    answer = subprocess.run(
-        [program, "--version"], capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=False
-    )
-    found = re.search(r"(\d+)(\.\d+)*", answer.stdout)
-    if found is None or int(found[1]) < _CRIU_WANTED:
-        return Finding(name, "limited", f"{found[0] if found else 'an unknown version'} is too old", remedy)
-    return Finding(name, "ok", f"{found[0]}, {program}")
+    name = "CRIU (SnapStart of Java)"
+    found = snapshot_programs.find()
+    if found is None:
+        return Finding(name, "limited", "not found", snapshot_programs.REMEDY)
+    if not found.is_new_enough:
+        return Finding(name, "limited", f"{found.version or 'an unknown version'} is too old", snapshot_programs.REMEDY)
+    return Finding(name, "limited", f"{found.version}, {found.program}, but it is used by no part of this program yet")
+
+
+def python_snapshots() -> Finding:
+    """SnapStart of Python functions."""
+    name = "SnapStart of Python"
+    if checkpoint_code.is_supported():
+        return Finding(name, "ok", "snapshots are taken and restored by the launcher")
+    return Finding(name, "limited", f"not on {platform.machine()}: SnapStart is refused when a version is published")
 
 
 def kvm() -> Finding:
@@ -227,7 +229,7 @@ async def sandbox() -> Finding:
 
 
 PROBES: tuple[Callable[[], Finding], ...] = (
-    namespaces, control_groups, seccomp, landlock_rules, overlay, descriptors, criu, kvm, pasta,
+    namespaces, control_groups, seccomp, landlock_rules, overlay, descriptors, python_snapshots, criu, kvm, pasta,
 )  # fmt: skip
 
 

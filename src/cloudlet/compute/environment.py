@@ -16,19 +16,26 @@ import math
 from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
-from cloudlet.compute import reports, shutdown
+from cloudlet.compute import api_messages, reports, shutdown, snap_start
 from cloudlet.compute.active_invocation import ActiveInvocation
 from cloudlet.compute.api_messages import ApiRequest
 from cloudlet.compute.beside import Beside
 from cloudlet.compute.extension import Poller
-from cloudlet.compute.function import ComputeError, FunctionVersion, InvocationResult, SandboxFailure
+from cloudlet.compute.function import (
+    ON_DEMAND,
+    SNAP_START,
+    ComputeError,
+    FunctionVersion,
+    InvocationResult,
+    SandboxFailure,
+)
 from cloudlet.compute.function_log import FunctionLog
 from cloudlet.compute.host import Host, Preparation, State
 from cloudlet.compute.platform_log import platform_log
 from cloudlet.compute.reports import Failure
 from cloudlet.compute.runtime_api import READY, RuntimeApi, invocation_event
 from cloudlet.compute.runtime_process import RuntimeProcess
-from cloudlet.compute.sandbox import ExitStatus, SandboxSpec
+from cloudlet.compute.sandbox import ExitStatus, Sandbox, SandboxSpec
 from cloudlet.compute.variables import variables
 from cloudlet.config import MIB
 
@@ -96,6 +103,8 @@ class Environment:
         self._retry: asyncio.Task[None] | None = None
         self._resetting: asyncio.Task[None] | None = None
         self._sampled = 0.0
+        self._launched_at = 0.0
+        """When the last sandbox was there, on the monotonic clock."""
         self._is_frozen = False
         self._is_closed = False
         self._has_served = False
@@ -111,9 +120,12 @@ class Environment:
         function, log = self.function, self._log
         log.keep_tail(True)
         log.flush_soon()
+        if self._preparation.snapshot:
+            await self._restore()
+            return
         if function.image is None:
             self._lines.init_start(self._preparation.runtime_version)
-        is_prepared = function.initialization_type != "on-demand"
+        is_prepared = function.initialization_type != ON_DEMAND
         limit_s = max(PREPARED_INIT_LIMIT_S, function.timeout_s) if is_prepared else INIT_LIMIT_S
         self.state = State.STARTING
         duration_ms, failure = await self._start_runtime(limit_s, "init")
@@ -126,6 +138,23 @@ class Environment:
         else:
             log.flush()
             self.state = State.FAILED
+
+    async def _restore(self, phase: str = "init") -> None:
+        """With SnapStart: in place of an init phase, wake up from a snapshot; READY afterwards.
+
+        Raises RestoreFailed, RestoreTimedOut, RuntimeMissing, SandboxFailure.
+        """
+        self._lines.restore_start(self._preparation.runtime_version)
+        self.state = State.STARTING
+        duration_ms, failure = await self._start_runtime(snap_start.RESTORE_LIMIT_S, phase)
+        self._lines.restore_report(duration_ms, failure)
+        if failure is not None:
+            self._log.flush()
+            raise snap_start.restore_error(failure)
+        self._init_ms = reports.Restoration.of(duration_ms, (self._clock.monotonic() - self._launched_at) * 1000)
+        self._sample_memory()
+        self._has_served = True
+        self.state = State.READY
 
     async def _start_runtime(self, limit_s: float, phase: str) -> tuple[float, Failure | None]:
         """Launch a sandbox and wait until its runtime is ready; how long that took, and what went wrong."""
@@ -146,7 +175,9 @@ class Environment:
                     before.close()
                 self._owner.environment_launched(self)
             sandbox = process.sandbox
+            self._launched_at = self._clock.monotonic()
             self._log.attach(sandbox.output, sandbox.telemetry, sandbox.extension_output)
+            self._launched(sandbox)
             timer = loop.call_later(limit_s, self._settle_init, Failure("timeout"))
             failure = await self._ready
             timer.cancel()
@@ -159,6 +190,9 @@ class Environment:
             if failure is not None:
                 await self._end_process(process)
         return (self._clock.monotonic() - started) * 1000, failure
+
+    def _launched(self, sandbox: Sandbox) -> None:
+        """For who wants more of a sandbox than that its runtime is ready."""
 
     def _spec(self, before: RuntimeProcess | None) -> SandboxSpec:
         function, preparation = self.function, self._preparation
@@ -174,6 +208,7 @@ class Environment:
             follows=before.sandbox.spec.sandbox_id if before is not None and before.is_launched else "",
             extensions=preparation.extensions,
             container=preparation.container,
+            snapshot=preparation.snapshot,
         )
 
     def _new_beside(self, phase: str) -> Beside:
@@ -214,6 +249,9 @@ class Environment:
 
     async def _begin_with_init(self, active: ActiveInvocation) -> None:
         """The init phase once more, now as a part of the invocation and of its timeout (AWS: a suppressed init)."""
+        if self._preparation.snapshot:
+            await self._begin_with_restore(active)
+            return
         try:
             duration_ms, failure = await self._start_runtime(self.function.timeout_s, "invoke")
         except ComputeError as error:
@@ -231,6 +269,19 @@ class Environment:
         self._lines.init_report(duration_ms, "invoke", failure)
         self._lines.start(active.invocation)
         self._fail(reports.timeout_failure(self.function.timeout_s) if failure.status == "timeout" else failure)
+
+    async def _begin_with_restore(self, active: ActiveInvocation) -> None:
+        try:
+            await self._restore("invoke")
+        except ComputeError as error:
+            self._active = None
+            self._die()
+            active.fail(error)
+            return
+        if self._active is active:
+            self.state = State.BUSY
+            active.started = self._clock.monotonic()
+            self._deliver(active)
 
     def _deliver(self, active: ActiveInvocation) -> None:
         function, invocation, clock = self.function, active.invocation, self._clock
@@ -394,6 +445,9 @@ class Environment:
 
     def extension_calls(self, request: ApiRequest, poller: Poller) -> None:
         beside = self._beside
+        if request.path == snap_start.CREDENTIALS_PATH or request.path.startswith(snap_start.RESTORE_PREFIX):
+            self._snap_start_calls(request, poller)
+            return
         if beside is None:
             beside = self._new_beside("init")
             if self._ready is None:
@@ -402,6 +456,18 @@ class Environment:
                 beside.host.launched(self._live_process.sandbox)
                 self._beside = beside
         beside.host.handle(request, poller)
+
+    def _snap_start_calls(self, request: ApiRequest, poller: Poller) -> None:
+        """Whoever calls is this sandbox: the token of its variables says nothing more."""
+        if self.function.initialization_type != SNAP_START:
+            poller.answer(api_messages.NOT_FOUND)
+        elif request.path == snap_start.CREDENTIALS_PATH:
+            poller.answer(snap_start.credentials_answer(self._preparation.credentials))
+        elif request.path == snap_start.RESTORE_ERROR_PATH:
+            poller.answer(api_messages.ACCEPTED)
+            self._settle_init(snap_start.HOOK_ERROR)
+        else:
+            poller.answer(api_messages.NOT_FOUND)
 
     def extensions_wait(self) -> None:
         self._look_if_over()

@@ -72,7 +72,7 @@ class ExtensionHost:
         self._api = ExtensionsApi(function, self.extensions, self)
         self._sandbox: Sandbox | None = None
         self._telemetry: Telemetry | None = None
-        self._init_start: tuple[float, platform_events.Record] | None = None
+        self._init_start: tuple[float, str, platform_events.Record] | None = None
         self._early: list[tuple[str, str, float]] = []
         if external:
             log.telemetry = self._line
@@ -93,9 +93,9 @@ class ExtensionHost:
             self.alive = set(range(len(self._external)))
             self.supervisor = Supervisor(sandbox.control, self)
 
-    def init_began(self, at: float, record: platform_events.Record) -> None:
+    def init_began(self, at: float, event_type: str, record: platform_events.Record) -> None:
         """What who subscribes later is told of the beginning."""
-        self._init_start = at, record
+        self._init_start = at, event_type, record
 
     def runtime_ready(self) -> None:
         """The runtime has asked for its first event: nobody may register any more."""
@@ -205,7 +205,8 @@ class ExtensionHost:
         if earlier is None:
             record = platform_events.subscription(extension.name, state, wanted.types)
             if self._init_start is not None:
-                telemetry.greet(extension.name, "platform.initStart", self._init_start[1], self._init_start[0])
+                at, event_type, record = self._init_start
+                telemetry.greet(extension.name, event_type, record, at)
             for kind, message, at in self._early:
                 telemetry.line(kind, message, at, extension.name)
             telemetry.platform("platform.telemetrySubscription", record)

@@ -57,9 +57,9 @@ class FrontEnd:
             raise
 
     async def prepare(self, function: FunctionVersion) -> None:
-        """Make the first launch of `function` a fast one, without starting anything. Raises ComputeError."""
+        """Make the first launch of `function` a fast one; with SnapStart, take its snapshot. Raises ComputeError."""
         for worker in self._workers:
-            await worker.prepare(function)
+            await worker.prepare(function, self._manager.reserve)
 
     def prewarm(self, function: FunctionVersion, count: int = 1) -> None:
         """Start environments ahead of their first invocation. A failure shows in the function's log only."""
@@ -72,6 +72,8 @@ class FrontEnd:
         Environments with other ids than those of `keep` take no invocation any more and end when they are done.
         """
         self._manager.retire(function_arn, keep)
+        for worker in self._workers:
+            worker.retire(function_arn, keep)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new invocation, let those that run finish for at most `timeout_s`, then end everything."""

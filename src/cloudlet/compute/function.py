@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from cloudlet.compute.response_stream import ResponseStream
 from cloudlet.errors import CloudletError
+
+ON_DEMAND: Final = "on-demand"
+SNAP_START: Final = "snap-start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class FunctionVersion:
     system_log_level: str = ""
     layers: tuple[str, ...] = ()
     """The blobs of the layers, lowest first."""
-    initialization_type: str = "on-demand"
+    initialization_type: str = ON_DEMAND
+    """AWS_LAMBDA_INITIALIZATION_TYPE; with `snap-start`, environments are restored from a snapshot."""
     image: FunctionImage | None = None
     """Where it is made of a container image: then it has no runtime, handler and layers."""
 

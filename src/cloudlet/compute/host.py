@@ -52,5 +52,7 @@ class Preparation:
     """The image that it is made of, where it is one."""
     image_environment: Mapping[str, str] = field(default_factory=dict)
     """The variables that the image sets."""
+    snapshot: str = ""
+    """The snapshot that its sandboxes wake up from, with SnapStart."""
     obstacle: Failure | None = None
     """Why the runtime cannot start; that is an error of the function's package."""

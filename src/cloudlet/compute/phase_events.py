@@ -26,8 +26,12 @@ class RuntimePart:
 class PhaseEvents:
     """The events of one environment with extensions. Costs nothing while nobody has subscribed."""
 
-    def __init__(self, function: FunctionVersion, beside: ExtensionHost, clock: Clock, phase: str) -> None:
+    def __init__(
+        self, function: FunctionVersion, beside: ExtensionHost, clock: Clock, phase: str, *, restores: bool = False
+    ) -> None:
+        """`restores`: in place of an init phase there is a restore, with SnapStart."""
         self._function = function
+        self._restores = restores
         self._beside = beside
         self._clock = clock
         self._phase = phase
@@ -35,16 +39,24 @@ class PhaseEvents:
 
     def init_began(self, runtime_version: str) -> None:
         """The init phase begins: nobody can have subscribed yet, but who does will be told."""
-        self._beside.init_began(
-            self._clock.now(), platform_events.init_start(self._function, runtime_version, self._phase)
-        )
+        now = self._clock.now()
+        if self._restores:
+            record = platform_events.restore_start(self._function, runtime_version)
+            self._beside.init_began(now, "platform.restoreStart", record)
+        else:
+            record = platform_events.init_start(self._function, runtime_version, self._phase)
+            self._beside.init_began(now, "platform.initStart", record)
 
     def init_runtime_done(self, failure: Failure | None) -> None:
         """The runtime has asked for its first event, or never will. Only the first call counts."""
         if self._is_runtime_initialised:
             return
         self._is_runtime_initialised = True
-        if self._beside.has_subscribers:
+        if not self._beside.has_subscribers:
+            return
+        if self._restores:
+            self._beside.platform("platform.restoreRuntimeDone", platform_events.restore_runtime_done(failure))
+        else:
             record = platform_events.init_runtime_done(self._function, self._phase, failure)
             self._beside.platform("platform.initRuntimeDone", record)
 
@@ -52,7 +64,11 @@ class PhaseEvents:
         """The init phase is over."""
         self.init_runtime_done(failure)
         self._beside.init_over()
-        if self._beside.has_subscribers:
+        if not self._beside.has_subscribers:
+            return
+        if self._restores:
+            self._beside.platform("platform.restoreReport", platform_events.restore_report(failure, duration_ms))
+        else:
             record = platform_events.init_report(self._function, self._phase, failure, duration_ms)
             self._beside.platform("platform.initReport", record)
 

@@ -77,6 +77,11 @@ class Charge(Generic[MakerT]):
             self._placement.learn(self.function, used_bytes)
             self._change(max(used_bytes, LEAST_MB * MIB))
 
+    def hold(self, size: int) -> None:
+        """Charge `size` for something that is no sandbox: nothing is learned from it."""
+        if self._placement is not None:
+            self._change(max(size, LEAST_MB * MIB))
+
     def release(self) -> None:
         """The sandbox is gone. May be called twice."""
         if self._placement is not None:

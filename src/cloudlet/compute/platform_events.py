@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cloudlet.compute.function import FunctionVersion
-from cloudlet.compute.reports import Failure, runtime_version_arn
+from cloudlet.compute.reports import Failure, Restoration, runtime_version_arn
 
 Record = dict[str, Any]
 
@@ -42,6 +42,27 @@ def init_report(function: FunctionVersion, phase: str, failure: Failure | None, 
     """platform.initReport: the init phase is over, with that of all extensions."""
     record = {"initializationType": function.initialization_type, "phase": phase, **_status(failure)}
     return {**record, "metrics": {"durationMs": _rounded(duration_ms)}}
+
+
+def restore_start(function: FunctionVersion, runtime_version: str) -> Record:
+    """platform.restoreStart"""
+    return {
+        "runtimeVersion": runtime_version,
+        "runtimeVersionArn": runtime_version_arn(runtime_version, function.region),
+        "functionName": function.name,
+        "functionVersion": function.version,
+        "instanceMaxMemory": function.memory_mb,
+    }
+
+
+def restore_runtime_done(failure: Failure | None) -> Record:
+    """platform.restoreRuntimeDone: the runtime is loaded, and its after-restore hooks have run."""
+    return _status(failure)
+
+
+def restore_report(failure: Failure | None, duration_ms: float) -> Record:
+    """platform.restoreReport"""
+    return {**_status(failure), "metrics": {"durationMs": _rounded(duration_ms)}}
 
 
 def start(request_id: str, version: str, trace_id: str) -> Record:
@@ -83,7 +104,9 @@ def report(
         "memorySizeMB": memory_mb,
         "maxMemoryUsedMB": used_mb,
     }
-    if init_ms is not None:
+    if isinstance(init_ms, Restoration):
+        metrics |= {"restoreDurationMs": _rounded(init_ms), "billedRestoreDurationMs": init_ms.billed_ms}
+    elif init_ms is not None:
         metrics["initDurationMs"] = _rounded(init_ms)
     record = {"requestId": request_id, **_status(failure), **_tracing(trace_id), "metrics": metrics}
     return {**record, "spans": list(spans)} if spans else record

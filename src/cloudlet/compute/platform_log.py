@@ -24,6 +24,12 @@ class PlatformLog(Protocol):
     def init_report(self, duration_ms: float, phase: str, failure: Failure | None) -> None:
         """An init phase is over; `phase` is `init`, or `invoke` when an invocation did it again."""
 
+    def restore_start(self, runtime_version: str) -> None:
+        """With SnapStart: the first line of an environment that wakes up from a snapshot."""
+
+    def restore_report(self, duration_ms: float, failure: Failure | None) -> None:
+        """It has woken up, or could not."""
+
     def start(self, invocation: Invocation) -> None:
         """An invocation begins."""
 
@@ -58,6 +64,14 @@ class TextPlatformLog:
         # AWS does not report an on-demand init that went well: the first REPORT has its duration.
         if failure is not None or self._is_prepared:
             self._log.platform(reports.init_report(duration_ms, phase, failure))
+
+    def restore_start(self, runtime_version: str) -> None:
+        function = self._function
+        line = reports.restore_start(runtime_version, function.runtime, function.region)
+        self._log.platform(line, in_tail=False)
+
+    def restore_report(self, duration_ms: float, failure: Failure | None) -> None:
+        self._log.platform(reports.restore_report(duration_ms, failure))
 
     def start(self, invocation: Invocation) -> None:
         self._log.platform(f"START RequestId: {invocation.request_id} Version: {self._function.version}\n")
@@ -100,6 +114,14 @@ class JsonPlatformLog:
     def init_report(self, duration_ms: float, phase: str, failure: Failure | None) -> None:
         self._event("platform.initRuntimeDone", platform_events.init_runtime_done(self._function, phase, failure))
         self._event("platform.initReport", platform_events.init_report(self._function, phase, failure, duration_ms))
+
+    def restore_start(self, runtime_version: str) -> None:
+        record = platform_events.restore_start(self._function, runtime_version)
+        self._event("platform.restoreStart", record, in_tail=False)
+
+    def restore_report(self, duration_ms: float, failure: Failure | None) -> None:
+        self._event("platform.restoreRuntimeDone", platform_events.restore_runtime_done(failure))
+        self._event("platform.restoreReport", platform_events.restore_report(failure, duration_ms))
 
     def start(self, invocation: Invocation) -> None:
         record = platform_events.start(invocation.request_id, self._function.version, invocation.trace_id)

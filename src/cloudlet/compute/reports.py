@@ -10,7 +10,7 @@ import math
 import re
 import signal as signals
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import orjson
 
@@ -47,6 +47,18 @@ _SIGNAL_NAMES: Final[dict[int, str]] = {
     signals.SIGALRM: "alarm clock",
     signals.SIGTERM: "terminated",
 }
+
+
+class Restoration(float):
+    """How long a restore took, in milliseconds, in place of an init phase. `billed_ms` is the runtime's part of it."""
+
+    billed_ms: int
+
+    @classmethod
+    def of(cls, duration_ms: float, billed_ms: float) -> Self:
+        made = cls(duration_ms)
+        made.billed_ms = math.ceil(billed_ms)
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,24 @@ def init_report(duration_ms: float, phase: str, failure: Failure | None) -> str:
     return line + failure.status + (f"\tError Type: {failure.error_type}\n" if failure.status == "error" else "\n")
 
 
+def restore_start(runtime_version: str, runtime: str, region: str) -> str:
+    """The first line of a restored environment's log stream."""
+    return init_start(runtime_version, runtime, region).replace("INIT", "RESTORE", 1)
+
+
+def restore_report(duration_ms: float, failure: Failure | None) -> str:
+    """The end of a restore.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-restore
+    """
+    line = f"RESTORE_REPORT Restore Duration: {duration_ms:.2f} ms"
+    if failure is None:
+        return line + "\n"
+    return f"{line}\tStatus: {failure.status}" + (
+        f"\tError Type: {failure.error_type}\n" if failure.status == "error" else "\n"
+    )
+
+
 def timeout_line(request_id: str, timeout_s: float, wall_s: float) -> str:
     """What the log says of a timeout."""
     moment = dt.datetime.fromtimestamp(wall_s, dt.UTC)
@@ -140,7 +170,17 @@ def fault_line(request_id: str, failure: Failure) -> str:
 
 def billed_ms(duration_ms: float, init_ms: float | None) -> int:
     """Whole milliseconds, rounded up; the init phase counts: https://aws.amazon.com/blogs/compute/aws-lambda-standardizes-billing-for-init-phase/"""
-    return math.ceil(duration_ms + (init_ms or 0.0))
+    if init_ms is None:
+        return math.ceil(duration_ms)
+    if isinstance(init_ms, Restoration):
+        return math.ceil(duration_ms) + init_ms.billed_ms
+    return math.ceil(duration_ms + init_ms)
+
+
+def _beginning(init_ms: float) -> str:
+    if isinstance(init_ms, Restoration):
+        return f"Restore Duration: {init_ms:.2f} ms\tBilled Restore Duration: {init_ms.billed_ms} ms\t"
+    return f"Init Duration: {init_ms:.2f} ms\t"
 
 
 def report_line(
@@ -158,7 +198,7 @@ def report_line(
         f"Memory Size: {memory_mb} MB\tMax Memory Used: {used_mb} MB\t"
     )
     if init_ms is not None:
-        line += f"Init Duration: {init_ms:.2f} ms\t"
+        line += _beginning(init_ms)
     if failure is None:
         return line + "\n"
     if failure.status == "timeout":

@@ -42,6 +42,15 @@ class Room(Generic[MakerT]):
             self._waiting.append(turn)
             await turn
 
+    def take_now(self, function: FunctionVersion) -> Charge[MakerT]:
+        """Room for what others wait for: it must not wait itself. Raises TooManyRequests."""
+        while True:
+            try:
+                return self._placement.place(function, self._clock.now())
+            except NoRoom:
+                if not self._end_oldest():
+                    raise TooManyRequests(ACCOUNT_LIMIT) from None
+
     def wake(self) -> None:
         """Memory may have become free: the first who waits for it looks again."""
         while self._waiting:

@@ -26,7 +26,13 @@ _NEXT_REQUEST: Final = b"GET " + _NEXT + b" HTTP/1.1\r\n"
 _INIT_ERROR: Final = b"/2018-06-01/runtime/init/error"
 _INVOCATION: Final = b"/2018-06-01/runtime/invocation/"
 _PING: Final = b"/2018-06-01/ping"
-_BESIDE: Final = (b"/2020-01-01/extension/", b"/2022-07-01/telemetry", b"/2020-08-15/logs")
+_BESIDE: Final = (
+    b"/2020-01-01/extension/",
+    b"/2022-07-01/telemetry",
+    b"/2020-08-15/logs",
+    b"/2021-04-23/credentials",
+    b"/2018-06-01/runtime/restore/",
+)
 _RESPONSE: Final = b"/response"
 _ERROR: Final = b"/error"
 _ERROR_CAUSE_TYPE: Final = b"application/vnd.aws.lambda.error.cause+json"
@@ -85,7 +91,7 @@ class RuntimeRequests(Protocol):
         """POST /runtime/init/error"""
 
     def beside(self, connection: "RuntimeConnection", request: ApiRequest) -> None:
-        """A call of the Extensions, Telemetry or Logs API."""
+        """A call of the Extensions, Telemetry or Logs API, or of SnapStart."""
 
 
 class RuntimeConnection(asyncio.Protocol):

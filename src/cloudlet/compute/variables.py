@@ -3,11 +3,14 @@
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 """
 
+import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from cloudlet.compute.function import FunctionVersion, TemporaryCredentials
+from cloudlet.compute.function import SNAP_START, FunctionVersion, TemporaryCredentials
+from cloudlet.compute.launcher.agent.network import RUNTIME_API_PORT
+from cloudlet.compute.snap_start import CREDENTIALS_PATH
 
 TASK_ROOT: Final = "/var/task"
 RUNTIME_DIRECTORY: Final = "/var/runtime"
@@ -39,6 +42,18 @@ _BY_LANGUAGE: Final = {
         "RUBYLIB": "/var/task:/var/runtime/lib:/opt/ruby/lib",
     },
 }
+
+
+# A snapshot has the variables of where it was taken: https://docs.aws.amazon.com/lambda/latest/dg/snapstart-activate.html
+_NOT_IN_SNAPSHOTS: Final = frozenset(
+    (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+    )
+)
 
 
 def language(runtime: str) -> str:
@@ -74,6 +89,12 @@ def variables(
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
         "AWS_SESSION_TOKEN": credentials.session_token,
     }
+    if function.initialization_type == SNAP_START:
+        found = {name: value for name, value in found.items() if name not in _NOT_IN_SNAPSHOTS}
+        found |= {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{SANDBOX_ADDRESS}:{RUNTIME_API_PORT}{CREDENTIALS_PATH}",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": hashlib.sha256(credentials.session_token.encode()).hexdigest(),
+        }
     if function.log_format == "JSON":
         found |= {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": function.application_log_level}
     if function.image is not None:

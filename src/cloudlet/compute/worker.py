@@ -2,13 +2,14 @@
 
 import asyncio
 import resource
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from cloudlet.compute import extension_files, reports
 from cloudlet.compute.environment import Environment, EnvironmentOwner
 from cloudlet.compute.function import (
+    SNAP_START,
     CodeSource,
     CredentialSource,
     FunctionImage,
@@ -20,9 +21,18 @@ from cloudlet.compute.host import Host, Preparation
 from cloudlet.compute.images import Images, Reference
 from cloudlet.compute.images.container import EXTENSIONS, container
 from cloudlet.compute.reports import Failure
+from cloudlet.compute.snapshots import DEFAULT_IDLE_S, Held, Reserve, Snapshots
+from cloudlet.compute.taking import TakingEnvironment
 from cloudlet.compute.variables import language
 
 BOOTSTRAPS: Final = "[/var/task/bootstrap /opt/bootstrap]"
+
+
+class Owner(EnvironmentOwner, Protocol):
+    """Who has the environments, and the room."""
+
+    def reserve(self, function: FunctionVersion) -> Held:
+        """Room for what is about to start. Raises TooManyRequests."""
 
 
 class Worker:
@@ -35,8 +45,12 @@ class Worker:
         credentials: CredentialSource,
         runtime_version: Callable[[str], str],
         images: Images | None = None,
+        snapshot_idle_s: float = DEFAULT_IDLE_S,
     ) -> None:
-        """`runtime_version` says which version of a runtime (`python3.12`) really runs (`3.12.1`)."""
+        """`runtime_version` says which version of a runtime (`python3.12`) really runs (`3.12.1`).
+
+        `snapshot_idle_s`: how long SnapStart's snapshots are kept while no environment is made from them.
+        """
         self._images = images
         self._containers: dict[str, int] = {}
         """How many environments there are of each image that has any."""
@@ -44,6 +58,7 @@ class Worker:
         self._code = code
         self._credentials = credentials
         self._runtime_version = runtime_version
+        self.snapshots = Snapshots(host.launcher, host.clock, self._to_be_copied, snapshot_idle_s)
 
     async def start(self) -> None:
         """Be ready. Raises SandboxFailure when this machine cannot isolate as configured."""
@@ -52,10 +67,18 @@ class Worker:
 
     async def close(self) -> None:
         """Kill all that is left, and end the launcher."""
+        await self.snapshots.close()
         await self._host.launcher.close()
 
-    async def prepare(self, function: FunctionVersion) -> None:
-        """Make the first launch of `function` fast: packages unpacked, runtime there. Raises ComputeError."""
+    def retire(self, function_arn: str, keep: Collection[str]) -> None:
+        """Keep nothing of the function but what is of the environment ids in `keep`."""
+        self.snapshots.retire(function_arn, keep)
+
+    async def prepare(self, function: FunctionVersion, reserve: Reserve) -> None:
+        """Make the first launch of `function` fast: packages unpacked, runtime there, with SnapStart its snapshot.
+
+        Raises ComputeError.
+        """
         if function.image is not None:
             await self._prepare_image(function.code_digest, function.image)
             return
@@ -63,6 +86,8 @@ class Worker:
         for digest in (function.code_digest, *function.layers):
             await self._code.folder(digest)
             self._code.release(digest)
+        if function.initialization_type == SNAP_START:
+            await self.snapshots.get(function, reserve)
 
     async def _prepare_image(self, digest: str, image: FunctionImage) -> None:
         images = self._require_images()
@@ -75,16 +100,24 @@ class Worker:
             raise SandboxFailure("This worker runs no container images.")
         return self._images
 
-    async def create(self, function: FunctionVersion, owner: EnvironmentOwner) -> Environment:
+    async def create(self, function: FunctionVersion, owner: Owner) -> Environment:
         """A new environment of `function`, with its code and credentials at hand. Raises ComputeError."""
+        snapshot = ""
+        if function.initialization_type == SNAP_START:
+            snapshot = (await self.snapshots.get(function, owner.reserve)).name
+        return Environment(function, await self._preparation(function, snapshot), self._host, owner)
+
+    async def _to_be_copied(self, function: FunctionVersion) -> TakingEnvironment:
+        return TakingEnvironment(function, await self._preparation(function, ""), self._host)
+
+    async def _preparation(self, function: FunctionVersion, snapshot: str) -> Preparation:
         credentials = asyncio.ensure_future(self._credentials.credentials(function))
         if function.image is not None:
             try:
-                preparation = await self._of_image(function, function.image, credentials)
+                return await self._of_image(function, function.image, credentials)
             except BaseException:
                 credentials.cancel()
                 raise
-            return Environment(function, preparation, self._host, owner)
         digests = (function.code_digest, *function.layers)
         held: list[str] = []
         try:
@@ -93,20 +126,20 @@ class Worker:
                 folders.append(await self._code.folder(digest))
                 held.append(digest)
             extensions = extension_files.external_extensions(folders[1:])
-            preparation = Preparation(
+            return Preparation(
                 code=folders[0],
                 layers=tuple(folders[1:]),
                 credentials=await credentials,
                 runtime_version=self._full_version(function.runtime),
                 release=lambda: self._release(held),
                 extensions=extensions,
+                snapshot=snapshot,
                 obstacle=extension_files.obstacle(extensions) or _obstacle(function, folders),
             )
         except BaseException:
             credentials.cancel()
             self._release(held)
             raise
-        return Environment(function, preparation, self._host, owner)
 
     async def _of_image(
         self, function: FunctionVersion, wanted: FunctionImage, credentials: Awaitable[TemporaryCredentials]

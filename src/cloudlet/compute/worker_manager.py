@@ -163,6 +163,12 @@ class WorkerManager:
         """How many of them wait for an invocation."""
         return sum(len(pool.idle) for pool in self._pools.values())
 
+    # -- what snapshots need
+
+    def reserve(self, function: FunctionVersion) -> Charge[EnvironmentMaker]:
+        """Room for something that takes part in no waiting. Raises TooManyRequests."""
+        return self._room.take_now(function)
+
     # -- what provisioning asks for (Starter)
 
     async def start_provisioned(self, function: FunctionVersion, lost: Callable[[], None]) -> ManagedEnvironment:

@@ -234,10 +234,8 @@ class SandboxLauncher:
                 sandbox.ended(message)
         elif kind == "socket":
             self._take_socket(message, descriptors)
-        elif kind == "snapshot":
+        elif kind.startswith("snapshot"):
             self._take_snapshot(message)
-        elif kind == "snapshot lost":
-            self._snapshots.discard(message["id"])
         elif kind == "prepared":
             self._zygote_is(message["runtime"], None)
         elif kind == "unprepared" and not message["error"]:
@@ -270,6 +268,9 @@ class SandboxLauncher:
         self._tell({"t": "retire", "runtime": _image(container)["name"]})
 
     def _take_snapshot(self, message: dict[str, Any]) -> None:
+        if message["t"] == "snapshot lost":
+            self._snapshots.discard(message["id"])
+            return
         sandbox = self._sandboxes.get(message["id"])
         if sandbox is None or sandbox.snapshot_bytes.done():
             self.drop_snapshot(message["id"])

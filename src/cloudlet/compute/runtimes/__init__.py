@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudlet.compute import criu
 from cloudlet.compute.function import RuntimeMissing
+from cloudlet.compute.launcher.agent import checkpoint_code
 
 from . import folders, imported
 from .imported import ImportedRuntime
@@ -142,6 +145,26 @@ class Runtimes:
         if runtime.interpreter is None or runtime.language is None or runtime.folder is None:
             return ""
         return runtime.language.lacks(runtime.interpreter, runtime.folder)
+
+    def snapshot_obstacle(self, name: str) -> str:
+        """Why this machine can take no snapshot of functions of runtime `name`; empty when it can.
+
+        Raises RuntimeMissing.
+        """
+        runtime = self.resolve(name)
+        if runtime.image is not None:
+            return "the runtime is imported from a container image: SnapStart needs an interpreter of this machine."
+        if runtime.language is not None and runtime.language.name == "python":
+            if checkpoint_code.is_supported():
+                return ""
+            return f"there is no code yet to take and restore snapshots on this machine ({platform.machine()})."
+        found = criu.find()
+        if found is None or not found.is_new_enough:
+            there = f"has CRIU {found.version or 'of an unknown version'}" if found is not None else "has no CRIU"
+            return f"other languages than Python need CRIU {criu.WANTED}, and this machine {there}: {criu.REMEDY}."
+        return (
+            f"CRIU {found.version} is there, but Cloudlet does not use it yet: SnapStart is for Python functions only."
+        )
 
     async def prepare(self, name: str, progress: Progress | None = None) -> Runtime:
         """Make the runtime ready, once. Raises RuntimeMissing when it is not there or cannot be fetched."""

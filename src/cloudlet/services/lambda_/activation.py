@@ -5,6 +5,7 @@ import logging
 
 from cloudlet.compute.function import ComputeError, FunctionVersion, RuntimeMissing, SandboxFailure
 from cloudlet.compute.images import ImageAccessDenied, ImageError, ImageNotFound, InvalidImage
+from cloudlet.compute.snap_start import SnapshotFailed
 from cloudlet.services.base import Platform
 from cloudlet.services.lambda_ import packages, tables
 from cloudlet.services.lambda_.changes import Changes
@@ -34,6 +35,7 @@ class Activation:
 
     def __init__(self, platform: Platform, changes: Changes, prepare: Prepare) -> None:
         self._platform = platform
+        self._changes = changes
         self._prepare = prepare
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
         self._preparing: dict[str, asyncio.Task[None]] = {}
@@ -119,8 +121,12 @@ class Activation:
 
     async def _outcome(self, version: Version) -> tuple[str, str]:
         """Why the version could not be made ready, and AWS's code for it; two empty texts when it could."""
+        if version.has_snapshot:
+            self._changes.know(version.ref)  # there will be something to drop when the version goes
         try:
             await self.prepared(version.target)
+        except SnapshotFailed as error:
+            return str(error), error.code
         except RuntimeMissing as error:
             return str(error), "InvalidRuntime"
         except ImageError as error:

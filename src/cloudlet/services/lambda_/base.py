@@ -17,7 +17,7 @@ from cloudlet.services.lambda_.event_sources.pollers import Pollers
 from cloudlet.services.lambda_.function import Maker
 from cloudlet.services.lambda_.names import FunctionRef
 from cloudlet.services.lambda_.provisioning import Provisioning
-from cloudlet.services.lambda_.version import Configuration, Version, find
+from cloudlet.services.lambda_.version import PUBLISHED_VERSIONS, Configuration, Version, find
 from cloudlet.store.base import Reader
 
 SETTLE_S = 10.0
@@ -64,6 +64,22 @@ class LambdaParts(Service):
         except RuntimeMissing as error:
             raise InvalidParameterValue(str(error)) from error
         return replace(configuration, runs_on="" if found.name == configuration.runtime else found.name)
+
+    async def check_snapshot(self, configuration: Configuration) -> None:
+        """Raises InvalidParameterValue when a version of this configuration needs a snapshot that cannot be taken."""
+        if configuration.snap_start != PUBLISHED_VERSIONS:
+            return
+        if self.platform.config.isolation == "process":
+            obstacle = "it needs isolation by namespaces, and this node runs with --isolation process."
+        else:
+            try:
+                obstacle = await asyncio.to_thread(self._runtimes.snapshot_obstacle, configuration.runtime)
+            except RuntimeMissing as error:
+                obstacle = str(error)
+        if obstacle:
+            raise InvalidParameterValue(
+                f"Cloudlet cannot publish a version of a {configuration.runtime} function with SnapStart: {obstacle}"
+            )
 
     async def settled(self, ref: FunctionRef, *, updates: bool = False) -> None:
         """Wait a while for a function that is being created, and with `updates` for one that is being updated.

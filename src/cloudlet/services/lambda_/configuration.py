@@ -15,7 +15,7 @@ import orjson
 from cloudlet.errors import ValidationError
 from cloudlet.services.lambda_ import limits, logging_config, network_config, runtime_names
 from cloudlet.services.lambda_.errors import InvalidParameterValue
-from cloudlet.services.lambda_.version import Configuration
+from cloudlet.services.lambda_.version import PUBLISHED_VERSIONS, Configuration
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 RESERVED_VARIABLES = frozenset(
@@ -39,7 +39,6 @@ _UNBUILT: Mapping[str, Callable[[Any], bool]] = {
     "PublishTo": lambda value: not value,
     "RuntimeConfig": lambda value: not value,
     "S3ObjectStorageMode": lambda value: value == "COPY",
-    "SnapStart": lambda value: value.get("ApplyOn", "None") == "None",
     "SourceKMSKeyArn": lambda value: not value,
     "TenantId": lambda value: not value,
     "TenancyConfig": lambda value: not value,
@@ -61,7 +60,6 @@ def refuse_unbuilt(params: Mapping[str, Any]) -> None:
 
 def create(params: Mapping[str, Any], layers: Sequence[Mapping[str, Any]] | None = None) -> Configuration:
     """The configuration of a new function with these layers. Raises ValidationError, InvalidParameterValue."""
-    _check_snap_start(params, params.get("Runtime", ""))
     refuse_unbuilt(params)
     refuse_unbuilt(params.get("Code") or {})
     _check_package_type(params, params.get("PackageType") or "Zip")
@@ -80,7 +78,6 @@ def update(
 
     Raises ValidationError, InvalidParameterValue.
     """
-    _check_snap_start(params, params.get("Runtime") or current.runtime)
     refuse_unbuilt(params)
     _check_package_type(params, current.package_type)
     return _with_layers(_changed(current, params), layers)
@@ -147,6 +144,8 @@ def _changed(base: Configuration, params: Mapping[str, Any]) -> Configuration:
         check_environment(changes["environment"])
     if (mode := (params.get("TracingConfig") or {}).get("Mode")) is not None:
         changes["tracing_mode"] = mode
+    if (snap_start := (params.get("SnapStart") or {}).get("ApplyOn")) is not None:
+        changes["snap_start"] = snap_start
     if (dead_letters := params.get("DeadLetterConfig")) is not None:
         changes["dead_letter_arn"] = dead_letters.get("TargetArn") or ""
     if (image_config := params.get("ImageConfig")) is not None:
@@ -161,6 +160,7 @@ def _changed(base: Configuration, params: Mapping[str, Any]) -> Configuration:
         changes["file_systems"] = tuple(network_config.file_systems(file_systems))
     changed = replace(base, **changes)
     network_config.check(changed.vpc, changed.file_systems)
+    _check_snap_start(changed)
     return changed
 
 
@@ -185,10 +185,20 @@ def check_environment(variables: Mapping[str, str]) -> None:
         raise InvalidParameterValue("Environment variable values must not hold NUL characters.")
 
 
-def _check_snap_start(params: Mapping[str, Any], runtime: str) -> None:
-    applies = (params.get("SnapStart") or {}).get("ApplyOn", "None") != "None"
-    if applies and runtime in runtime_names.CURRENT and runtime not in runtime_names.SNAP_START:
-        raise InvalidParameterValue(f"{runtime} is not supported for SnapStart enabled functions.")
+def _check_snap_start(configuration: Configuration) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-supported"""
+    if configuration.snap_start != PUBLISHED_VERSIONS:
+        return
+    # With an image, or before there is one, there is no runtime's name.
+    if (kind := configuration.runtime or "ContainerImage") not in runtime_names.SNAP_START:
+        raise InvalidParameterValue(f"{kind} is not supported for SnapStart enabled functions.")
+    if configuration.file_systems:
+        raise InvalidParameterValue("FileSystemConfigs is not supported for SnapStart enabled functions.")
+    if configuration.ephemeral_storage_mb > limits.SNAP_START_EPHEMERAL_STORAGE_MB:
+        raise InvalidParameterValue(
+            f"EphemeralStorage greater than {limits.SNAP_START_EPHEMERAL_STORAGE_MB} MB is not supported for SnapStart "
+            "enabled functions."
+        )
 
 
 def _check_range(params: Mapping[str, Any], member: str, path: str, maximum: int) -> None:

@@ -49,3 +49,6 @@ class RuntimeFinder(Protocol):
 
     def resolve(self, name: str) -> FoundRuntime:
         """The runtime that serves functions of runtime `name`. Raises RuntimeMissing, with how to add it."""
+
+    def snapshot_obstacle(self, name: str) -> str:
+        """Why no snapshot of functions of runtime `name` can be taken; empty when it can. Raises RuntimeMissing."""

@@ -110,6 +110,26 @@ class InvalidRuntime(LambdaError):
     fault = "Service"
 
 
+class SnapStartError(LambdaError):
+    """The afterRestore() runtime hook encountered an error. For more information, check the Amazon CloudWatch logs."""
+
+    code = "SnapStartException"
+
+
+class SnapStartTimeout(LambdaError):
+    """Lambda couldn't restore the snapshot within the timeout limit."""
+
+    code = "SnapStartTimeoutException"
+    status = 408
+
+
+class SnapStartRegenerationFailure(LambdaError):
+    """Lambda couldn't regenerate the SnapStart snapshot for the function."""
+
+    code = "SnapStartRegenerationFailureException"
+    status = 409
+
+
 class ServiceFailure(LambdaError):
     """The service encountered an internal error."""
 

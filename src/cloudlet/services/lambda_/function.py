@@ -184,7 +184,8 @@ def publish(
     version = _numbered(tx, make, latest)
     if description is not None:
         version = replace(version, configuration=replace(version.configuration, description=description))
-    if latest.update_status == "Successful":  # else what $LATEST is has not been seen to run yet
+    if latest.update_status == "Successful" and not version.has_snapshot:
+        # Else what $LATEST is has not been seen to run yet, or the version's snapshot is still to be taken.
         version = replace(version.ready(version.revision_id), revision_id=version.revision_id)
     version.put(tx)
     replace(latest, revision_id=make.ids.uuid()).put(tx)

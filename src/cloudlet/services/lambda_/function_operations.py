@@ -49,6 +49,8 @@ class FunctionOperations(LayerOperations):
         await self.check_dead_letters(params, ref, configuration.role)
         await self.check_network(params, ref, configuration.role)
         publish = bool(params.get("Publish"))
+        if publish:
+            await self.check_snapshot(configuration)
 
         def create(tx: Transaction) -> list[Version]:
             made = functions.create(tx, self.make, ref, whole, package, tags, publish=publish)
@@ -85,6 +87,8 @@ class FunctionOperations(LayerOperations):
         architecture = configurations.architecture(params)
         await self.settled(ref)
         latest = await self.store.read(lambda reader: find(reader, ref.qualified("")))
+        if params.get("Publish"):
+            await self.check_snapshot(latest.configuration)
         package_type = latest.configuration.package_type
         _check_source(params, package_type, "updating")
         content, unpacked = b"", 0
@@ -221,6 +225,7 @@ class FunctionOperations(LayerOperations):
         ref = resolve(context, params["FunctionName"])
         configurations.refuse_unbuilt(params)
         await self.settled(ref, updates=True)
+        await self._check_publication(ref)
         version = await self.store.transact(
             lambda tx: functions.publish(
                 tx,
@@ -232,6 +237,10 @@ class FunctionOperations(LayerOperations):
             )
         )
         return describe(version, ref.qualified(version.number).qualified_arn)
+
+    async def _check_publication(self, ref: FunctionRef) -> None:
+        latest = await self.store.read(lambda reader: find(reader, ref.qualified("")))
+        await self.check_snapshot(latest.configuration)
 
     @operation("ListVersionsByFunction")
     async def list_versions_by_function(self, context: RequestContext, params: dict[str, Any]) -> Result:

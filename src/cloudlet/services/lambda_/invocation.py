@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from cloudlet.compute import function as compute
+from cloudlet.compute import snap_start
 from cloudlet.compute.function import Invocation, InvocationResult
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform, Result
@@ -25,6 +26,9 @@ from cloudlet.services.lambda_.errors import (
     RequestEntityTooLarge,
     RoleNotAssumable,
     ServiceFailure,
+    SnapStartError,
+    SnapStartRegenerationFailure,
+    SnapStartTimeout,
     TooManyRequests,
 )
 from cloudlet.services.lambda_.role import RoleRefused
@@ -138,6 +142,14 @@ def api_error(error: compute.ComputeError) -> LambdaError:
         return TooManyRequests(str(error), Reason=error.reason, retryAfterSeconds=after_s)
     if isinstance(error, compute.RuntimeMissing):
         return InvalidRuntime(str(error))
+    if isinstance(error, snap_start.RestoreTimedOut):
+        return SnapStartTimeout(str(error))
+    if isinstance(error, snap_start.RestoreFailed):
+        return SnapStartError(str(error))
+    if isinstance(error, snap_start.SnapshotFailed):
+        return SnapStartRegenerationFailure(
+            f"Lambda couldn't regenerate the SnapStart snapshot for the function. {error}"
+        )
     if isinstance(error, RoleRefused):
         return RoleNotAssumable(str(error))
     return ServiceFailure(str(error))

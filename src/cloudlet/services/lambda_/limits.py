@@ -38,3 +38,5 @@ PAGE_ITEMS = 50
 """ListFunctions and its like give at most this many at a time, whatever was asked for."""
 CODE_URL_S = 600
 """A code location is good for ten minutes. https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCodeLocation.html"""
+SNAP_START_EPHEMERAL_STORAGE_MB = 512
+"""https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-supported"""

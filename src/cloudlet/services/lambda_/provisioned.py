@@ -75,6 +75,8 @@ def get(reader: Reader, ref: FunctionRef) -> tuple[Provisioned, Version]:
 def put(tx: Transaction, ref: FunctionRef, requested: int, account_limit: int, now_ms: int) -> Provisioned:
     """Ask for `requested`. Raises ResourceNotFound, ResourceConflict, InvalidParameterValue."""
     version = target(tx, ref)
+    if version.has_snapshot:
+        raise InvalidParameterValue("Provisioned Concurrency is not supported for SnapStart enabled functions.")
     _check_overlap(tx, ref, version.sequence)
     before = provisioned_tables.one(tx, ref)
     added = requested - (before[0] if before else 0)

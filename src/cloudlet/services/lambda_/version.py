@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
-from cloudlet.compute.function import FunctionImage, FunctionVersion
+from cloudlet.compute.function import ON_DEMAND, SNAP_START, FunctionImage, FunctionVersion
 from cloudlet.compute.reports import runtime_version_arn
 from cloudlet.services.lambda_ import layer_tables, logging_config, network_config, packages, tables
 from cloudlet.services.lambda_.names import LATEST, FunctionRef, is_version
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import FunctionConfigurationTypeDef
 
 _TARGET_FIELDS = frozenset(field.name for field in fields(FunctionVersion))
+PUBLISHED_VERSIONS = "PublishedVersions"
 CREATING_REASON = "The function is being created."
 
 
@@ -58,6 +59,8 @@ class Configuration:
     system_log_level: str = ""
     """Both empty where the format is Text."""
     dead_letter_arn: str = ""
+    snap_start: str = "None"
+    """`PublishedVersions` where versions start from a snapshot."""
     vpc: Mapping[str, Any] | None = None
     """None where the function has never been in one: then AWS does not show it."""
     file_systems: Sequence[Mapping[str, str]] = ()
@@ -156,6 +159,11 @@ class Version:
         return base64.b64encode(bytes.fromhex(self.code_digest)).decode()
 
     @property
+    def has_snapshot(self) -> bool:
+        """True for a published version that starts from a snapshot."""
+        return self.sequence > 0 and self.configuration.snap_start == PUBLISHED_VERSIONS
+
+    @property
     def target(self) -> FunctionVersion:
         """What compute is to run once the version is ready."""
         configuration = self.configuration
@@ -179,6 +187,7 @@ class Version:
             system_log_level=configuration.system_log_level,
             layers=tuple(each["digest"] for each in configuration.layers),
             image=_image(configuration),
+            initialization_type=SNAP_START if self.has_snapshot else ON_DEMAND,
         )
 
     @property
@@ -306,7 +315,10 @@ def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionCo
         "PackageType": configuration.package_type,
         "Architectures": [configuration.architecture],
         "EphemeralStorage": {"Size": configuration.ephemeral_storage_mb},
-        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "SnapStart": {
+            "ApplyOn": configuration.snap_start,
+            "OptimizationStatus": "On" if version.has_snapshot else "Off",
+        },
         "LoggingConfig": logging_config.shown(
             configuration.log_format,
             configuration.application_log_level,

@@ -111,7 +111,6 @@ def test_variables_that_no_process_can_have_are_refused(variables: dict[str, str
     ("name", "value"),
     [
         ("PackageType", "Image"),
-        ("SnapStart", {"ApplyOn": "PublishedVersions"}),
         ("S3ObjectStorageMode", "REFERENCE"),
     ],
 )

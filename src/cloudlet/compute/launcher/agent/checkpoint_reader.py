@@ -54,7 +54,7 @@ def become(file: int, json_at: int, json_bytes: int) -> None:
         calls.append(checkpoint_code.copy_entry(target, staged, size))
         staged += pages
     calls += [checkpoint_code.entry("close", fd) for fd in opened]
-    calls += checkpoint_state.signal_entries(description, actions)
+    calls += checkpoint_state.signal_entries(actions)
     calls.append(checkpoint_code.entry("rt_sigprocmask", _SET_MASK, masks + 8, 0, 8))
     laid = b"".join(calls)
     ctypes.memmove(masks, _ALL_SIGNALS + blocked + signals + laid, table - masks + len(laid))

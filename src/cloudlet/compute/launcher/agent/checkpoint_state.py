@@ -1,8 +1,8 @@
 """What belongs to a process besides its memory: descriptors, signals, its folder. Described, and made again elsewhere.
 
-Files are opened again where they were. Pipes, pairs of local sockets, event descriptors and polls are made anew, so that
-no two environments share one. A connection to anywhere is lost, as on AWS: in its place is a socket that has none, of
-which every library finds out at its next use. What is none of these cannot be kept, and is refused by name.
+Files are opened again where they were. Pipes, pairs of local sockets, event descriptors and polls are made anew, so
+that no two environments share one. A connection to anywhere is lost, as on AWS: in its place is a socket that has none,
+of which every library finds out at its next use. What is none of these cannot be kept, and is refused by name.
 
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart-best-practices.html#snapstart-networking
 """
@@ -63,7 +63,7 @@ def _signals() -> bytes:
     return actions.raw
 
 
-def signal_entries(description: dict[str, Any], actions: int) -> list[bytes]:
+def signal_entries(actions: int) -> list[bytes]:
     """System calls that set these signals' actions, which lie at the address `actions`."""
     return [
         checkpoint_code.entry("rt_sigaction", number, actions + _ACTION_BYTES * (number - 1), 0, 8)
@@ -103,8 +103,8 @@ def _described(number: int, target: str) -> dict[str, Any]:
     is_file = stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISCHR(mode)
     if not (is_file and target.startswith("/") and os.path.exists(target)):
         raise CannotBeKept(
-            f"SnapStart: the function has file descriptor {number} ({target}) open after its init phase, which Cloudlet "
-            "cannot restore. Close it in a before-snapshot hook."
+            f"SnapStart: the function has file descriptor {number} ({target}) open after its init phase, which "
+            "Cloudlet cannot restore. Close it in a before-snapshot hook."
         )
     offset = os.lseek(number, 0, os.SEEK_CUR) if stat.S_ISREG(mode) else 0
     return {**common, "kind": "file", "offset": offset}

@@ -1,7 +1,7 @@
 """A stopped process as a file: every page that is its own, and how its memory was laid out.
 
-It runs outside of the sandbox, in a process of the launcher's, so that the function's memory limit does not have to hold
-everything twice. All that is read is the function's to choose, and only ever copied.
+It runs outside of the sandbox, in a process of the launcher's, so that the function's memory limit does not have to
+hold everything twice. All that is read is the function's to choose, and only ever copied.
 
     [pages ...][entries: the calls that lay the memory out][JSON: files, description, sizes]
 
@@ -209,7 +209,9 @@ class Writer:
 
     def _places(self) -> list[int]:
         """Addresses with room for the table and what is copied, of which a sandbox takes the first that is free."""
-        needed = (len(self._entries) + 4096) * 2 * checkpoint_code.ENTRY_BYTES + sum(size for _, _, size in self._copies)
+        needed = (len(self._entries) + 4096) * 2 * checkpoint_code.ENTRY_BYTES + sum(
+            size for _, _, size in self._copies
+        )
         places: list[int] = []
         candidate = _LOWEST
         for mapping in [*self._mappings, Mapping(1 << 46, 1 << 46, "----", 0, "", "")]:

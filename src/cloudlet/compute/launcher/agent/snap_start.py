@@ -73,8 +73,8 @@ def _tell_of_threads() -> None:
     others = [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]
     if others:
         sys.stderr.write(
-            f"SnapStart: {len(others)} thread(s) that the init phase has started ({', '.join(others[:10])}) do not run in "
-            "restored environments. Start them in an after-restore hook.\n"
+            f"SnapStart: {len(others)} thread(s) that the init phase has started ({', '.join(others[:10])}) do not run "
+            "in restored environments. Start them in an after-restore hook.\n"
         )
 
 
@@ -86,7 +86,7 @@ def freshen() -> None:
     if "numpy" in sys.modules and hasattr(sys.modules["numpy"], "random"):
         sys.modules["numpy"].random.seed()
     if "tempfile" in sys.modules:
-        sys.modules["tempfile"]._name_sequence = None
+        setattr(sys.modules["tempfile"], "_name_sequence", None)  # noqa: B010 - no public name
     _correct_thread_id()
 
 

@@ -139,7 +139,7 @@ class Desk:
 
     def _written(self, offer: _Offer) -> None:
         received = messages.receive(offer.line)
-        answer = received[0] if received is not None else {"error": "the snapshot's writer has ended"}
+        answer: dict[str, Any] = received[0] if received is not None else {"error": "the snapshot's writer has ended"}
         if "error" in answer or offer.file is None:
             self._fail(offer, answer["error"])
             return
@@ -178,7 +178,8 @@ def outer_pid(pidfd: int) -> int:
 def _write(process: int, zygote: int, offer: _Offer, line: socket.socket) -> None:
     """In a fork of the launcher. Does not return."""
     try:
-        assert offer.file is not None and offer.description is not None, "nothing is offered"
+        if offer.file is None or offer.description is None:
+            raise ValueError("nothing is offered")
         writer = checkpoint_writer.Writer(process, zygote, offer.file)
         at, size = writer.write(offer.description)
         messages.send(line, {"at": at, "bytes": size})
