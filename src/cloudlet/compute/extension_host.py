@@ -205,8 +205,8 @@ class ExtensionHost:
         if earlier is None:
             record = platform_events.subscription(extension.name, state, wanted.types)
             if self._init_start is not None:
-                at, event_type, record = self._init_start
-                telemetry.greet(extension.name, event_type, record, at)
+                began, event_type, start = self._init_start
+                telemetry.greet(extension.name, event_type, start, began)
             for kind, message, at in self._early:
                 telemetry.line(kind, message, at, extension.name)
             telemetry.platform("platform.telemetrySubscription", record)

@@ -50,16 +50,23 @@ def test_a_container_has_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "state"), [("Version: 3.17.1", "limited"), ("Version: 4.1\nGitID: v4.1", "ok"), ("?", "limited")]
+    ("version", "detail"),
+    [
+        ("Version: 3.17.1", "3.17.1 is too old"),
+        ("Version: 4.1\nGitID: v4.1", "used by no part of this program yet"),
+        ("?", "an unknown version is too old"),
+    ],
 )
-def test_criu_must_be_new_enough(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, state: doctor.State
+def test_criu_must_be_new_enough_and_is_not_used_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, detail: str
 ) -> None:
     program = tmp_path / "criu"
     program.write_text(f"#!/bin/sh\necho '{version}'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert doctor.criu().state == state
+    found = doctor.criu()
+    assert found.state == "limited"
+    assert detail in found.detail
 
 
 def test_runtimes_are_listed_with_what_they_lack(tmp_path: Path) -> None:
