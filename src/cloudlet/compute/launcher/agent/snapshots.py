@@ -109,8 +109,9 @@ class Desk:
         try:
             room = socket.CMSG_SPACE(_CREDENTIALS.size)
             data, ancillary, _flags, _address = offer.line.recvmsg(messages.MAX_MESSAGE_BYTES, room)
-            if not data:
-                raise OSError("the process has ended")
+            if not data:  # all its processes have ended: that is told as the sandbox's end
+                self.launch_ended(offer.launch)
+                return
             if offer.description is None:
                 offer.description = json.loads(data)
                 return
