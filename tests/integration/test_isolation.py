@@ -19,14 +19,15 @@ import pytest_asyncio
 
 from cloudlet.compute.launcher.agent import syscall_numbers
 from cloudlet.compute.sandbox import ExitStatus
+from tests.support.python_image import ImageBench
 from tests.support.sandboxes import Bench, RunningFunction, everybodys_folder, ordinary_launcher, root_launcher
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture(scope="module", params=["root", "ordinary user"])
+@pytest.fixture(scope="module", params=["root", "ordinary user", "root, an image", "ordinary user, an image"])
 def user(request: pytest.FixtureRequest) -> str:
-    if request.param == "root" and os.geteuid() != 0:
+    if request.param.startswith("root") and os.geteuid() != 0:
         pytest.skip("not root")
     return str(request.param)
 
@@ -34,14 +35,18 @@ def user(request: pytest.FixtureRequest) -> str:
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def bench(user: str) -> AsyncIterator[Bench]:
     with everybodys_folder() as folder:
-        made: Any = root_launcher(folder / "state") if user == "root" else ordinary_launcher(folder / "state")
+        is_root = user.startswith("root")
+        made: Any = root_launcher(folder / "state") if is_root else ordinary_launcher(folder / "state")
         if made is None:
             pytest.skip("no Python that an ordinary user can run (Debian: apt-get install python3), or no setpriv")
         launcher, runtime = made
         os.environ["CLOUDLET_TEST_SECRET"] = "of the node"
         try:
             await launcher.start()
-            yield Bench(launcher, folder, runtime, is_root=user == "root")
+            if user.endswith("image"):
+                yield ImageBench(launcher, folder, is_root=is_root)
+            else:
+                yield Bench(launcher, folder, runtime, is_root=is_root)
         finally:
             del os.environ["CLOUDLET_TEST_SECRET"]
             await launcher.close()
@@ -388,7 +393,7 @@ class TestDescriptorsAndEnvironment:
         assert set(inside) == expected
         assert inside["AWS_LAMBDA_RUNTIME_API"] == "127.0.0.1:9001"
         assert inside["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
-        leaked = await function.run("answer = 'SECRET' in open('/proc/self/environ').read()")
+        leaked = await function.run("answer = 'TEST_SECRET' in open('/proc/self/environ').read()")
         assert leaked is False
         await function.close()
 

@@ -8,17 +8,23 @@ import functools
 import io
 import os
 import re
+import secrets
+import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloudlet.compute.images.layer import Overlay, unpack
+from cloudlet.compute.launcher.client import SandboxLauncher
 from cloudlet.compute.runtimes import Runtimes, preparation
+from cloudlet.compute.sandbox import Container, SandboxSpec
 from tests.support.images import Layout, tar
-from tests.support.sandboxes import EVERYBODYS_PREPARED, everybodys_interpreter
+from tests.support.sandboxes import EVERYBODYS_PREPARED, Bench, everybodys_interpreter, write_files
 
 FUNCTION = "function"
 PYTHON = "/usr/bin/python3"
@@ -85,3 +91,44 @@ def _archive(files: dict[str, Path]) -> bytes:
             with path.open("rb") as file:
                 archive.addfile(info, file)
     return buffer.getvalue()
+
+
+class ImageBench(Bench):
+    """A bench whose functions are container images: Python's layer, and one with the function's files."""
+
+    _PROGRAMS = ("sh", "sleep", "id", "ping", "unshare", "mount", "cat", "true")
+
+    def __init__(self, launcher: SandboxLauncher, folder: Path, *, is_root: bool) -> None:
+        super().__init__(launcher, folder, "", is_root=is_root)
+        self._base = folder / "base-layer"
+        self._base.mkdir()
+        content = io.BytesIO(python_layer())
+        unpack(content, self._base, "", Overlay())
+        (self._base / "bin").symlink_to("usr/bin")
+        for name in self._PROGRAMS:
+            if found := shutil.which(name, path="/usr/bin:/bin"):
+                shutil.copy(found, self._base / "usr" / "bin" / name)
+                for library in _libraries(Path(found)):
+                    target = self._base / library.lstrip("/")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(library, target)
+        for name in ("opt", "tmp", "root", "home", "var/runtime", "var/lang/bin"):
+            (self._base / name).mkdir(parents=True, exist_ok=True)
+        for path in [self._base, *self._base.rglob("*")]:
+            if not path.is_symlink():
+                path.chmod(0o755)
+
+    def package(self, files: Mapping[str, str]) -> Path:
+        """A layer with the files in /var/task."""
+        layer = self.folder / f"layer-{secrets.token_hex(8)}"
+        write_files(layer, {f"var/task/{name}": content for name, content in files.items()})
+        return layer
+
+    def spec(self, code: Path | None, handler: str = "function.handler", **changes: Any) -> SandboxSpec:
+        """What to launch. A spec of ours has no `code`: what is given here may be a layer, or None for the last one."""
+        layer = code or self._last
+        self._last = layer
+        environment = {"PYTHONPATH": f"/{FUNCTION}", **changes.pop("environment", {})}
+        container = Container(layer.name, (self._base, layer), (*ENTRYPOINT, handler), "/var/task")
+        made = super().spec(None, handler, environment=environment, **changes)
+        return replace(made, container=container)
