@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.functions import create_function
+from tests.support.images import Layout, tar
 from tests.support.nodes import RUNTIMES, Clients, NodeProcess
 
 SOURCE = """
@@ -156,6 +157,22 @@ def test_the_clock_moves(running: NodeProcess) -> None:
     back = cloudlet("clock", "set", "2000-01-01T00:00:00Z", *data)
     assert (back.returncode, "forward only" in back.stderr) == (1, True)
     assert cloudlet("clock", "advance", "soon", *data).returncode == 2
+
+
+def test_a_runtime_is_imported_from_an_image(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    digest = layout.image("8", [tar([("var/runtime/bootstrap!", "#!/bin/sh\n"), ("usr/x", "1")])], Env=["A=b"])
+    place = {"CLOUDLET_RUNTIMES": str(tmp_path / "runtimes")}
+    near = os.path.relpath(layout.folder)
+    done = cloudlet("runtimes", "add", "dotnet8", f"oci:{near}:8", **place)
+    assert done.returncode == 0, done.stderr
+    described = json.loads((tmp_path / "runtimes" / "images" / "dotnet8" / "imported.json").read_text())
+    assert (described["digest"], described["environment"]) == (digest, {"A": "b"})
+    assert described["command"] == ["/var/runtime/bootstrap"]
+    assert (tmp_path / "runtimes" / "images" / "dotnet8" / "root" / "usr" / "x").read_text() == "1"
+    missing = cloudlet("runtimes", "add", "dotnet8", layout.reference("9"), **place)
+    assert missing.returncode == 1
+    assert "has no image with the tag 9" in missing.stderr
 
 
 def test_runtimes_are_listed() -> None:

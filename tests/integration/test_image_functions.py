@@ -1,7 +1,8 @@
 """Functions that are container images, from every place that they may come from."""
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,11 +11,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cloudlet.compute.images.manifest import OCI_INDEX, OCI_MANIFEST
+from cloudlet.config import Config
 from tests.integration.test_permissions import Role, allow, role
 from tests.support.extension_scripts import PRELUDE
 from tests.support.functions import ROLE, create_function, package
-from tests.support.images import Layout, tar
-from tests.support.nodes import MakeClient, fresh_account
+from tests.support.images import Layout, program, run, tar
+from tests.support.nodes import RUNTIMES, Clients, MakeClient, NodeInThread, fresh_account, running
 from tests.support.python_image import ENTRYPOINT, python_image
 from tests.support.registry import Registry, token_of
 
@@ -108,15 +110,15 @@ def test_its_configuration_puts_others_in_place_of_what_the_image_says(functions
     made = create(functions, layout.reference("v1"), ImageConfig=config)
     assert made["ImageConfigResponse"] == {"ImageConfig": config}
     assert invoke(functions) == "the other handler"
-    config = {
-        "EntryPoint": ["/usr/bin/python3", "-B", "-m", "awslambdaric"], "Command": ["app.handler"],
-        "WorkingDirectory": "/usr",
-    }  # fmt: skip
-    settings = {"ImageConfig": config, "Environment": {"Variables": {"PYTHONPATH": "/function"}}}
-    functions.update_function_configuration(FunctionName="fn", **settings)
+    entry_point = ["/usr/bin/python3", "-B", "-m", "awslambdaric"]
+    functions.update_function_configuration(
+        FunctionName="fn",
+        ImageConfig={"EntryPoint": entry_point, "Command": ["app.handler"], "WorkingDirectory": "/usr"},
+        Environment={"Variables": {"PYTHONPATH": "/function"}},
+    )
     updated(functions)
     answer = invoke(functions)
-    assert (answer["arguments"], answer["cwd"]) == ([*config["EntryPoint"], "app.handler"], "/usr")
+    assert (answer["arguments"], answer["cwd"]) == ([*entry_point, "app.handler"], "/usr")
     got = functions.update_function_configuration(FunctionName="fn", ImageConfig={})
     assert "ImageConfigResponse" not in got
 
@@ -285,6 +287,118 @@ class TestFromTheNodesRegistry:
         ecr.set_repository_policy(repositoryName="app", policyText=document)
         create(theirs, uri(":v1"), Role=request["Role"])
         assert invoke(theirs, {"name": "you"})["hello"] == "you"
+
+
+class TestFromOutside:
+    @pytest.fixture
+    def outside(self, tmp_path: Path, layout: Layout) -> Iterator[tuple[str, Any]]:
+        """Another node, whose registry this one knows nothing of; a login for it is where `docker login` puts it."""
+        with running(NodeInThread(Config(port=0, data=tmp_path / "outside"))) as node:
+            clients = Clients(fresh_account())
+            ecr = clients.make(node.endpoint, "ecr")
+            ecr.create_repository(repositoryName="app")
+            host = urlsplit(node.endpoint).netloc
+            Registry(node.endpoint, token_of(ecr)).push("app", "v1", layout, python_image(layout, "v1", HELLO))
+            yield host, ecr
+            clients.close()
+
+    def nodes_client(self, tmp_path: Path, clients: Clients, **settings: Any) -> Iterator[Any]:
+        config = Config(port=0, data=tmp_path / "node", runtimes=RUNTIMES, **settings)
+        with running(NodeInThread(config)) as node:
+            yield clients.make(node.endpoint, "lambda")
+
+    def test_one_is_brought_by_a_login(self, tmp_path: Path, clients: Clients, outside: tuple[str, Any]) -> None:
+        host, ecr = outside
+        logins = tmp_path / "logins.json"
+        logins.write_text("{}")
+        for functions in self.nodes_client(tmp_path, clients, registry_logins=logins):
+            request = {
+                "FunctionName": "fn", "Role": ROLE, "PackageType": "Image", "Code": {"ImageUri": f"{host}/app:v1"},
+            }  # fmt: skip
+            code, text = refusal(functions.create_function, **request)
+            assert (code, text) == (
+                "AccessDeniedException", f"{host}/app may not be read: the registry answers 401."
+            )  # fmt: skip
+            logins.write_text(json.dumps({"auths": {host: {"auth": token_of(ecr)}}}))
+            create(functions, f"{host}/app:v1")
+            assert invoke(functions, {"name": "you"})["hello"] == "you"
+            resolved = functions.get_function(FunctionName="fn")["Code"]["ResolvedImageUri"]
+            assert resolved.startswith(f"{host}/app@sha256:")
+
+    def test_one_that_is_gone_before_it_is_brought_fails(
+        self, tmp_path: Path, clients: Clients, outside: tuple[str, Any]
+    ) -> None:
+        host, ecr = outside
+        logins = tmp_path / "logins.json"
+        logins.write_text(json.dumps({"auths": {host: {"auth": token_of(ecr)}}}))
+        for functions in self.nodes_client(tmp_path, clients, registry_logins=logins):
+            for part in (tmp_path / "outside").glob("images/*/*"):
+                if part.stat().st_size > 1024 * 1024:
+                    part.unlink()
+            functions.create_function(
+                FunctionName="fn", Role=ROLE, PackageType="Image", Code={"ImageUri": f"{host}/app:v1"}
+            )
+            while (got := functions.get_function_configuration(FunctionName="fn"))["State"] == "Pending":
+                pass
+            assert (got["State"], got["StateReasonCode"]) == ("Failed", "ImageDeleted")
+            assert got["StateReason"] == f"{host}/app has no such image."
+
+    def test_the_nodes_settings_say_what_may_be_taken(
+        self, tmp_path: Path, clients: Clients, layout: Layout, outside: tuple[str, Any]
+    ) -> None:
+        host, _ = outside
+        settings = {"image_registries": "registry.example", "image_folder": tmp_path / "allowed"}
+        for functions in self.nodes_client(tmp_path, clients, **settings):
+            request = {"FunctionName": "fn", "Role": ROLE, "PackageType": "Image"}
+            for uri, setting in ((f"{host}/app:v1", "image_registries"), (layout.reference("v1"), "image_folder")):
+                code, text = refusal(functions.create_function, **request, Code={"ImageUri": uri})
+                assert code == "AccessDeniedException"
+                assert setting in text
+            shutil.move(layout.folder, tmp_path / "allowed")
+            create(functions, f"oci:{tmp_path}/allowed:v1")
+            assert invoke(functions, {"name": "you"})["hello"] == "you"
+
+
+def test_an_archive_of_docker_save_is_one_too(functions: Any, layout: Layout, tmp_path: Path) -> None:
+    python_image(layout, "v1", HELLO)
+    archive = tmp_path / "image.tar"
+    run(program("skopeo"), "copy", layout.reference("v1"), f"docker-archive:{archive}:app:v1")
+    create(functions, f"docker-archive:{archive}:app:v1")
+    assert invoke(functions, {"name": "you"})["hello"] == "you"
+
+
+def test_what_is_not_what_it_says_makes_the_function_fail(
+    functions: Any, registry: Registry, layout: Layout, uri: Callable[[str], str]
+) -> None:
+    """The digest of the packed layer is right; what is in it is not what the configuration names."""
+    digest = layout.image("v1", [tar([("a", "1")])], compression="")
+    manifest = json.loads(layout.content(digest))
+    config = json.loads(layout.content(manifest["config"]["digest"]))
+    config["rootfs"]["diff_ids"] = [f"sha256:{'0' * 64}"]
+    manifest["config"] = layout.blob(json.dumps(config).encode(), manifest["config"]["mediaType"])
+    lying = layout.manifest("v2", json.dumps(manifest).encode(), manifest["mediaType"])
+    registry.push("app", "v2", layout, lying)
+    functions.create_function(FunctionName="fn", Role=ROLE, PackageType="Image", Code={"ImageUri": uri(":v2")})
+    while (got := functions.get_function_configuration(FunctionName="fn"))["State"] == "Pending":
+        pass
+    assert (got["State"], got["StateReasonCode"]) == ("Failed", "InvalidImage")
+
+
+def test_its_parts_go_with_the_last_function(
+    node: NodeInThread, functions: Any, ecr: Any, layout: Layout, registry: Registry, uri: Callable[[str], str]
+) -> None:
+    registry.push("app", "v1", layout, python_image(layout, "v1", HELLO + "# of this test"))
+    layer = json.loads(layout.content(python_image(layout, "v1", HELLO + "# of this test")))["layers"][1]["digest"]
+    for name in ("one", "two"):
+        create(functions, uri(":v1"), name)
+    ecr.delete_repository(repositoryName="app", force=True)
+    parts = node.node.images.store
+    functions.delete_function(FunctionName="one")
+    assert invoke(functions, {"name": "you"}, "two")["hello"] == "you"
+    assert node.call(parts.has(layer.partition(":")[2]))
+    functions.delete_function(FunctionName="two")
+    while node.call(parts.has(layer.partition(":")[2])):
+        pass
 
 
 class TestRefusals:

@@ -3,12 +3,15 @@
 import base64
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.images import Layout, tar
 from tests.support.lambda_replay import ECHO, FAST, RECORDED, Make, Replay, package
+from tests.support.registry import Registry, token_of
 
 pytestmark = pytest.mark.skipif(not RECORDED, reason="the recordings are not here")
 
@@ -696,3 +699,37 @@ def test_function_update_during_invoke(replay: Make) -> None:
     run = replay("TestLambdaVersions::test_function_update_during_invoke")
     run.create_simply(code=VARIANT, Environment={"Variables": {"FUNCTION_VARIANT": "variant-1"}})
     run.check("invoke_response_before", run.invoke(payload={"request_prefix": "1-sleep"}))
+
+
+# Container images
+
+
+def test_lambda_image_crud(replay: Make, lambda_endpoint: str, tmp_path: Path) -> None:
+    run = replay("TestLambdaImages::test_lambda_image_crud")
+    layout, ecr = Layout(tmp_path / "layout"), run.client("ecr")
+    registry = Registry(lambda_endpoint, token_of(ecr))
+    for number in (1, 2):
+        ecr.create_repository(repositoryName=f"repo{number}")
+        registry.push(f"repo{number}", "latest", layout, layout.image(f"v{number}", [tar([("a", str(number))])]))
+    uris = {number: f"{run.role.split(':')[4]}.dkr.ecr.us-east-1.amazonaws.com/repo{number}" for number in (1, 2)}
+
+    def shown(answer: Any) -> Any:
+        """With what the recording has in place of the names of its repositories."""
+        text = json.dumps({name: value for name, value in answer.items() if name != "ResponseMetadata"})
+        replaced = json.loads(text.replace(uris[1], "<repo_uri>").replace(uris[2], "<repo_uri_2>"))
+        return {**replaced, "ResponseMetadata": answer["ResponseMetadata"]}
+
+    made = run.aws.create_function(
+        FunctionName="fn", Role=run.role, PackageType="Image", Code={"ImageUri": f"{uris[1]}:latest"},
+        Environment={"Variables": {"CUSTOM_ENV": "test"}},
+    )  # fmt: skip
+    run.check("create-image-response", made)
+    run.aws.get_waiter("function_active_v2").wait(FunctionName="fn", WaiterConfig=FAST)
+    run.check("get-function-code-response", shown(run.aws.get_function(FunctionName="fn")))
+    run.check("get-function-config-response", run.aws.get_function_configuration(FunctionName="fn"))
+    run.fails("image-to-zipfile-error", run.aws.update_function_code, FunctionName="fn", ZipFile=package("x"))
+    changed = run.aws.update_function_code(FunctionName="fn", ImageUri=f"{uris[2]}:latest")
+    run.check("update-function-code-response", changed)
+    run.updated()
+    run.check("get-function-code-response-after-update", shown(run.aws.get_function(FunctionName="fn")))
+    run.check("get-function-config-response-after-update", run.aws.get_function_configuration(FunctionName="fn"))

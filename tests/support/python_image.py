@@ -100,6 +100,7 @@ class ImageBench(Bench):
 
     def __init__(self, launcher: SandboxLauncher, folder: Path, *, is_root: bool) -> None:
         super().__init__(launcher, folder, "", is_root=is_root)
+        self._last = folder
         self._base = folder / "base-layer"
         self._base.mkdir()
         content = io.BytesIO(python_layer())

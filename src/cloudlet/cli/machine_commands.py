@@ -82,7 +82,13 @@ def prepare(
 @runtimes_app.command()
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What functions will ask for: dotnet8, python3.14 ...")],
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A folder with the files of a container image.")],
+    image: Annotated[
+        str,
+        typer.Argument(
+            metavar="IMAGE",
+            help="oci:FOLDER:TAG, docker-archive:FILE, REGISTRY/NAME:TAG, or a folder with an image's files.",
+        ),
+    ],
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -101,18 +107,39 @@ def _import(config: Config, name: str, image: str) -> None:
     import tempfile
     from pathlib import Path
 
+    from cloudlet.compute.images import flatten
+    from cloudlet.compute.images.logins import Logins
     from cloudlet.compute.runtimes import imported
 
-    if not Path(image).is_dir():
-        raise CommandError(
-            f"{image} is no folder. Archives and registries are not read yet: unpack the image to a folder first, for "
-            "example by docker export or by umoci unpack."
-        )
-    config.runtimes_folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=config.runtimes_folder, prefix=".import-") as place:
+    folder = config.runtimes_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as place:
         root = Path(place, "root")
-        shutil.copytree(image, root, symlinks=True)
-        imported.add(config.runtimes_folder, name, root, image=image)
+        if Path(image).is_dir():
+            shutil.copytree(image, root, symlinks=True)
+            imported.add(folder, name, root, image=image)
+            return
+        root.mkdir()
+        found = flatten(_absolute(image), root, Logins.usual(config.registry_logins))
+        imported.add(
+            folder,
+            name,
+            root,
+            image=image,
+            digest=f"sha256:{found.digest}",
+            entry_point=found.config.entrypoint,
+            environment=found.config.environment,
+        )
+
+
+def _absolute(image: str) -> str:
+    """A reference to something on disk, from where this program runs."""
+    import os
+
+    for transport in ("oci:", "docker-archive:"):
+        if image.startswith(transport):
+            return f"{transport}{os.path.abspath(image.removeprefix(transport))}"  # noqa: PTH100 - takes `..` away
+    return image
 
 
 @runtimes_app.command()

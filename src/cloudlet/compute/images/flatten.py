@@ -9,8 +9,8 @@ from cloudlet.compute.images.errors import ImageError
 from cloudlet.compute.images.layer import Flat
 from cloudlet.compute.images.layer_cache import PackedLayer, unpack_checked
 from cloudlet.compute.images.logins import Logins
-from cloudlet.compute.images.manifest import Descriptor, ImageConfig, machine_architecture
-from cloudlet.compute.images.pull import resolve
+from cloudlet.compute.images.manifest import Descriptor, machine_architecture
+from cloudlet.compute.images.pull import Image, resolve
 from cloudlet.compute.images.reference import Reference
 from cloudlet.compute.images.registry_client import RegistrySource
 from cloudlet.compute.images.sources import ArchiveSource, ImageSource, LayoutSource
@@ -32,8 +32,8 @@ def opened(reference: Reference, logins: Logins) -> Iterator[ImageSource]:
         source.close()
 
 
-def flatten(reference: str, folder: Path, logins: Logins | None = None, architecture: str = "") -> ImageConfig:
-    """Unpack the image that `reference` names into `folder`, which is there and empty; how it is to be run.
+def flatten(reference: str, folder: Path, logins: Logins | None = None, architecture: str = "") -> Image:
+    """Unpack the image that `reference` names into `folder`, which is there and empty; which one it was.
 
     Needs no node and no privilege; files belong to the caller. Takes a while: call it in a thread. `logins` are by
     default those of `docker login` and `skopeo login`, `architecture` (`amd64`, `arm64`) is this machine's. The image
@@ -51,7 +51,7 @@ def flatten(reference: str, folder: Path, logins: Logins | None = None, architec
                 _fetch(source, part, file)
                 _unpack(file, layer, folder, whiteouts)
                 file.unlink()
-    return image.config
+    return image
 
 
 def _fetch(source: ImageSource, part: Descriptor, file: Path) -> None:

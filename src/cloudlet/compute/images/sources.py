@@ -24,6 +24,7 @@ from cloudlet.compute.images.manifest import (
     Index,
     parse_manifest,
 )
+from cloudlet.compute.images.reference import DOCKER_HUB
 
 CHUNK_BYTES = 1024 * 1024
 _TAG = "org.opencontainers.image.ref.name"
@@ -115,9 +116,10 @@ class ArchiveSource:
 
     def manifest(self, selector: str) -> tuple[bytes, str]:
         entries = _json(self._read("manifest.json"), list)
+        entries = [one for one in entries if isinstance(one, dict)]
         if selector:
-            entries = [one for one in entries if any(_has_tag(tag, selector) for tag in one.get("RepoTags") or [])]
-        if len(entries) != 1 or not isinstance(entries[0], dict):
+            entries = [one for one in entries if any(_has_tag(tag, selector) for tag in _tags(one))]
+        if len(entries) != 1:
             raise ImageNotFound(f"{self._path} has no {f'image {selector}' if selector else 'single image'}.")
         config, layers = entries[0].get("Config"), entries[0].get("Layers")
         if not isinstance(config, str) or not isinstance(layers, list):
@@ -180,8 +182,17 @@ class ArchiveSource:
         return content
 
 
+def _tags(entry: dict[str, Any]) -> list[Any]:
+    tags = entry.get("RepoTags")
+    return tags if isinstance(tags, list) else []
+
+
 def _has_tag(tag: Any, selector: str) -> bool:
-    return isinstance(tag, str) and (tag == selector or tag.rpartition(":")[2] == selector)
+    """True for a tag that `selector` means: as it stands there, or without what says nothing."""
+    return isinstance(tag, str) and (
+        selector in (tag, tag.rpartition(":")[2])
+        or tag in (f"{DOCKER_HUB}/{selector}", f"{DOCKER_HUB}/library/{selector}")
+    )
 
 
 def _json(content: bytes, kind: type = dict) -> Any:

@@ -29,7 +29,7 @@ LAYERS = (tar([("a", "1"), ("b", "1")]), tar([(".wh.a", ""), ("b", "2")]))
 @pytest.mark.parametrize("compression", ["", "gzip", "zstd"])
 def test_all_layers_are_in_it(layout: Layout, root: Path, compression: str) -> None:
     layout.image("v1", LAYERS, compression=compression, Env=["A=1", "B=x=y"], Cmd=["app.handler"], WorkingDir="/w")
-    config = flatten(layout.reference("v1"), root)
+    config = flatten(layout.reference("v1"), root).config
     assert {path.name: path.read_text() for path in root.iterdir()} == {"b": "2"}
     assert config.environment == {"A": "1", "B": "x=y"}
     assert (config.entrypoint, config.command, config.working_directory) == ((), ("app.handler",), "/w")
