@@ -62,6 +62,10 @@ class Config:
     """Asynchronous work that failed for good and has no destination is kept up to this number, to be tried by hand."""
     dead_deliveries_days: float = 14.0
     """... and for so long."""
+    smtp: str = ""
+    """The server that takes e-mail for subscribers of topics: `smtp://[user:password@]host[:port]`, or `smtps://`."""
+    smtp_from: str = "no-reply@sns.amazonaws.com"
+    """Who e-mail comes from."""
     image_registries: str = ""
     """Registries other than the node's own, with commas, that functions' images may come from; `*` for all. Empty: all
     while the node is open (dev mode, on loopback), none otherwise."""

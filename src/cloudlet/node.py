@@ -45,6 +45,7 @@ from cloudlet.services.iam import IamService
 from cloudlet.services.lambda_ import FunctionCredentials, FunctionLogs, LambdaService
 from cloudlet.services.logs import LogsService
 from cloudlet.services.organizations import OrganizationsService
+from cloudlet.services.sns import SnsService
 from cloudlet.services.sqs import SqsService
 from cloudlet.services.sts import StsService
 from cloudlet.store.open import open_image_blobs, open_store
@@ -193,7 +194,8 @@ class Node:
         audit = CloudTrailService(platform, self._calls)  # the first to start, so that it sees the others stop
         registry = EcrService(platform, self.images.store, self._credentials)
         identity = [StsService(platform, self._credentials), IamService(platform, self._credentials.uses)]
-        return [audit, *identity, OrganizationsService(platform), logs, SqsService(platform), registry, functions]
+        messaging = [SqsService(platform), SnsService(platform, self._engine)]
+        return [audit, *identity, OrganizationsService(platform), logs, *messaging, registry, functions]
 
     async def _run(self) -> None:
         """Start what runs beside requests. What is started later ends earlier."""

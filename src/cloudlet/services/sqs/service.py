@@ -1,6 +1,7 @@
 """The service, put together."""
 
 import asyncio
+from typing import Final
 
 from cloudlet.arn import Arn
 from cloudlet.iam.facts import ResourceFacts
@@ -12,6 +13,9 @@ from cloudlet.services.sqs.operations.messages import MessageOperations
 from cloudlet.services.sqs.operations.moves import MoveOperations
 from cloudlet.services.sqs.operations.permissions import PermissionOperations
 from cloudlet.services.sqs.queue_tables import QUEUES
+
+NO_POLICY: Final = '{"Version":"2012-10-17","Statement":[]}'
+"""A queue without a policy takes nothing from services such as SNS."""
 
 
 class SqsService(MessageOperations, PermissionOperations, MoveOperations):
@@ -40,4 +44,4 @@ class SqsService(MessageOperations, PermissionOperations, MoveOperations):
         queue = await self.queues.find(key) if key is not None else None
         if queue is None:
             return None
-        return ResourceFacts(queue.attributes.get("Policy"), queue.tags)
+        return ResourceFacts(queue.attributes.get("Policy", NO_POLICY), queue.tags)

@@ -1,0 +1,127 @@
+"""Topics over HTTP, with boto3: what publishers and subscribers rely on."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.nodes import MakeClient
+
+Advance = Callable[[float], None]
+FIFO = {"FifoTopic": "true", "ContentBasedDeduplication": "true"}
+
+
+def queue(sqs: Any, topic: str, name: str = "q", **attributes: str) -> tuple[str, str]:
+    """A queue that the topic may send to: its URL and its ARN."""
+    url = str(sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
+    arn = str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+    allow(sqs, url, arn, topic)
+    return url, arn
+
+
+def allow(sqs: Any, url: str, arn: str, topic: str) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+
+
+def receive(sqs: Any, url: str, count: int = 1, **params: Any) -> list[Any]:
+    """So many messages, waited for."""
+    found: list[Any] = []
+    while len(found) < count:
+        got = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=20, MessageAttributeNames=["All"], **params
+        ).get("Messages", [])
+        assert got, f"{len(found)} of {count}"
+        for message in got:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        found += got
+    return found
+
+
+class TestQueues:
+    def test_a_message_reaches_all_queues(self, client: MakeClient) -> None:
+        sns, sqs = client("sns"), client("sqs")
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        urls = []
+        for number in range(3):
+            url, arn = queue(sqs, topic, f"q{number}")
+            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+            urls.append(url)
+        published = sns.publish(TopicArn=topic, Message="hello", Subject="s")
+        for url in urls:
+            [message] = receive(sqs, url)
+            envelope = json.loads(message["Body"])
+            assert envelope["MessageId"] == published["MessageId"]
+            assert (envelope["Message"], envelope["Subject"], envelope["TopicArn"]) == ("hello", "s", topic)
+
+    def test_a_raw_message_has_its_attributes(self, client: MakeClient) -> None:
+        sns, sqs = client("sns"), client("sqs")
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        url, arn = queue(sqs, topic)
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+        attributes = {"a": {"DataType": "Number", "StringValue": "1"}, "b": {"DataType": "Binary", "BinaryValue": b"x"}}
+        sns.publish(TopicArn=topic, Message="raw", MessageAttributes=attributes)
+        [message] = receive(sqs, url)
+        assert message["Body"] == "raw"
+        assert message["MessageAttributes"] == attributes
+
+    def test_a_filter_policy_chooses(self, client: MakeClient) -> None:
+        sns, sqs = client("sns"), client("sqs")
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        url, arn = queue(sqs, topic)
+        policy = json.dumps({"kind": ["wanted"]})
+        raw = {"RawMessageDelivery": "true", "FilterPolicy": policy}
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=raw)
+        for kind in ("other", "wanted"):
+            value = {"DataType": "String", "StringValue": kind}
+            sns.publish(TopicArn=topic, Message=kind, MessageAttributes={"kind": value})
+        [message] = receive(sqs, url)
+        assert message["Body"] == "wanted"
+
+    def test_a_queue_whose_policy_does_not_let_the_topic_in_gets_nothing(
+        self, client: MakeClient, advance: Advance
+    ) -> None:
+        sns, sqs = client("sns"), client("sqs")
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        closed, arn = queue(sqs, topic, "closed")
+        sqs.set_queue_attributes(QueueUrl=closed, Attributes={"Policy": ""})
+        dead, dead_arn = queue(sqs, topic, "dead")
+        redrive = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead_arn}), "RawMessageDelivery": "true"}
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=redrive)
+        sns.publish(TopicArn=topic, Message="m")
+        assert [message["Body"] for message in receive(sqs, dead)] == ["m"]
+        assert "Messages" not in sqs.receive_message(QueueUrl=closed)
+
+
+class TestFifo:
+    def test_a_group_stays_in_order_and_has_no_duplicates(self, client: MakeClient) -> None:
+        sns, sqs = client("sns"), client("sqs")
+        topic = sns.create_topic(Name="t.fifo", Attributes=FIFO)["TopicArn"]
+        url, arn = queue(sqs, topic, "q.fifo", FifoQueue="true")
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+        numbers = [
+            sns.publish(TopicArn=topic, Message=str(number // 2), MessageGroupId="g")["SequenceNumber"]
+            for number in range(20)
+        ]
+        assert numbers[::2] == numbers[1::2] == sorted(numbers[::2])
+        assert [message["Body"] for message in receive(sqs, url, 10)] == [str(number) for number in range(10)]
+
+
+class TestTopics:
+    def test_a_topic_that_is_not_there(self, client: MakeClient) -> None:
+        sns = client("sns")
+        arn = sns.create_topic(Name="t")["TopicArn"]
+        sns.delete_topic(TopicArn=arn)
+        with pytest.raises(ClientError) as raised:
+            sns.publish(TopicArn=arn, Message="m")
+        assert raised.value.response["Error"]["Code"] == "NotFound"
+        assert sns.list_topics()["Topics"] == []
