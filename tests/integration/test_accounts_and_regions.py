@@ -42,6 +42,7 @@ class World:
         self._logs(client("logs"))
         self._lambda(client("lambda"))
         self._sqs(client("sqs"))
+        self._sns(client("sns"))
         self._ecr(client("ecr"))
         self._organizations(client("organizations"))
 
@@ -110,6 +111,11 @@ class World:
         url = sqs.create_queue(QueueName=self.mark, tags={self.mark: self.mark})["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         self.names |= {"QueueUrl": url, "SourceArn": arn}
+
+    def _sns(self, sns: Any) -> None:
+        arn = sns.create_topic(Name=self.mark, Tags=[{"Key": self.mark, "Value": self.mark}])["TopicArn"]
+        sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=arn.replace(":sns:", ":sqs:"))
+        self.names |= {"TopicArn": arn, "ResourceArn": arn}
 
     def _ecr(self, ecr: Any) -> None:
         tags = [{"Key": self.mark, "Value": self.mark}]
