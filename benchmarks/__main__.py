@@ -1,6 +1,6 @@
-"""Measures this checkout, and a peer beside it in the same run, and prints one table.
+"""Measures this checkout, and its peers beside it in the same run, and prints one table.
 
-usage: scripts/bench [--only edge,warm_invoke,...] [--rounds 3] [--no-peer]
+usage: scripts/bench [--only edge,warm_invoke,...] [--rounds 3] [--peers ministack,moto] [--no-peer]
 """
 
 import argparse
@@ -29,17 +29,29 @@ GOALS = {
     "cold start empty p50 ms": 15.0,
     "cold start boto3 p50 ms": 15.0,
     "burst wall s": 1.5,
+    "sqs sends/s": 12_000.0,
+    "sqs batched messages/s": 40_000.0,
+    "sqs wake p50 ms": 2.0,
+    "memory MB, 1,000,000 messages": 400.0,
+    "queue to function messages/s": 2000.0,
+    "async invokes accepted/s": 1000.0,
+    "async invokes executed/s": 1000.0,
+    "memory per idle Python sandbox MB": 5.0,
+    "1,000 sandboxes s": 10.0,
 }
+PEERS: dict[str, Maker] = {"ministack": endpoints.ministack, "moto": endpoints.moto}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", help="cases, with commas between them")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", default=",".join(PEERS), help="peers, with commas between them")
     parser.add_argument("--no-peer", action="store_true")
     options = parser.parse_args()
     cases = [case for case in CASES if not options.only or case.__name__ in options.only.split(",")]
-    makers: list[Maker] = [endpoints.cloudlet] if options.no_peer else [endpoints.cloudlet, endpoints.ministack]
+    peers = [] if options.no_peer else options.peers.split(",")
+    makers = [endpoints.cloudlet, *(PEERS[name] for name in peers)]
     rounds: dict[str, list[Figures]] = {}
     for _ in range(options.rounds):  # the programs take turns, so that a drift of the machine hits both alike
         for maker in makers:
@@ -48,8 +60,9 @@ def main() -> None:
     medians = {name: _medians(seen) for name, seen in rounds.items()}
     console = Console(width=110)
     console.print(
-        f"{_machine()}\ncloudlet {cloudlet.__version__}, ministack {endpoints.peer_version()}, "
-        f"Python {platform.python_version()}; medians of {options.rounds} rounds"
+        f"{_machine()}\ncloudlet {cloudlet.__version__}, "
+        + "".join(f"{name} {endpoints.peer_version(name)}, " for name in peers)
+        + f"Python {platform.python_version()}; medians of {options.rounds} rounds"
     )
     console.print(_table(medians))
     for part in (store, authentication, authorization):

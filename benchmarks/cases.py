@@ -1,23 +1,20 @@
 """What is measured, each case against any endpoint. A case gives figures by their name, with the unit in it."""
 
 import concurrent.futures
-import io
-import sys
 import time
-import uuid
-import zipfile
 from collections.abc import Callable
-from typing import Any
 
 from benchmarks import load
+from benchmarks.asynchronous import async_invokes, queue_to_function
 from benchmarks.endpoints import Endpoint
+from benchmarks.functions import create, invocation
+from benchmarks.queues import sqs_batch, sqs_cycle, sqs_deep, sqs_send, sqs_wake
 from benchmarks.runtimes import runtimes
+from benchmarks.sandboxes import sandbox_memory, stream_first_byte, thousand_sandboxes
 
 Figures = dict[str, float]
 Case = Callable[[Endpoint], Figures]
 
-RUNTIME = f"python3.{sys.version_info.minor}"
-ROLE = "arn:aws:iam::000000000000:role/bench"
 EMPTY = "def handler(event, context):\n    return event\n"
 BOTO3 = "import boto3\ndef handler(event, context):\n    return event\n"
 SLEEP = "import time\ndef handler(event, context):\n    time.sleep(1)\n    return 1\n"
@@ -37,11 +34,11 @@ def edge(endpoint: Endpoint) -> Figures:
 
 def warm_invoke(endpoint: Endpoint) -> Figures:
     """A warm invocation: one after another on one connection, then 16 connections at once."""
-    name = _function(endpoint, EMPTY)
-    request = _invocation(endpoint, name)
+    name = create(endpoint, EMPTY)
+    request = invocation(endpoint, name)
     load.sequence(endpoint.url, request, 50)
     latencies = load.sequence(endpoint.url, request, 1000)
-    seen = load.drive(endpoint.url, _invocation(endpoint, name), CONNECTIONS, LOAD_S)
+    seen = load.drive(endpoint.url, invocation(endpoint, name), CONNECTIONS, LOAD_S)
     return {
         "warm invoke p50 ms": load.percentile(latencies, 0.5),
         "warm invoke p99 ms": load.percentile(latencies, 0.99),
@@ -56,7 +53,7 @@ def cold_start(endpoint: Endpoint) -> Figures:
     for label, source in (("empty", EMPTY), ("boto3", BOTO3)):
         latencies = []
         for _ in range(COLD_STARTS):
-            request = _invocation(endpoint, _function(endpoint, source))
+            request = invocation(endpoint, create(endpoint, source))
             latencies += load.sequence(endpoint.url, request, 1)
         latencies.sort()
         figures[f"cold start {label} p50 ms"] = load.percentile(latencies, 0.5)
@@ -66,7 +63,7 @@ def cold_start(endpoint: Endpoint) -> Figures:
 
 def burst(endpoint: Endpoint) -> Figures:
     """50 concurrent cold invocations of a function that sleeps for a second: 1.0 s is perfect."""
-    name = _function(endpoint, SLEEP)
+    name = create(endpoint, SLEEP)
     functions = load.client(endpoint.url, "lambda")
 
     def invoke(_: int) -> bytes:
@@ -84,26 +81,21 @@ def start_and_memory(endpoint: Endpoint) -> Figures:
     return {"start s": endpoint.start_s, "idle memory MB": endpoint.memory_mb()}
 
 
-CASES: tuple[Case, ...] = (start_and_memory, edge, warm_invoke, cold_start, burst, runtimes)
-
-
-def _function(endpoint: Endpoint, source: str) -> str:
-    """A new function that is ready; its name."""
-    name = f"bench-{uuid.uuid4().hex[:12]}"
-    functions = load.client(endpoint.url, "lambda")
-    settings: dict[str, Any] = {"Runtime": RUNTIME, "Handler": "app.handler", "Role": ROLE}
-    functions.create_function(FunctionName=name, Code={"ZipFile": _zip(source)}, Timeout=30, MemorySize=256, **settings)
-    functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 600})
-    return name
-
-
-def _invocation(endpoint: Endpoint, name: str) -> load.SignedRequest:
-    path = f"/2015-03-31/functions/{name}/invocations"
-    return load.sign(endpoint.url, "lambda", "POST", path, b'{"n":1}', {"Content-Type": "application/json"})
-
-
-def _zip(source: str) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("app.py", source)
-    return packed.getvalue()
+CASES: tuple[Case, ...] = (
+    start_and_memory,
+    edge,
+    warm_invoke,
+    cold_start,
+    burst,
+    runtimes,
+    sqs_send,
+    sqs_batch,
+    sqs_cycle,
+    sqs_wake,
+    sqs_deep,
+    queue_to_function,
+    async_invokes,
+    stream_first_byte,
+    sandbox_memory,
+    thousand_sandboxes,
+)

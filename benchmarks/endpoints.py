@@ -46,22 +46,40 @@ def cloudlet() -> Iterator[Endpoint]:
 
 @contextlib.contextmanager
 def ministack() -> Iterator[Endpoint]:
-    """The peer, from PyPI, in an environment of its own below `.state`."""
-    environment = ROOT / ".state" / "peers" / "ministack"
-    program = environment / "bin" / "ministack"
-    if not program.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-        install = [str(environment / "bin" / "pip"), "install", "--quiet", f"ministack=={peer_version()}"]
-        subprocess.run(install, check=True)
+    """A peer that runs functions."""
     port = _free_port()
-    with _running("ministack", [str(program)], port, "/_ministack/health", {"GATEWAY_PORT": str(port)}) as endpoint:
+    command = [str(_installed("ministack") / "ministack")]
+    with _running("ministack", command, port, "/_ministack/health", {"GATEWAY_PORT": str(port)}) as endpoint:
         yield endpoint
 
 
-def peer_version() -> str:
-    """The pinned version of the peer."""
+@contextlib.contextmanager
+def moto() -> Iterator[Endpoint]:
+    """A peer that runs functions in Docker only; here it is measured at what needs none."""
+    port = _free_port()
+    command = [str(_installed("moto") / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    with _running("moto", command, port, "/moto-api/", {}) as endpoint:
+        yield endpoint
+
+
+def _installed(name: str) -> Path:
+    """Where a peer's programs are: from PyPI, in an environment of its own below `.state`."""
+    programs = ROOT / ".state" / "peers" / name / "bin"
+    if not (programs / ".installed").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(programs.parent)], check=True)
+        subprocess.run([str(programs / "pip"), "install", "--quiet", _requirement(name)], check=True)
+        (programs / ".installed").touch()
+    return programs
+
+
+def peer_version(name: str) -> str:
+    """The pinned version of a peer."""
+    return _requirement(name).partition("==")[2]
+
+
+def _requirement(name: str) -> str:
     lines = (ROOT / "requirements" / "peers.txt").read_text().split()
-    return next(line.partition("==")[2] for line in lines if line.startswith("ministack=="))
+    return next(line for line in lines if line.partition("==")[0].partition("[")[0] == name)
 
 
 @contextlib.contextmanager
