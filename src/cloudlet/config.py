@@ -106,6 +106,7 @@ class Config:
         values: dict[str, Any] = {}
         if file is not None:
             values.update(tomllib.loads(file.read_text()))
+            values.pop("function", None)  # what `cloudlet dev` reads
         names = {field.name for field in dataclasses.fields(cls)}
         values.update({name: environ[key] for name in names if (key := f"CLOUDLET_{name.upper()}") in environ})
         values.update({name: value for name, value in options.items() if value is not None})

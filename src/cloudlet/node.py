@@ -190,6 +190,7 @@ class Node:
             self._function_logs.stored,
             self.compute.provisioner,
             self.images,
+            self.compute.development,
         )
         audit = CloudTrailService(platform, self._calls)  # the first to start, so that it sees the others stop
         registry = EcrService(platform, self.images.store, self._credentials)
@@ -254,6 +255,10 @@ class Node:
     async def advance(self, duration_s: float) -> None:
         """Move the platform's time forward, durably."""
         await self._stored_clock.advance(duration_s)
+
+    async def develop(self, function_arn: str, copy: str) -> None:
+        """Have a function run a copy of its project's folder in place of its package; "" ends that."""
+        await self.service(LambdaService).develop(function_arn, copy)
 
     async def reset(self) -> None:
         """Forget all state of all services; keys and time stay."""

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 
+from cloudlet.compute import development
 from cloudlet.compute.code_cache import CodeCache
 from cloudlet.compute.counting import Counting
+from cloudlet.compute.development import DevelopmentCode
 from cloudlet.compute.frontend import FrontEnd
 from cloudlet.compute.function import SNAP_START, CredentialSource, FunctionVersion, LogSink
 from cloudlet.compute.host import Host
@@ -40,9 +42,10 @@ class NodeCompute:
         self.runtimes = Runtimes(config.runtimes_folder, nearest=config.nearest_runtime)
         self.counting = Counting(config.concurrency, config.request_rate_factor)
         self._code = CodeCache(config.data / CODE_FOLDER, platform.blobs)
+        self.development = DevelopmentCode(config.data / development.FOLDER, self._code)
         self._launcher = SandboxLauncher(self.runtimes, config.data / LAUNCHER_FOLDER, config.isolation)
         host = Host(self._launcher, logs, platform.clock, platform.ids, serve_platform)
-        worker = Worker(host, self._code, credentials, self._runtime_version, images, config.snapshot_idle_s)
+        worker = Worker(host, self.development, credentials, self._runtime_version, images, config.snapshot_idle_s)
         self._snapshots = worker.snapshots
         placed: PlacedWorker[EnvironmentMaker] = PlacedWorker("local", worker, capacity_bytes(config))
         self._manager = WorkerManager(
@@ -57,12 +60,14 @@ class NodeCompute:
 
     async def start(self) -> None:
         """Be ready to run functions. Raises SandboxFailure when this machine cannot isolate as configured."""
+        await asyncio.to_thread(self.development.open)
         await self.front_end.start()
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new invocation, let those that run finish for at most `timeout_s`, then end everything."""
         await self.provisioner.close()
         await self.front_end.drain(timeout_s)
+        await self.development.close()
         await self._code.close()
 
     async def prepare(self, function: FunctionVersion) -> None:

@@ -66,6 +66,7 @@ def test_help_names_every_command() -> None:
         "reset",
         "runtimes",
         "deliveries",
+        "dev",
     ]:
         assert re.search(rf"\b{command}\b", done.stdout)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cloudlet.clock import PlatformClock
+from cloudlet.compute.code_cache import CodeCache
+from cloudlet.compute.development import DevelopmentCode
 from cloudlet.compute.function import FunctionVersion, Invocation, InvocationResult
 from cloudlet.compute.images import Images
 from cloudlet.compute.images.store import ImageStore
@@ -173,6 +175,7 @@ class World:
             self._logged,
             self.keeper,
             self.images,
+            DevelopmentCode(folder / "development", CodeCache(folder / "code", self.blobs)),
         )
         self.logged = asyncio.Event()
         self.logged.set()

@@ -7,6 +7,7 @@ import typer
 from cloudlet.cli import (
     access_commands,
     delivery_commands,
+    dev_commands,
     function_commands,
     machine_commands,
     node_commands,
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(node_commands.up)
 app.command()(node_commands.down)
 app.command()(node_commands.status)
+app.command()(dev_commands.dev)
 app.command()(function_commands.invoke)
 app.command()(function_commands.logs)
 app.command()(platform_commands.credentials)

@@ -8,6 +8,7 @@ Who may do what:
 | `status`, `clock` (read) | all while the node is open, else whoever signs with the root key | refused |
 | `deliveries` (read) | the same | refused |
 | `deliveries/retry`, `deliveries/drop` | the same, and no other site's page | refused |
+| `development` | the same, and no other site's page | refused |
 | `clock` (change) | the same, and no other site's page | refused |
 | `reset` | the same, in dev mode only | refused |
 | `<key>/...` | what the service's route decides | the same |
@@ -57,6 +58,9 @@ class ControlledNode(Protocol):
     async def advance(self, duration_s: float) -> None:
         """Move the platform's time forward, durably."""
 
+    async def develop(self, function_arn: str, copy: str) -> None:
+        """Have a function run a copy of its project's folder in place of its package; "" ends that."""
+
     async def reset(self) -> None:
         """Forget all state of all services."""
 
@@ -92,6 +96,7 @@ class Control:
             ("GET", "deliveries/payload"): self._delivery_payload,
             ("POST", "deliveries/retry"): self._retry_deliveries,
             ("POST", "deliveries/drop"): self._drop_deliveries,
+            ("POST", "development"): self._develop,
             ("POST", "reset"): self._reset,
         }
 
@@ -169,6 +174,15 @@ class Control:
         self._require_own_page(request)
         await self._require_operator(request)
         return _answer(await DeliveryControl(self._node.deliveries).drop(_object(request.body)))
+
+    async def _develop(self, request: HttpRequest) -> HttpResponse:
+        self._require_own_page(request)
+        await self._require_operator(request)
+        match _object(request.body):
+            case {"function": str() as function, "copy": str() as copy}:
+                await self._node.develop(function, copy)
+                return _answer({"function": function, "copy": copy})
+        raise ControlError(400, 'Send {"function": ARN, "copy": name}.')
 
     async def _reset(self, request: HttpRequest) -> HttpResponse:
         self._require_own_page(request)

@@ -35,6 +35,9 @@ class Node:
     def offset_s(self) -> float:
         return sum(self.moved_s)
 
+    async def develop(self, function_arn: str, copy: str) -> None:
+        self.developed = (function_arn, copy)
+
     async def advance(self, duration_s: float) -> None:
         self.moved_s.append(duration_s)
 

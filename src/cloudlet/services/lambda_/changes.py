@@ -7,7 +7,7 @@ version needs any more. Each change of reserved concurrency is given to compute'
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import orjson
 
@@ -43,6 +43,8 @@ class Changes:
         self._wake = asyncio.Event()
         self._waiters: dict[str, set[asyncio.Event]] = {}
         self.on_change: list[Callable[[str], None]] = []
+        self.also_keep: Callable[[str], Collection[str]] = lambda _key: ()
+        """Further environment ids of a function that are not drained."""
         store = platform.store
         self._stop_listening = (
             store.listen(FUNCTIONS_CHANNEL, self._function_changed),
@@ -60,6 +62,10 @@ class Changes:
         self._known.move_to_end(ref.key)
         if len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
+
+    def touched(self, key: str) -> None:
+        """What this node runs of the function of this key has changed, without a change in the store."""
+        self._function_changed(key)
 
     async def wait(self, ref: FunctionRef, *, until: Callable[[Reader], bool], timeout_s: float) -> bool:
         """Wait until `until` holds, looking again at each change of the function; false when it does not in time."""
@@ -140,7 +146,7 @@ class Changes:
             self._changed[key] = None
             raise
         keep = {row[0] for row in rows} | {orjson.loads(row[1])["environment_id"] for row in rows if row[1]}
-        self._compute.retire(ref.arn, keep)
+        self._compute.retire(ref.arn, keep | set(self.also_keep(key)))
 
     async def configure(self, account: str, region: str) -> None:
         """Tell counting what is reserved and provisioned in an account now."""

@@ -15,6 +15,7 @@ from cloudlet.ids import Ids
 from cloudlet.services.lambda_ import alias, recursion
 from cloudlet.services.lambda_.activation import Activation
 from cloudlet.services.lambda_.changes import Changes
+from cloudlet.services.lambda_.development import Development
 from cloudlet.services.lambda_.errors import InvalidRuntime, ServiceFailure
 from cloudlet.services.lambda_.event_invoke_config import EventInvokeConfig, lookup
 from cloudlet.services.lambda_.function import wrong_state
@@ -63,7 +64,15 @@ class Route:
 class Routes:
     """All routes that this node knows."""
 
-    def __init__(self, store: Store, clock: Clock, activation: Activation, changes: Changes) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        activation: Activation,
+        changes: Changes,
+        development: Development | None = None,
+    ) -> None:
+        self._development = development
         self._store = store
         self._clock = clock
         self._activation = activation
@@ -102,7 +111,7 @@ class Routes:
         route = Route(
             ref.key,
             ref.qualified_arn,
-            await self._runnable(version),
+            self._worked_on(version, await self._runnable(version)),
             await self._runnable(other) if other else None,
             weight,
             self._clock.monotonic() + ROUTE_S,
@@ -122,6 +131,9 @@ class Routes:
                 keys.discard(oldest)
                 if not keys:
                     del self._keys[old.function_key]
+
+    def _worked_on(self, version: Version, running: FunctionVersion) -> FunctionVersion:
+        return running if self._development is None else self._development.apply(version, running)
 
     async def _runnable(self, version: Version) -> FunctionVersion:
         """What runs for `version` now. A creation or update under way is waited for, within limits."""

@@ -14,8 +14,9 @@ from cloudlet.services.lambda_.code_signing_operations import CodeSigningOperati
 from cloudlet.services.lambda_.code_signing_tables import CODE_SIGNING
 from cloudlet.services.lambda_.code_urls import ROUTE, CodeUrls
 from cloudlet.services.lambda_.destination import Destinations
+from cloudlet.services.lambda_.development import Copies, Development
 from cloudlet.services.lambda_.engines import Compute, Limits, Logged, Prepare, RuntimeFinder
-from cloudlet.services.lambda_.errors import RequestEntityTooLarge
+from cloudlet.services.lambda_.errors import InvalidParameterValue, RequestEntityTooLarge
 from cloudlet.services.lambda_.event_invoke_operations import EventInvokeOperations
 from cloudlet.services.lambda_.event_invoke_tables import EVENT_INVOKE
 from cloudlet.services.lambda_.event_sources.mapping import EVENT_SOURCES
@@ -28,6 +29,7 @@ from cloudlet.services.lambda_.invocation import Invoker, too_large
 from cloudlet.services.lambda_.invoke_operations import InvokeOperations
 from cloudlet.services.lambda_.layer_tables import LAYERS
 from cloudlet.services.lambda_.management_operations import ManagementOperations
+from cloudlet.services.lambda_.names import FunctionRef
 from cloudlet.services.lambda_.packages import Packages
 from cloudlet.services.lambda_.provisioned_operations import ProvisionedOperations
 from cloudlet.services.lambda_.provisioned_tables import PROVISIONED
@@ -93,13 +95,15 @@ class LambdaService(
         logged: Logged,
         keeper: Keeper,
         images: Images,
+        copies: Copies,
     ) -> None:
         super().__init__(platform, compute, counting, runtimes, prepare)
         self._loops: list[asyncio.Task[None]] = []
         self.packages = Packages(platform)
         self.images = FunctionImages(platform, images, self.packages)
         self.code_urls = CodeUrls(platform)
-        routes = Routes(platform.store, platform.clock, self.activation, self.changes)
+        self.development = Development(platform, self.changes, copies)
+        routes = Routes(platform.store, platform.clock, self.activation, self.changes, self.development)
         self.destinations = Destinations(platform, engine)
         self.provisioning = Provisioning(platform, keeper, self.changes)
         asynchronous = Asynchronous(platform, engine, compute, routes, logged, self.destinations)
@@ -117,6 +121,21 @@ class LambdaService(
         if not resource.resource.startswith("function:"):
             return None
         return await self.platform.store.read(lambda reader: function_facts(reader, resource))
+
+    async def develop(self, function_arn: str, copy: str) -> None:
+        """Have $LATEST of a function run the copy of this name in place of its package, on this node; "" ends that.
+
+        Raises ResourceNotFound, InvalidParameterValue.
+        """
+        try:
+            arn = Arn.parse(function_arn)
+        except ValueError:
+            raise InvalidParameterValue(f"{function_arn} is not the ARN of a function.") from None
+        ref = FunctionRef(arn.account, arn.region, arn.resource.removeprefix("function:"))
+        if copy:
+            await self.development.run(ref, copy)
+        else:
+            self.development.end(ref)
 
     def routes(self) -> dict[str, RouteHandler]:
         return {ROUTE: self.code_urls.serve}
@@ -143,6 +162,7 @@ class LambdaService(
 
     async def reset(self) -> None:
         self.provisioning.reset()
+        self.development.reset()
         self.pollers.reset()
         self.changes.reset()
         self.code_urls.reset()
