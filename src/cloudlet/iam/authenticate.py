@@ -17,7 +17,7 @@ from cloudlet.iam.principals import KnownKey, Principal
 from cloudlet.iam.refusal import family, refusal
 from cloudlet.iam.s3_claim_check import SIGNING_NAMES, S3ClaimCheck
 from cloudlet.iam.tokens import InvalidToken
-from cloudlet.iam.unsigned import UNSIGNED
+from cloudlet.iam.unsigned import OPTIONAL, UNSIGNED
 from cloudlet.wire import sigv4
 from cloudlet.wire.aws_chunked import ChunkSigner, decode_body, is_chunked
 from cloudlet.wire.http import HttpRequest
@@ -62,7 +62,9 @@ class Authenticator:
         `sandboxed` is for requests from inside a sandbox. Raises AuthenticationError, or ServiceError for a body in
         chunks that is not well formed.
         """
-        if target.operation in UNSIGNED.get(target.service, ()):
+        if target.operation in UNSIGNED.get(target.service, ()) or (
+            target.operation in OPTIONAL.get(target.service, ()) and not _is_signed(request)
+        ):
             principal = Principal.anonymous(self._config.account)
             return Authenticated(principal, self._config.region, target.signing_name)
         check = _check_of(request, target)
@@ -103,6 +105,10 @@ class Authenticator:
             raise check.mismatch(claim, payload_hash)
         if payload_hash in sigv4.STREAMING:
             _decode_chunks(check.request, ChunkSigner.of(claim, secret))
+
+
+def _is_signed(request: HttpRequest) -> bool:
+    return "authorization" in request.headers or "X-Amz-Credential=" in request.query_string
 
 
 async def _sha256(body: bytes) -> str:

@@ -27,6 +27,7 @@ from cloudlet.iam.policy import PolicyError
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.iam.request import AccessRequest
 from cloudlet.iam.requirements import PASS_ROLE, Requirement, action_of, requirements
+from cloudlet.iam.unsigned import OPTIONAL
 from cloudlet.store.base import Store
 
 _NOTHING = ResourceFacts()
@@ -55,7 +56,9 @@ class PolicyAuthorizer:
     async def authorize(self, context: RequestContext, params: Mapping[str, Any]) -> None:
         """Return when `context.principal` may call `context.operation` with `params`; raise AccessDenied when not."""
         principal = context.principal
-        if (context.service, context.operation) in UNRESTRICTED:
+        if (context.service, context.operation) in UNRESTRICTED or (
+            principal.kind == "anonymous" and context.operation in OPTIONAL.get(context.service, ())
+        ):
             return
         membership = await self._memberships.of(principal.account)
         if membership.keys and principal.kind not in ("service", "anonymous"):

@@ -1,6 +1,7 @@
 """Operations that take no signature: what they are given proves who calls.
 
-As AWS's models say (`authtype: none`); a test holds this list to them.
+As AWS's models say (`authtype: none`); a test holds this list to them. `OPTIONAL` has those that take one, and do
+without: the links in a subscriber's messages, https://docs.aws.amazon.com/sns/latest/api/API_Unsubscribe.html
 """
 
 from collections.abc import Mapping
@@ -59,3 +60,5 @@ UNSIGNED: Mapping[str, frozenset[str]] = {
         }
     ),
 }
+
+OPTIONAL: Mapping[str, frozenset[str]] = {"sns": frozenset({"ConfirmSubscription", "Unsubscribe"})}

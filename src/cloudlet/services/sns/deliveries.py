@@ -24,8 +24,9 @@ from cloudlet.services.sns.envelope import Envelopes
 from cloudlet.services.sns.message import Message
 from cloudlet.services.sns.names import subscription_key
 from cloudlet.services.sns.retries import retry_policy
-from cloudlet.services.sns.sending import NotSent, Sending
+from cloudlet.services.sns.sending import NotNow, NotSent, Sending
 from cloudlet.services.sns.subscription import Subscription
+from cloudlet.services.sns.topic import Topic
 from cloudlet.store.base import Transaction
 
 logger = logging.getLogger(__name__)
@@ -88,18 +89,18 @@ class Deliveries:
         direct = [each for each in wanting if each.protocol in _PLATFORM]
         if direct:
             envelopes = await self._sending.envelopes(known.topic, message)
-            later += await self._send_all(direct, message, envelopes)
+            later += await self._send_all(known.topic, direct, message, envelopes)
         return Done(partial(self._enqueue_all, known, later, message)) if later else Done()
 
     async def _send_all(
-        self, subscriptions: Sequence[Subscription], message: Message, envelopes: Envelopes
+        self, topic: Topic, subscriptions: Sequence[Subscription], message: Message, envelopes: Envelopes
     ) -> list[Subscription]:
         """Send to all, many at a time; those that could not take it."""
         failed: list[Subscription] = []
 
         async def send(subscription: Subscription) -> None:
             try:
-                await self._sending.send(subscription, message, envelopes)
+                await self._sending.send(topic, subscription, message, envelopes)
             except NotSent:
                 failed.append(subscription)
 
@@ -123,7 +124,10 @@ class Deliveries:
         if subscription is None or known is None:
             return Done()
         try:
-            await self._sending.send(subscription, message, await self._sending.envelopes(known.topic, message))
+            envelopes = await self._sending.envelopes(known.topic, message)
+            await self._sending.send(known.topic, subscription, message, envelopes)
+        except NotNow as error:
+            return Retry(error.after_s, counted=False)
         except NotSent as error:
             detail = detail_of(error)
             if error.is_permanent:

@@ -106,4 +106,4 @@ _CHECKS: Final[Mapping[str, Callable[[str, TopicKey], None]]] = {
     "firehose": _stream,
     "application": _application,
 }
-_UNSPOKEN: Final = ("sms", "firehose", "application", "http", "https", "email", "email-json")
+_UNSPOKEN: Final = ("sms", "firehose", "application")

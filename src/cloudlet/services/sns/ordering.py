@@ -87,7 +87,8 @@ class Ordering:
         if subscription is None or known is None:
             return Done(partial(remove_line, key=key, group=group))
         try:
-            await self._sending.send(subscription, message, await self._sending.envelopes(known.topic, message))
+            envelopes = await self._sending.envelopes(known.topic, message)
+            await self._sending.send(known.topic, subscription, message, envelopes)
         except NotSent as error:
             if error.is_permanent:
                 return Fail(detail_of(error))

@@ -11,7 +11,7 @@ from cloudlet.errors import CloudletError, ServiceError
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.services.base import Params, Platform
 from cloudlet.services.sns import message_attributes
-from cloudlet.services.sns.envelope import Envelopes
+from cloudlet.services.sns.envelope import NOTIFICATION, Envelopes
 from cloudlet.services.sns.message import Message
 from cloudlet.services.sns.signing import Signer
 from cloudlet.services.sns.subscription import Subscription
@@ -31,8 +31,16 @@ class NotSent(CloudletError):
         self.code = code
 
 
-Send = Callable[[Subscription, Message, Envelopes], Awaitable[None]]
-"""Hands over a message. Raises NotSent."""
+class NotNow(CloudletError):
+    """The subscriber does not want it yet. `after_s`: when it may."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(f"not before {after_s:.3f} s have passed")
+        self.after_s = after_s
+
+
+Send = Callable[[Topic, Subscription, Message, Envelopes], Awaitable[None]]
+"""Hands over a message. Raises NotSent, NotNow."""
 
 
 class Sending:
@@ -50,9 +58,9 @@ class Sending:
         config = self._platform.config
         return Envelopes(message, key, topic.signature_version, f"http://{config.host}:{config.port}")
 
-    async def send(self, subscription: Subscription, message: Message, envelopes: Envelopes) -> None:
-        """Hand a message over. Raises NotSent."""
-        await self._senders[subscription.protocol](subscription, message, envelopes)
+    async def send(self, topic: Topic, subscription: Subscription, message: Message, envelopes: Envelopes) -> None:
+        """Hand a message over. Raises NotSent, NotNow."""
+        await self._senders[subscription.protocol](topic, subscription, message, envelopes)
 
     async def to_dead_letters(
         self, subscription: Subscription, message: Message, envelopes: Envelopes, errors: Mapping[str, Any]
@@ -60,7 +68,9 @@ class Sending:
         """Put it into the subscription's dead-letter queue. `errors`: attributes that say why. Raises NotSent."""
         await self._send_message(subscription, message, envelopes, Arn.parse(subscription.dead_letter_arn), errors)
 
-    async def _to_queue(self, subscription: Subscription, message: Message, envelopes: Envelopes) -> None:
+    async def _to_queue(
+        self, _topic: Topic, subscription: Subscription, message: Message, envelopes: Envelopes
+    ) -> None:
         await self._send_message(subscription, message, envelopes, Arn.parse(subscription.endpoint), {})
 
     async def _send_message(
@@ -72,7 +82,7 @@ class Sending:
         attributes: Mapping[str, Any],
     ) -> None:
         params: Params = {"QueueUrl": f"https://sqs.{queue.region}.amazonaws.com/{queue.account}/{queue.resource}"}
-        if subscription.is_raw:
+        if subscription.is_raw and message.kind == NOTIFICATION:
             params["MessageBody"] = message.text_for(subscription.protocol)
             attributes = {**message_attributes.for_queue(message.attributes), **attributes}
         else:
@@ -85,7 +95,9 @@ class Sending:
             params["MessageDeduplicationId"] = message.deduplication
         await self._call(message, queue.region, "sqs", "SendMessage", params)
 
-    async def _to_function(self, subscription: Subscription, message: Message, envelopes: Envelopes) -> None:
+    async def _to_function(
+        self, _topic: Topic, subscription: Subscription, message: Message, envelopes: Envelopes
+    ) -> None:
         params = {
             "FunctionName": subscription.endpoint,
             "InvocationType": "Event",

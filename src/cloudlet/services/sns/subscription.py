@@ -32,7 +32,6 @@ class Subscription:
     """True when the confirmation was signed, or none was needed."""
     needs_authentication: bool
     """True when only its owner and the topic's may end it."""
-    token: str
     created_ms: int
 
     @property

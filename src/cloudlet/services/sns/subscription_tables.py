@@ -14,17 +14,18 @@ SUBSCRIPTIONS = Migration(
         """CREATE TABLE sns_subscriptions (
             account TEXT NOT NULL, region TEXT NOT NULL, topic TEXT NOT NULL, id TEXT NOT NULL, owner TEXT NOT NULL,
             protocol TEXT NOT NULL, endpoint TEXT NOT NULL, attributes TEXT NOT NULL, principal TEXT NOT NULL,
-            confirmed BIGINT NOT NULL, authenticated BIGINT NOT NULL, protected BIGINT NOT NULL, token TEXT NOT NULL,
+            confirmed BIGINT NOT NULL, authenticated BIGINT NOT NULL, protected BIGINT NOT NULL,
             created_ms BIGINT NOT NULL,
             PRIMARY KEY (account, region, topic, id))""",
         """CREATE UNIQUE INDEX sns_subscriptions_by_endpoint
             ON sns_subscriptions (account, region, topic, protocol, endpoint)""",
+        "CREATE INDEX sns_subscriptions_pending ON sns_subscriptions (created_ms) WHERE confirmed = 0",
         "CREATE INDEX sns_subscriptions_by_owner ON sns_subscriptions (owner, region, account, topic, id)",
     ),
 )
 _COLUMNS = (
     "account, region, topic, id, owner, protocol, endpoint, attributes, principal, confirmed, authenticated,"
-    " protected, token, created_ms"
+    " protected, created_ms"
 )
 _TOPIC = "account = ? AND region = ? AND topic = ?"
 
@@ -47,7 +48,7 @@ def of_endpoint(reader: Reader, topic: TopicKey, protocol: str, endpoint: str) -
 def add(tx: Transaction, subscription: Subscription) -> None:
     """Add a subscription."""
     tx.execute(
-        f"INSERT INTO sns_subscriptions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO sns_subscriptions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *subscription.key.topic,
             subscription.key.id,
@@ -66,7 +67,7 @@ def put(tx: Transaction, subscription: Subscription) -> None:
     """Keep what has changed of a subscription."""
     key = subscription.key
     tx.execute(
-        "UPDATE sns_subscriptions SET attributes = ?, confirmed = ?, authenticated = ?, protected = ?, token = ?"
+        "UPDATE sns_subscriptions SET attributes = ?, confirmed = ?, authenticated = ?, protected = ?"
         f" WHERE {_TOPIC} AND id = ?",
         (_json(subscription.attributes), *_state(subscription), *key.topic, key.id),
     )
@@ -116,15 +117,15 @@ def expired(reader: Reader, before_ms: int, limit: int) -> list[Subscription]:
     return [_subscription(row) for row in rows]
 
 
-def _state(subscription: Subscription) -> tuple[int, int, int, str]:
+def _state(subscription: Subscription) -> tuple[int, int, int]:
     flags = (subscription.is_confirmed, subscription.was_authenticated, subscription.needs_authentication)
     confirmed, authenticated, protected = map(int, flags)
-    return confirmed, authenticated, protected, subscription.token
+    return confirmed, authenticated, protected
 
 
 def _subscription(row: Row) -> Subscription:
     account, region, topic, identifier, owner, protocol, endpoint, attributes, principal, *state, created_ms = row
-    confirmed, authenticated, protected, token = state
+    confirmed, authenticated, protected = state
     return Subscription(
         SubscriptionKey(TopicKey(account, region, topic), identifier),
         owner,
@@ -135,7 +136,6 @@ def _subscription(row: Row) -> Subscription:
         bool(confirmed),
         bool(authenticated),
         bool(protected),
-        token,
         created_ms,
     )
 

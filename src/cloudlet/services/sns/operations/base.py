@@ -9,15 +9,18 @@ from cloudlet.delivery.engine import Engine
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform, Service
 from cloudlet.services.sns import topic_tables
+from cloudlet.services.sns.confirmations import Confirmations
 from cloudlet.services.sns.deliveries import Deliveries
 from cloudlet.services.sns.directory import Directory, Known, changed
 from cloudlet.services.sns.errors import invalid, no_topic
+from cloudlet.services.sns.mail import Mail
 from cloudlet.services.sns.names import TopicKey, topic_key
 from cloudlet.services.sns.ordering import Ordering
 from cloudlet.services.sns.publishing import Publisher
 from cloudlet.services.sns.sending import Sending
 from cloudlet.services.sns.signing import Signer
 from cloudlet.services.sns.topic import Topic
+from cloudlet.services.sns.web import Web
 from cloudlet.store.base import Transaction
 
 PAGE: Final = 100
@@ -32,9 +35,16 @@ class Operations(Service):
         super().__init__(platform)
         self.directory = Directory(platform.store)
         self.signer = Signer(platform)
-        self.sending = Sending(platform, self.signer, {})
+        self.web = Web(platform.clock)
+        mail = Mail(platform.config)
+        self.sending = Sending(
+            platform,
+            self.signer,
+            {"http": self.web.send, "https": self.web.send, "email": mail.send, "email-json": mail.send},
+        )
         self.deliveries = Deliveries(engine, self.directory, self.sending)
         self.ordering = Ordering(platform, engine, self.deliveries, self.sending)
+        self.confirmations = Confirmations(platform, engine, self.directory, self.sending)
         self.publisher = Publisher(platform, self.deliveries, self.ordering)
 
     def key(self, context: RequestContext, params: Mapping[str, Any], parameter: str = "TopicArn") -> TopicKey:

@@ -8,9 +8,10 @@ from cloudlet.clock import now_ms
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
 from cloudlet.services.sns import endpoints, ordering, subscription_attributes, subscription_tables, topic_tables
+from cloudlet.services.sns.confirmations import SUBSCRIBE, UNSUBSCRIBE, is_token
 from cloudlet.services.sns.directory import changed
 from cloudlet.services.sns.errors import AuthorizationError, invalid, no_subscription, no_topic
-from cloudlet.services.sns.names import SubscriptionKey, TopicKey, subscription_key
+from cloudlet.services.sns.names import SubscriptionKey, TopicKey, subscription_key, topic_key
 from cloudlet.services.sns.operations.base import PAGE, Operations, after_token, token_after
 from cloudlet.services.sns.subscription import Subscription
 from cloudlet.services.sns.topic import Topic
@@ -43,6 +44,8 @@ class SubscriptionOperations(Operations):
                 found = subscription
             elif subscription_attributes.differ(found, given, subscription.attributes):
                 raise invalid("Attributes Reason: Subscription already exists with different attributes")
+            if not found.is_confirmed:
+                self.confirmations.ask(tx, current, found, SUBSCRIBE, context.endpoint)
             changed(tx, topic.key)
             return found
 
@@ -67,21 +70,52 @@ class SubscriptionOperations(Operations):
             is_confirmed,
             is_confirmed,
             needs_authentication=False,
-            token="",
             created_ms=now_ms(self.platform.clock),
         )
 
+    @operation("ConfirmSubscription")
+    async def confirm_subscription(
+        self, context: RequestContext, params: "types.ConfirmSubscriptionInputTypeDef"
+    ) -> Result:
+        """Open to whoever has the token."""
+        token, key = params["Token"], topic_key(params["TopicArn"], "Topic")
+        is_authenticated = context.principal.kind != "anonymous"
+        if (is_authenticated and key.region != context.region) or await self.directory.find(key) is None:
+            raise invalid("Topic")
+        if not is_token(token):
+            raise invalid("Token")
+        is_protected = is_authenticated and params.get("AuthenticateOnUnsubscribe", "").lower() == "true"
+
+        def confirm(tx: Transaction) -> Subscription:
+            found = self.confirmations.confirm(
+                tx, key, token, is_authenticated=is_authenticated, is_protected=is_protected
+            )
+            if found is None:
+                raise invalid("Token")
+            changed(tx, key)
+            return found
+
+        return {"SubscriptionArn": (await self.platform.store.transact(confirm)).arn}
+
     @operation("Unsubscribe")
     async def unsubscribe(self, context: RequestContext, params: "types.UnsubscribeInputTypeDef") -> Result:
+        """Open to whoever has the link, unless the subscription was confirmed with `AuthenticateOnUnsubscribe`."""
         key = subscription_key(params["SubscriptionArn"])
-        if key.topic.region != context.region:
+        is_anonymous = context.principal.kind == "anonymous"
+        if key.topic.region != context.region and not is_anonymous:
             raise invalid("SubscriptionArn")
 
         def delete(tx: Transaction) -> None:
             found = subscription_tables.find(tx, key)
             if found is None:
                 return
-            _check_owner(context, found)
+            if not is_anonymous:
+                _check_owner(context, found)
+            elif found.needs_authentication:
+                raise AuthorizationError("This subscription can be ended with credentials only.")
+            topic = topic_tables.find(tx, key.topic)
+            if is_anonymous and topic is not None:
+                self.confirmations.ask(tx, topic, found, UNSUBSCRIBE, context.endpoint)
             subscription_tables.delete(tx, key)
             ordering.remove_subscription(tx, key)
             topic_tables.count_deleted_subscription(tx, key.topic)

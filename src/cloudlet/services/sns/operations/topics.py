@@ -9,7 +9,7 @@ import orjson
 from cloudlet.clock import now_ms
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
-from cloudlet.services.sns import ordering, subscription_tables, topic_attributes, topic_tables
+from cloudlet.services.sns import confirmations, ordering, subscription_tables, topic_attributes, topic_tables
 from cloudlet.services.sns.directory import changed
 from cloudlet.services.sns.errors import ResourceNotFound, TagLimitExceeded, invalid, no_topic
 from cloudlet.services.sns.names import FIFO_SUFFIX, TopicKey, check_name
@@ -68,6 +68,7 @@ class TopicOperations(Operations):
             topic_tables.delete(tx, topic)
             subscription_tables.delete_of_topic(tx, key)
             ordering.remove_topic(tx, key)
+            confirmations.remove_topic(tx, key)
             changed(tx, key)
 
         await self.platform.store.transact(delete)

@@ -1,0 +1,192 @@
+"""Endpoints that are not ours have to say that they want a topic's messages.
+
+A token is sent to the endpoint; who brings it back has read what was sent there. The same token, sent to an endpoint
+whose subscription somebody without credentials has ended, brings the subscription back.
+
+https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.confirm.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+import orjson
+
+from cloudlet.clock import now_ms
+from cloudlet.delivery.delivery import Delivery, Done, Fail, Keep, Outcome, Retry
+from cloudlet.delivery.engine import Engine
+from cloudlet.services.base import Platform
+from cloudlet.services.sns import subscription_tables
+from cloudlet.services.sns.deliveries import MAX_AGE_S, detail_of
+from cloudlet.services.sns.directory import Directory
+from cloudlet.services.sns.message import Message
+from cloudlet.services.sns.names import SubscriptionKey, TopicKey
+from cloudlet.services.sns.retries import retry_policy
+from cloudlet.services.sns.sending import NotNow, NotSent, Sending
+from cloudlet.services.sns.subscription import Subscription
+from cloudlet.services.sns.topic import Topic
+from cloudlet.store.base import Migration, Transaction
+
+KIND: Final = "sns-confirmation"
+TOKEN_DIGITS: Final = 288
+VALID_MS: Final = 2 * 86_400 * 1000
+"""A token is good for two days."""
+TOKENS = Migration(
+    5,
+    (
+        """CREATE TABLE sns_tokens (
+            account TEXT NOT NULL, region TEXT NOT NULL, topic TEXT NOT NULL, token TEXT NOT NULL,
+            subscription TEXT NOT NULL, expires_ms BIGINT NOT NULL,
+            PRIMARY KEY (account, region, topic, token))""",
+        "CREATE INDEX sns_tokens_by_end ON sns_tokens (expires_ms)",
+    ),
+)
+SUBSCRIBE: Final = "SubscriptionConfirmation"
+UNSUBSCRIBE: Final = "UnsubscribeConfirmation"
+_TEXTS: Final[Mapping[str, str]] = {
+    SUBSCRIBE: "You have chosen to subscribe to the topic {topic}.\n"
+    "To confirm the subscription, visit the SubscribeURL included in this message.",
+    UNSUBSCRIBE: "You have chosen to deactivate subscription {subscription}.\n"
+    "To cancel this operation and restore the subscription, visit the SubscribeURL included in this message.",
+}
+FORGOTTEN_AT_ONCE: Final = 100
+
+
+class Confirmations:
+    """Makes tokens, and is the handler of the messages that carry them."""
+
+    def __init__(self, platform: Platform, engine: Engine, directory: Directory, sending: Sending) -> None:
+        self._platform = platform
+        self._engine = engine
+        self._directory = directory
+        self._sending = sending
+        engine.register(KIND, self, concurrency=32, target_concurrency=4)
+
+    def ask(self, tx: Transaction, topic: Topic, subscription: Subscription, kind: str, endpoint: str) -> None:
+        """Have a token sent to a subscription's endpoint. `endpoint`: the node's, for the link."""
+        moment_ms = now_ms(self._platform.clock)
+        token = self._platform.ids.hex(TOKEN_DIGITS)
+        key = subscription.key
+        text = _TEXTS[kind].format(topic=key.topic.arn, subscription=key.arn)
+        message = Message(
+            self._platform.ids.uuid(), key.topic, topic.id, text, moment_ms, endpoint=endpoint, kind=kind, token=token
+        )
+        encoded = _encode(subscription)
+        tx.execute(
+            "DELETE FROM sns_tokens WHERE (account, region, topic, token) IN (SELECT account, region, topic, token"
+            " FROM sns_tokens WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)",
+            (moment_ms, FORGOTTEN_AT_ONCE),
+        )
+        tx.execute(
+            "INSERT INTO sns_tokens (account, region, topic, token, subscription, expires_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (*key.topic, token, encoded.decode(), moment_ms + VALID_MS),
+        )
+        policy = retry_policy(subscription.protocol, topic.delivery_policy, subscription.delivery_policy)
+        self._engine.enqueue(
+            tx,
+            KIND,
+            key.topic.account,
+            key.topic.region,
+            encoded + b"\n" + message.encode(),
+            target=key.arn,
+            max_attempts=policy.retries + 1,
+            max_age_s=MAX_AGE_S,
+        )
+
+    def confirm(
+        self, tx: Transaction, key: TopicKey, token: str, *, is_authenticated: bool, is_protected: bool
+    ) -> Subscription | None:
+        """Confirm the subscription that a token is for; None for a token that is none."""
+        moment_ms = now_ms(self._platform.clock)
+        row = tx.one(
+            "SELECT subscription FROM sns_tokens"
+            " WHERE account = ? AND region = ? AND topic = ? AND token = ? AND expires_ms > ?",
+            (*key, token, moment_ms),
+        )
+        if row is None:
+            return None
+        ended = decode(row[0].encode())
+        current = subscription_tables.of_endpoint(tx, key, ended.protocol, ended.endpoint)
+        confirmed = replace(
+            current or ended,
+            is_confirmed=True,
+            was_authenticated=is_authenticated,
+            needs_authentication=is_protected,
+        )
+        (subscription_tables.add if current is None else subscription_tables.put)(tx, confirmed)
+        return confirmed
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        """Send a token once."""
+        subscription, message = _decoded(delivery)
+        known = await self._directory.find(message.topic)
+        if known is None or known.topic.id != message.topic_id:
+            return Done()
+        try:
+            envelopes = await self._sending.envelopes(known.topic, message)
+            await self._sending.send(known.topic, subscription, message, envelopes)
+        except NotNow as error:
+            return Retry(error.after_s, counted=False)
+        except NotSent as error:
+            if error.is_permanent:
+                return Fail(detail_of(error))
+            policy = retry_policy(subscription.protocol, known.topic.delivery_policy, subscription.delivery_policy)
+            return Retry(policy.delay_s(delivery.attempt), detail=detail_of(error))
+        return Done()
+
+    async def dead(self, delivery: Delivery) -> Outcome:  # noqa: ARG002 - what every handler is given
+        """For people to look at."""
+        return Keep()
+
+    async def forget_unconfirmed(self) -> None:
+        """Take away subscriptions that nobody has confirmed in time."""
+        before_ms = now_ms(self._platform.clock) - VALID_MS
+        found = await self._platform.store.read(partial(subscription_tables.expired, before_ms=before_ms, limit=500))
+        for each in found:
+            await self._platform.store.transact(partial(_forget, key=each.key))
+
+
+def remove_topic(tx: Transaction, topic: TopicKey) -> None:
+    """A topic's tokens are good for nothing any more."""
+    tx.execute("DELETE FROM sns_tokens WHERE account = ? AND region = ? AND topic = ?", topic)
+
+
+def is_token(text: str) -> bool:
+    """True for a text that has the form of a token."""
+    return len(text) == TOKEN_DIGITS and all(digit in "0123456789abcdef" for digit in text)
+
+
+def _forget(tx: Transaction, key: SubscriptionKey) -> None:
+    found = subscription_tables.find(tx, key)
+    if found is not None and not found.is_confirmed:
+        subscription_tables.delete(tx, key)
+
+
+def _encode(subscription: Subscription) -> bytes:
+    key = subscription.key
+    return orjson.dumps(
+        {
+            "topic": list(key.topic),
+            "id": key.id,
+            "owner": subscription.owner,
+            "protocol": subscription.protocol,
+            "endpoint": subscription.endpoint,
+            "attributes": dict(subscription.attributes),
+            "principal": subscription.principal,
+            "created_ms": subscription.created_ms,
+        }
+    )
+
+
+def decode(encoded: bytes) -> Subscription:
+    """The subscription that a token is for, as it was; not confirmed."""
+    values: dict[str, Any] = orjson.loads(encoded)
+    key = SubscriptionKey(TopicKey(*values.pop("topic")), values.pop("id"))
+    return Subscription(key, **values, is_confirmed=False, was_authenticated=False, needs_authentication=False)
+
+
+def _decoded(delivery: Delivery) -> tuple[Subscription, Message]:
+    encoded, _, message = delivery.payload.partition(b"\n")
+    return decode(encoded), Message.decode(message)
