@@ -48,7 +48,7 @@ def restore_start(function: FunctionVersion, runtime_version: str) -> Record:
     """platform.restoreStart"""
     return {
         "runtimeVersion": runtime_version,
-        "runtimeVersionArn": runtime_version_arn(runtime_version, function.region),
+        "runtimeVersionArn": runtime_version_arn(function.runtime, function.region),
         "functionName": function.name,
         "functionVersion": function.version,
         "instanceMaxMemory": function.memory_mb,

@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/snapstart-best-practices.html#snaps
 from __future__ import annotations
 
 import array
+import base64
 import ctypes
 import fcntl
 import os
@@ -17,6 +18,7 @@ import select
 import signal
 import socket
 import stat
+import zlib
 from typing import Any, Callable, Iterable, List, Tuple
 
 from . import checkpoint_code
@@ -26,6 +28,9 @@ _LAST_SIGNAL = 64
 _UNCHANGEABLE = (signal.SIGKILL, signal.SIGSTOP)
 _MADE_ONCE = os.O_CREAT | os.O_EXCL | os.O_TRUNC
 _PROBE = b"\0"
+_LARGEST_UNNAMED = 64 * 1024 * 1024
+_LARGEST_PACKED = 48 * 1024
+"""All of the description has to go through one packet."""
 _HIGH = 512
 """Descriptors that exist for the time of a restore only are moved above this number."""
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -74,6 +79,9 @@ def signal_entries(actions: int) -> list[bytes]:
 
 # -- descriptors
 
+Made = Tuple[List[int], List[int]]
+"""New descriptors, and the numbers that they are to have."""
+
 
 def _descriptors(ours: frozenset[int]) -> list[dict[str, Any]]:
     found = []
@@ -100,14 +108,25 @@ def _described(number: int, target: str) -> dict[str, Any]:
     if target == "anon_inode:[eventfd]":
         return {**common, "kind": "event", "count": int(_information(number, "eventfd-count:")[0][1], 16)}
     mode = os.fstat(number).st_mode
-    is_file = stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISCHR(mode)
-    if not (is_file and target.startswith("/") and os.path.exists(target)):
-        raise CannotBeKept(
-            f"SnapStart: the function has file descriptor {number} ({target}) open after its init phase, which "
-            "Cloudlet cannot restore. Close it in a before-snapshot hook."
-        )
-    offset = os.lseek(number, 0, os.SEEK_CUR) if stat.S_ISREG(mode) else 0
-    return {**common, "kind": "file", "offset": offset}
+    is_plain = stat.S_ISREG(mode)
+    if (is_plain or stat.S_ISDIR(mode) or stat.S_ISCHR(mode)) and os.path.exists(target):
+        return {**common, "kind": "file", "offset": os.lseek(number, 0, os.SEEK_CUR) if is_plain else 0}
+    if is_plain and (content := _unnamed_content(number)) is not None:
+        return {**common, "kind": "unnamed", "offset": os.lseek(number, 0, os.SEEK_CUR), "content": content}
+    raise CannotBeKept(
+        f"SnapStart: the function has file descriptor {number} ({target}) open after its init phase, which Cloudlet "
+        "cannot restore. Close it in a before-snapshot hook."
+    )
+
+
+def _unnamed_content(number: int) -> str | None:
+    """What is in a file that has no name (any more); None when that is too much to keep."""
+    size = os.fstat(number).st_size
+    if size > _LARGEST_UNNAMED:
+        return None
+    with open(f"/proc/self/fd/{number}", "rb") as file:
+        packed = base64.b64encode(zlib.compress(file.read(), 1)).decode()
+    return packed if len(packed) <= _LARGEST_PACKED else None
 
 
 def _information(number: int, name: str) -> list[list[str]]:
@@ -202,8 +221,12 @@ def raised(fd: int) -> int:
     return moved
 
 
-Made = Tuple[List[int], List[int]]
-"""New descriptors, and the numbers that they are to have."""
+def _unnamed(each: dict[str, Any], _listed: list[dict[str, Any]]) -> Made:
+    fd = os.open("/tmp", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb", closefd=False) as file:
+        file.write(zlib.decompress(base64.b64decode(each["content"])))
+    os.lseek(fd, each["offset"], os.SEEK_SET)
+    return [fd], [each["fd"]]
 
 
 def _file(each: dict[str, Any], _listed: list[dict[str, Any]]) -> Made:
@@ -279,6 +302,7 @@ def _watch(poll: dict[str, Any]) -> None:
 
 _MAKERS: dict[str, Callable[[dict[str, Any], list[dict[str, Any]]], Made]] = {
     "file": _file,
+    "unnamed": _unnamed,
     "pipe": _pipe,
     "pair": _pair,
     "connection": _connection,

@@ -30,6 +30,7 @@ _PRESENT, _SWAPPED, _OF_FILE = 1 << 63, 1 << 62, 1 << 61
 _GAP_PAGES = 16
 """Runs of used pages that are no further apart are kept as one."""
 _CHUNK = 4 * 1024 * 1024
+_WHOLE_BYTES = 64 * 1024 * 1024
 _BELOW_STACK_POINTER = 256
 _LOWEST, _STEP = 0x10000000, 0x4000000
 _PLACES = 4
@@ -88,6 +89,8 @@ class Writer:
         self._before = os.open(f"/proc/{zygote}/mem", os.O_RDONLY | os.O_CLOEXEC)
         self._known = {mapping[:5] for mapping in mappings(zygote)}
         self._mappings = mappings(pid)
+        # A fork does not take along which pages of shared memory are in use: its parent knows.
+        self._parents_pages = os.open(f"/proc/{_parent(pid)}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         self._position = 0
         self._entries: list[bytes] = []
         self._copies: list[list[int]] = []
@@ -173,20 +176,36 @@ class Writer:
             self._map_file(mapping)
             return
         self._map_nothing(mapping, _SHARED)
-        entries = self._page_words(mapping)
-        for first, count in _runs([bool(word & (_PRESENT | _SWAPPED)) for word in entries], 0):
+        for first, count in _runs(self._used_of_shared(mapping), 0):
             start = mapping.first + first * PAGE
             self._copies.append([start, self._content(start, count * PAGE), count * PAGE])
 
-    def _page_words(self, mapping: Mapping) -> array.array[int]:
+    def _used_of_shared(self, mapping: Mapping) -> list[bool]:
+        size = mapping.end - mapping.first
+        if not mapping.path.startswith("/dev/zero") and size <= _WHOLE_BYTES:
+            # A file without a name, as of a semaphore: it may have been written to by other means.
+            return [self._is_filled(mapping.first + at) for at in range(0, size, PAGE)]
+        own, parents = self._page_words(mapping, self._pages), self._page_words(mapping, self._parents_pages)
+        return [bool((a | b) & (_PRESENT | _SWAPPED)) for a, b in zip(own, parents)]
+
+    def _is_filled(self, page: int) -> bool:
+        try:
+            return self._read(page, PAGE).count(0) < PAGE
+        except OSError:  # beyond the file's end
+            return False
+
+    def _page_words(self, mapping: Mapping, pages: int) -> array.array[int]:
         count = (mapping.end - mapping.first) // PAGE
         words = array.array("Q")
-        words.frombytes(os.pread(self._pages, count * 8, mapping.first // PAGE * 8))
+        words.frombytes(os.pread(pages, count * 8, mapping.first // PAGE * 8))
         return words
 
     def _used(self, mapping: Mapping) -> list[bool]:
         """Which pages the process has of its own."""
-        return [bool(word & (_PRESENT | _SWAPPED)) and not word & _OF_FILE for word in self._page_words(mapping)]
+        return [
+            bool(word & (_PRESENT | _SWAPPED)) and not word & _OF_FILE
+            for word in self._page_words(mapping, self._pages)
+        ]
 
     def _is_unchanged(self, mapping: Mapping) -> bool:
         """True when nobody can write there, and it is what the zygote has."""
@@ -220,6 +239,11 @@ class Writer:
                 candidate += needed // _STEP * _STEP + _STEP
             candidate = max(candidate, (mapping.end + _STEP) // _STEP * _STEP)
         return places
+
+
+def _parent(pid: int) -> int:
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
 
 
 def _runs(used: list[bool], gap: int) -> Iterator[tuple[int, int]]:
