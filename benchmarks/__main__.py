@@ -29,6 +29,7 @@ GOALS = {
     "cold start empty p50 ms": 15.0,
     "cold start boto3 p50 ms": 15.0,
     "burst wall s": 1.5,
+    "snapstart pandas p50 ms": 20.0,
     "sqs sends/s": 12_000.0,
     "sqs batched messages/s": 40_000.0,
     "sqs wake p50 ms": 2.0,

@@ -11,6 +11,7 @@ from benchmarks.functions import create, invocation
 from benchmarks.queues import sqs_batch, sqs_cycle, sqs_deep, sqs_send, sqs_wake
 from benchmarks.runtimes import runtimes
 from benchmarks.sandboxes import sandbox_memory, stream_first_byte, thousand_sandboxes
+from benchmarks.snapstart import snapstart_pandas
 
 Figures = dict[str, float]
 Case = Callable[[Endpoint], Figures]
@@ -88,6 +89,7 @@ CASES: tuple[Case, ...] = (
     cold_start,
     burst,
     runtimes,
+    snapstart_pandas,
     sqs_send,
     sqs_batch,
     sqs_cycle,

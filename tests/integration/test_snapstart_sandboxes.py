@@ -40,7 +40,7 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
 def snapped(engine: Engine, source: str, **changes: Any) -> FunctionVersion:
     """A published version of a function with this init phase; its handler evaluates the event."""
     whole = f"{source}\ndef handler(event, context):\n    return eval(event, globals())\n"
-    settings = {"initialization_type": SNAP_START, "version": "1", "timeout_s": 30, "memory_mb": 512}
+    settings: dict[str, Any] = {"initialization_type": SNAP_START, "version": "1", "timeout_s": 30, "memory_mb": 512}
     return engine.function(whole, **(settings | changes))
 
 
