@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -401,3 +402,27 @@ def test_skopeo_pushes_and_pulls(endpoint: str, ecr: Any, app: str, tmp_path: Pa
     assert tags == ["docker", "v1"]
     run(skopeo, "delete", *options, "--tls-verify=false", f"docker://{host}/app:docker")
     assert len(ecr.list_images(repositoryName=app)["imageIds"]) == 1
+
+
+def test_buildah_builds_and_pushes(endpoint: str, ecr: Any, app: str, tmp_path: Path) -> None:
+    """On a file system of its own kind (vfs): what overlay needs is not everywhere where tests run."""
+    layout = Layout(tmp_path / "layout")
+    layout.image("v1", [tar([("a", "1")])], Cmd=["a"])
+    place = ("--storage-driver", "vfs", "--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run"))
+    buildah, host = program("buildah"), urlsplit(endpoint).netloc
+    if os.geteuid() != 0:
+        pytest.skip("buildah wants a range of users, or to be root")
+    run(buildah, *place, "pull", layout.reference("v1"))
+    image = run(buildah, *place, "images", "--quiet").split()[0]
+    container = run(buildah, *place, "from", image).strip()
+    (tmp_path / "added").write_text("2")
+    run(buildah, *place, "copy", container, tmp_path / "added", "/b")
+    run(buildah, *place, "config", "--entrypoint", '["/b"]', container)
+    built = run(buildah, *place, "commit", container, "built").strip().splitlines()[-1]
+    password = base64.b64decode(token_of(ecr)).decode().partition(":")[2]
+    login = ("--tls-verify=false", "--creds", f"AWS:{password}")
+    run(buildah, *place, "push", *login, built, f"docker://{host}/app:built")
+    [image_id] = ecr.list_images(repositoryName=app)["imageIds"]
+    assert image_id["imageTag"] == "built"
+    [image_data] = ecr.batch_get_image(repositoryName=app, imageIds=[image_id])["images"]
+    assert len(json.loads(image_data["imageManifest"])["layers"]) == 2

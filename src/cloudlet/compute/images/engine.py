@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudlet.compute.images import pull as pulls
-from cloudlet.compute.images.errors import ImageAccessDenied, ImageError, InvalidImage
+from cloudlet.compute.images.errors import ImageAccessDenied, ImageError, ImageTooLarge, InvalidImage
 from cloudlet.compute.images.flatten import opened
 from cloudlet.compute.images.layer_cache import LayerCache, PackedLayer
 from cloudlet.compute.images.logins import Logins
 from cloudlet.compute.images.manifest import (
+    MAX_IMAGE_BYTES,
     MAX_MANIFEST_BYTES,
     ImageConfig,
     Index,
@@ -153,11 +154,14 @@ class Images:
             while held:
                 self.layers.release(held.pop())
 
-        folders = []
+        folders, left = [], MAX_IMAGE_BYTES
         try:
             for layer in image.layers:
                 folders.append(await self.layers.folder(layer))
                 held.append(layer)
+                left -= self.layers.content_bytes(layer)
+                if left < 0:
+                    raise ImageTooLarge(f"The image has more than {MAX_IMAGE_BYTES} bytes.")
         except BaseException:
             release()
             raise

@@ -1,6 +1,6 @@
 """Unpacked layers on disk, by the digest of the packed ones: each unpacked once, shared by all sandboxes of all images.
 
-    <folder>/<boot id>/layers/<digest>.<bytes>     a layer, complete: it came here by a rename
+    <folder>/<boot id>/layers/<digest>.<bytes on disk>.<bytes of files>     a layer, complete: it came here by a rename
     <folder>/<boot id>/new/...                     being unpacked
     <folder>/<boot id>/old/...                     being deleted
 
@@ -48,6 +48,9 @@ class PackedLayer:
 class _Layer:
     path: Path
     size: int
+    """What it takes on disk."""
+    content: int
+    """Bytes of its files."""
     users: int = 0
 
 
@@ -83,6 +86,10 @@ class LayerCache:
         self._layers[key] = found
         found.users += 1
         return found.path
+
+    def content_bytes(self, layer: PackedLayer) -> int:
+        """How many bytes the files of a layer have whose folder somebody holds."""
+        return self._layers[_key(layer)].content
 
     def release(self, layer: PackedLayer) -> None:
         """One who asked for the folder needs it no more."""
@@ -160,8 +167,11 @@ class LayerCache:
             self._delete(place)
         layers: dict[str, _Layer] = {}
         for path in sorted((self._root / "layers").iterdir(), key=lambda path: path.lstat().st_ctime):
-            key, _, size = path.name.partition(".")
-            layers[key] = _Layer(path, int(size))
+            if path.name.count(".") != 2:
+                self._delete(path)
+                continue
+            key, size, content = path.name.split(".")
+            layers[key] = _Layer(path, int(size), int(content))
             self._used_bytes += int(size)
         return layers
 
@@ -185,12 +195,12 @@ def _unpack(file: Path, layer: PackedLayer, root: Path, key: str) -> _Layer:
         new.chmod(0o755)
         done = unpack_checked(file, layer, new, Overlay())
         size = done.size + done.entries * ENTRY_BYTES
-        path = root / "layers" / f"{key}.{size}"
+        path = root / "layers" / f"{key}.{size}.{done.size}"
         new.rename(path)
     except BaseException:
         remove_tree(new)
         raise
-    return _Layer(path, size)
+    return _Layer(path, size, done.size)
 
 
 def unpack_checked(file: Path, layer: PackedLayer, folder: Path, whiteouts: Whiteouts) -> Unpacked:
