@@ -7,13 +7,19 @@ from pathlib import Path
 import pytest
 
 from tests.support.console import ROOT, RUNTIMES, alike, run_page, steps
+from tests.support.images import program
 
 PAGES = sorted([ROOT / "docs" / "quickstart.md", *(ROOT / "docs" / "how-to").glob("*.md")])
+
+NEEDED = {"container-images": ("go", "umoci", "skopeo")}
+"""What else a page's commands use."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 @pytest.mark.timeout(600)  # some twenty commands, each of which starts the AWS CLI
 def test_a_page_shows_what_happens(page: Path) -> None:
+    for tool in NEEDED.get(page.stem, ()):
+        program(tool)
     run_page(page.read_text())
 
 

@@ -184,10 +184,10 @@ def test_extensions_of_the_image_are_started(client: MakeClient, functions: Any,
     create(functions, layout.reference("v1"))
     assert invoke(functions, {"name": "you"})["hello"] == "you"
     logs = client("logs")
-    events: list[str] = []
-    while not any("watcher heard INVOKE" in event for event in events):
-        found = logs.filter_log_events(logGroupName="/aws/lambda/fn")["events"]
-        events = [event["message"] for event in found]
+    while not logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/fn")["logGroups"]:
+        pass
+    while not logs.filter_log_events(logGroupName="/aws/lambda/fn", filterPattern='"watcher heard INVOKE"')["events"]:
+        pass
 
 
 class TestFromTheNodesRegistry:

@@ -91,11 +91,14 @@ class _Hashed:
             self._source = decompressor.stream_reader(file, read_across_frames=True, closefd=False)
         self._hash = hashlib.sha256()
         self._limit = limit
+        self.count = 0
+        """Bytes that have been read."""
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes. Raises ImageTooLarge."""
         content: bytes = self._source.read(size)
         self._hash.update(content)
+        self.count += len(content)
         self._limit -= len(content)
         if self._limit < 0:
             raise ImageTooLarge(f"The image has more than {MAX_IMAGE_BYTES} bytes.")
@@ -288,7 +291,7 @@ class _Unpacking:
         self._left = limit
         entries = 0
         with tarfile.open(fileobj=source, mode="r|", tarinfo=_Info, errorlevel=2, bufsize=CHUNK_BYTES) as archive:  # type: ignore[call-overload]
-            for info in _members(archive):
+            for info in _members(archive, source):
                 entries += 1
                 if entries > MAX_ENTRIES:
                     raise ImageTooLarge(f"A layer has more than {MAX_ENTRIES} entries.")
@@ -374,14 +377,28 @@ class _Unpacking:
                     raise
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _members(archive: tarfile.TarFile, source: _Hashed) -> Iterator[tarfile.TarInfo]:
     """All entries, without keeping them as `tarfile` would."""
-    count = 0
-    while (info := archive.next()) is not None:
+    count, end = 0, 0
+    while (info := _next(archive, source, end)) is not None:
         yield info
+        end = info.offset_data + info.size
         count += 1
         if count % _FORGET_AFTER == 0:
             archive.members.clear()  # type: ignore[attr-defined]
+    if 0 < source.count - archive.offset < tarfile.BLOCKSIZE:
+        raise InvalidImage("A layer is damaged: it breaks off in the middle of an entry.")
+
+
+def _next(archive: tarfile.TarFile, source: _Hashed, end: int) -> tarfile.TarInfo | None:
+    """The entry after the one that ends at `end`. Some tools (umoci) end an archive with its last file, and do not
+    fill up its block."""
+    try:
+        return archive.next()
+    except tarfile.ReadError:
+        if end and end <= source.count < archive.offset:
+            return None
+        raise
 
 
 def _time(info: tarfile.TarInfo) -> float:

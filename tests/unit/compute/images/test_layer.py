@@ -193,3 +193,18 @@ def test_what_is_not_packed_as_it_says_is_refused(tmp_path: Path, compression: s
 def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidImage):
         unpacked(tmp_path / "root", ("x" * 256, ""))
+
+
+def test_an_archive_may_end_with_its_last_file(tmp_path: Path) -> None:
+    content, end = tar([("a", "first"), ("b", "x" * 700)]), 3 * 512 + 700
+
+    def cut(length: int) -> Unpacked:
+        folder = tmp_path / str(length)
+        folder.mkdir()
+        return unpack(io.BytesIO(content[:length]), folder, "", Overlay())
+
+    assert cut(end).diff_id == digest(content[:end])
+    assert (tmp_path / str(end) / "b").read_text() == "x" * 700
+    for length in (end - 1, 1100, 514):
+        with pytest.raises(InvalidImage):
+            cut(length)
