@@ -40,6 +40,7 @@ from cloudlet.node_compute import NodeCompute
 from cloudlet.node_folder import NodeFolder, NodeRecord
 from cloudlet.services.base import Platform, Service
 from cloudlet.services.cloudtrail import CallQueue, CloudTrailService
+from cloudlet.services.cloudwatch import CloudWatchService
 from cloudlet.services.ecr import EcrService
 from cloudlet.services.iam import IamService
 from cloudlet.services.lambda_ import FunctionCredentials, FunctionLogs, LambdaService
@@ -176,6 +177,7 @@ class Node:
         kept = Bounds(config.dead_deliveries, config.dead_deliveries_days * 86400.0)
         self._engine = Engine(self.store, self.clock, self.ids, kept)
         logs = LogsService(platform)
+        metrics = CloudWatchService(platform)
         self._function_logs = FunctionLogs(logs.append)
         self.compute = NodeCompute(
             platform, self._function_logs, FunctionCredentials(platform), self._serve_platform, self.images
@@ -196,7 +198,8 @@ class Node:
         registry = EcrService(platform, self.images.store, self._credentials)
         identity = [StsService(platform, self._credentials), IamService(platform, self._credentials.uses)]
         messaging = [SqsService(platform), SnsService(platform, self._engine)]
-        return [audit, *identity, OrganizationsService(platform), logs, *messaging, registry, functions]
+        observing = [logs, metrics]
+        return [audit, *identity, OrganizationsService(platform), *observing, *messaging, registry, functions]
 
     async def _run(self) -> None:
         """Start what runs beside requests. What is started later ends earlier."""

@@ -92,6 +92,7 @@ class Edge:
             if isinstance(route, Form):
                 request.body = await self._bodies.read(request, receive, self._usual_limit)
                 destination = self._router.route_form(route, request.body)
+                self._check_form(request, destination)
             else:
                 destination = route
                 limit = self._limits.get((route.service, route.operation), self._usual_limit)
@@ -108,6 +109,12 @@ class Edge:
             logger.exception("request failed", extra=_described(request, destination, request_id))
             failure = InternalFailure("The request processing has failed because of an unknown error.")
         return self._router.encode_error(request, destination, failure, request_id)
+
+    def _check_form(self, request: HttpRequest, destination: Destination) -> None:
+        """Raises what is answered to a form that is too large for the operation that it names."""
+        limit = self._limits.get((destination.service, destination.operation), self._usual_limit)
+        if len(request.body) > limit.max_bytes:
+            raise limit.error(len(request.body), request)
 
     async def _call(
         self, request: HttpRequest, destination: Destination, request_id: str, sandboxed: bool

@@ -21,6 +21,7 @@ _PRINCIPAL_TYPES = {
     "service": "Service",
 }
 _MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "cloudwatch:namespace": ("Namespace",),
     "iam:awsservicename": ("AWSServiceName",),
     "iam:permissionsboundary": ("PermissionsBoundary",),
     "iam:policyarn": ("PolicyArn",),

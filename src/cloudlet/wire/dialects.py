@@ -55,6 +55,12 @@ _IAM_NAMES = (
 
 VALIDATION: dict[str, ValidationDialect] = {
     "athena": ValidationDialect(code="InvalidRequestException"),
+    "cloudwatch": ValidationDialect(
+        code="ValidationError",
+        missing_code="MissingParameter",
+        missing_text="The parameter {name} is required.",
+        unchecked=frozenset({"Dimensions", "StandardUnit", "StorageResolution", "Period"}),
+    ),
     "cognito-idp": ValidationDialect(code="InvalidParameterException"),
     "ecr": ValidationDialect(code="InvalidParameterException", unchecked=frozenset({"RepositoryName"})),
     "iam": ValidationDialect(
