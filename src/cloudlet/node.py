@@ -43,7 +43,7 @@ from cloudlet.services.cloudtrail import CallQueue, CloudTrailService
 from cloudlet.services.cloudwatch import CloudWatchService
 from cloudlet.services.ecr import EcrService
 from cloudlet.services.iam import IamService
-from cloudlet.services.lambda_ import FunctionCredentials, FunctionLogs, LambdaService
+from cloudlet.services.lambda_ import FunctionCredentials, FunctionLogs, FunctionMetrics, LambdaService
 from cloudlet.services.logs import LogsService
 from cloudlet.services.organizations import OrganizationsService
 from cloudlet.services.sns import SnsService
@@ -179,8 +179,14 @@ class Node:
         logs = LogsService(platform)
         metrics = CloudWatchService(platform)
         self._function_logs = FunctionLogs(logs.append)
+        self._function_metrics = FunctionMetrics(metrics.record, platform.clock)
         self.compute = NodeCompute(
-            platform, self._function_logs, FunctionCredentials(platform), self._serve_platform, self.images
+            platform,
+            self._function_logs,
+            FunctionCredentials(platform),
+            self._serve_platform,
+            self.images,
+            self._function_metrics,
         )
         functions = LambdaService(
             platform,
@@ -193,6 +199,7 @@ class Node:
             self.compute.provisioner,
             self.images,
             self.compute.development,
+            self._function_metrics,
         )
         audit = CloudTrailService(platform, self._calls)  # the first to start, so that it sees the others stop
         registry = EcrService(platform, self.images.store, self._credentials)
@@ -208,6 +215,9 @@ class Node:
         self._background = await self._parts.enter_async_context(Background())
         self._function_logs.start()
         self._parts.push_async_callback(self._function_logs.close)
+        self._function_metrics.start()
+        self._parts.push_async_callback(self._function_metrics.close)
+        self._parts.callback(self.clock.add_participant(self._function_metrics.flush))
         self._parts.push_async_callback(self.compute.drain, 0.0)
         await self.compute.start()
         self._background.tasks.create_task(self.images.run(), name="unused parts of images")
@@ -273,6 +283,7 @@ class Node:
         self._authorizer.forget()
         await self._engine.reset()
         self._function_logs.reset()
+        self._function_metrics.reset()
         for service in self.services:
             await service.reset()
         logger.info("node is empty")

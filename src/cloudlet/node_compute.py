@@ -13,6 +13,7 @@ from cloudlet.compute.host import Host
 from cloudlet.compute.images import Images
 from cloudlet.compute.launcher.client import SandboxLauncher
 from cloudlet.compute.machine_memory import available_bytes, capacity_bytes
+from cloudlet.compute.meter import Meter
 from cloudlet.compute.placement import PlacedWorker, Placement
 from cloudlet.compute.provisioning import Provisioner
 from cloudlet.compute.runtime_process import ServePlatform
@@ -37,6 +38,7 @@ class NodeCompute:
         credentials: CredentialSource,
         serve_platform: ServePlatform,
         images: Images,
+        meter: Meter,
     ) -> None:
         config = platform.config
         self.runtimes = Runtimes(config.runtimes_folder, nearest=config.nearest_runtime)
@@ -56,7 +58,7 @@ class NodeCompute:
             config.scaling_rate,
         )
         self.provisioner = Provisioner(self._manager, platform.clock)
-        self.front_end = FrontEnd(self.counting, self._manager, [worker], platform.clock, platform.ids)
+        self.front_end = FrontEnd(self.counting, self._manager, [worker], platform.clock, platform.ids, meter)
 
     async def start(self) -> None:
         """Be ready to run functions. Raises SandboxFailure when this machine cannot isolate as configured."""

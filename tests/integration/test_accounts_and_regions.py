@@ -44,6 +44,7 @@ class World:
         self._sqs(client("sqs"))
         self._sns(client("sns"))
         self._ecr(client("ecr"))
+        self._cloudwatch(client("cloudwatch"))
         self._organizations(client("organizations"))
 
     def _iam(self, iam: Any) -> None:
@@ -122,6 +123,9 @@ class World:
         made = ecr.create_repository(repositoryName=self.mark, tags=tags)["repository"]
         subject = {"imageDigest": f"sha256:{'0' * 64}"}
         self.names |= {"repositoryName": self.mark, "repositoryArn": made["repositoryArn"], "subjectId": subject}
+
+    def _cloudwatch(self, cloudwatch: Any) -> None:
+        cloudwatch.put_metric_data(Namespace=self.mark, MetricData=[{"MetricName": self.mark, "Value": 1.0}])
 
     def _organizations(self, organizations: Any) -> None:
         organizations.create_organization()

@@ -12,6 +12,7 @@ from cloudlet.iam.corrections import UNRESTRICTED
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.iam.requirements import action_of
 from cloudlet.services.base import Service
+from cloudlet.services.cloudwatch import CloudWatchService
 from cloudlet.services.ecr import EcrService
 from cloudlet.services.iam import IamService
 from cloudlet.services.lambda_.service import LambdaService
@@ -22,6 +23,7 @@ from cloudlet.services.sts import StsService
 from tests.support.nodes import MakeClient, NodeInThread, fresh_account
 
 SERVICES: tuple[type[Service], ...] = (
+    CloudWatchService,
     EcrService,
     IamService,
     LambdaService,

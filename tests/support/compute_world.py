@@ -67,7 +67,7 @@ def sandbox_spec() -> SandboxSpec:
 def active(given: Invocation | None = None) -> ActiveInvocation:
     """An invocation that is counted by nobody."""
     future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
-    return ActiveInvocation(given or invocation(), future, lambda: None)
+    return ActiveInvocation(given or invocation(), future, lambda _: None)
 
 
 class KeptLogs:

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import zipfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from cloudlet.gateway.dispatcher import Dispatcher
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.ids import Ids
 from cloudlet.services.base import Platform
-from cloudlet.services.lambda_ import LambdaService
+from cloudlet.services.lambda_ import FunctionMetrics, LambdaService
 from cloudlet.services.lambda_.names import FunctionRef
 from cloudlet.services.lambda_.tables import versions
+from cloudlet.services.measurements import Measurement
 from cloudlet.store.folder_blobs import FolderBlobs
 from cloudlet.store.sqlite import SqliteStore
 from cloudlet.wire.model import ServiceModels
@@ -165,6 +166,8 @@ class World:
         self.keeper = FakeKeeper()
         parts = ImageStore(store, clock, self.platform.ids, FolderBlobs(folder / "image-blobs"))
         self.images = Images(self.config, parts, folder / "layers")
+        self.measured: list[Measurement] = []
+        self.metrics = FunctionMetrics(self._record, clock)
         self.service = LambdaService(
             self.platform,
             self.compute,
@@ -176,11 +179,15 @@ class World:
             self.keeper,
             self.images,
             DevelopmentCode(folder / "development", CodeCache(folder / "code", self.blobs)),
+            self.metrics,
         )
         self.logged = asyncio.Event()
         self.logged.set()
         self.dispatcher.register([self.service])
         self._stop = asyncio.Event()
+
+    async def _record(self, measurements: Iterable[Measurement]) -> None:
+        self.measured += measurements
 
     async def _logged(self) -> None:
         await self.logged.wait()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from cloudlet.compute.function import Invocation, InvocationResult
+from cloudlet.compute.meter import Outcome
 
 
 class ActiveInvocation:
@@ -15,13 +16,13 @@ class ActiveInvocation:
     __slots__ = ("_release", "future", "invocation", "started")
 
     def __init__(
-        self, invocation: Invocation, future: "asyncio.Future[InvocationResult]", release: Callable[[], None]
+        self, invocation: Invocation, future: "asyncio.Future[InvocationResult]", release: Callable[[Outcome], None]
     ) -> None:
         self.invocation = invocation
         self.future = future
         self.started = 0.0
         """When it was handed to an environment, on the monotonic clock."""
-        self._release: Callable[[], None] | None = release
+        self._release: Callable[[Outcome], None] | None = release
 
     @property
     def is_over(self) -> bool:
@@ -38,7 +39,7 @@ class ActiveInvocation:
         release = self._release
         if release is not None:
             self._release = None
-            release()
+            release(result)
             if not self.future.done():
                 self.future.set_result(result)
 
@@ -47,7 +48,7 @@ class ActiveInvocation:
         release = self._release
         if release is not None:
             self._release = None
-            release()
+            release(error)
             if not self.future.done():
                 self.future.set_exception(error)
 
@@ -56,5 +57,5 @@ class ActiveInvocation:
         release = self._release
         if release is not None:
             self._release = None
-            release()
+            release(None)
             self.future.cancel()

@@ -8,7 +8,8 @@ from cloudlet.clock import Clock
 from cloudlet.compute import lineage
 from cloudlet.compute.active_invocation import ActiveInvocation
 from cloudlet.compute.counting import Counted, Counting
-from cloudlet.compute.function import FunctionVersion, Invocation, InvocationResult, SandboxFailure
+from cloudlet.compute.function import FunctionVersion, Invocation, InvocationResult, SandboxFailure, TooManyRequests
+from cloudlet.compute.meter import Measured, Meter, NoMeter, Outcome
 from cloudlet.compute.worker import Worker
 from cloudlet.compute.worker_manager import WorkerManager
 from cloudlet.ids import Ids
@@ -17,8 +18,17 @@ from cloudlet.ids import Ids
 class FrontEnd:
     """Runs functions."""
 
-    def __init__(self, counting: Counting, manager: WorkerManager, workers: Collection[Worker], clock: Clock, ids: Ids):
+    def __init__(
+        self,
+        counting: Counting,
+        manager: WorkerManager,
+        workers: Collection[Worker],
+        clock: Clock,
+        ids: Ids,
+        meter: Meter | None = None,
+    ) -> None:
         self.counting = counting
+        self._meter = meter or NoMeter()
         self._manager = manager
         self._workers = workers
         self._clock = clock
@@ -42,12 +52,17 @@ class FrontEnd:
         """
         if self._is_draining:
             raise SandboxFailure("The node is stopping.")
-        slot = self.counting.acquire(function, is_event=invocation.is_event)
+        try:
+            slot = self.counting.acquire(function, is_event=invocation.is_event)
+        except TooManyRequests:
+            self._meter.throttled(function, invocation)
+            raise
+        measured = self._meter.begin(function, invocation, slot)
         self._running += 1
         if not invocation.trace_id:
             invocation.trace_id, _ = lineage.entered(self._trace_id(), function.function_arn)
         future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
-        active = ActiveInvocation(invocation, future, partial(self._ended, slot))
+        active = ActiveInvocation(invocation, future, partial(self._ended, slot, measured))
         self._manager.submit(function, active)
         try:
             return await future
@@ -94,8 +109,9 @@ class FrontEnd:
         """How many invocations run or wait for an environment."""
         return self._running
 
-    def _ended(self, slot: Counted) -> None:
+    def _ended(self, slot: Counted, measured: Measured, outcome: Outcome) -> None:
         slot.release()
+        measured.end(outcome)
         self._running -= 1
         if self._is_draining and not self._running:
             self._all_done.set()

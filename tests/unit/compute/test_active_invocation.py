@@ -6,6 +6,7 @@ import pytest
 
 from cloudlet.compute.active_invocation import ActiveInvocation
 from cloudlet.compute.function import InvocationResult, SandboxFailure
+from cloudlet.compute.meter import Outcome
 from tests.support.compute_world import invocation
 
 DONE = InvocationResult(b"done")
@@ -19,7 +20,8 @@ class Counted:
         self.future: asyncio.Future[InvocationResult] = asyncio.get_running_loop().create_future()
         self.active = ActiveInvocation(invocation(), self.future, self._release)
 
-    def _release(self) -> None:
+    def _release(self, outcome: Outcome) -> None:
+        self.outcome = outcome
         self.releases += 1
 
 
@@ -28,6 +30,7 @@ async def test_a_result_reaches_the_caller() -> None:
     assert not counted.active.is_over
     counted.active.resolve(DONE)
     assert await counted.future is DONE
+    assert counted.outcome is DONE
     assert counted.active.is_over
 
 

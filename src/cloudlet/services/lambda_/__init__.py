@@ -1,11 +1,12 @@
 """AWS Lambda.
 
-A node makes the service's parts in two steps, for compute stands between them: `FunctionLogs` and `FunctionCredentials`
-are given to the compute engine, and the engine to `LambdaService`.
+A node makes the service's parts in two steps, for compute stands between them: `FunctionLogs`, `FunctionMetrics`
+and `FunctionCredentials` are given to the compute engine, and the engine to `LambdaService`.
 """
 
 from cloudlet.services.lambda_.function_logs import FunctionLogs
+from cloudlet.services.lambda_.function_metrics import FunctionMetrics
 from cloudlet.services.lambda_.role import FunctionCredentials
 from cloudlet.services.lambda_.service import LambdaService
 
-__all__ = ["FunctionCredentials", "FunctionLogs", "LambdaService"]
+__all__ = ["FunctionCredentials", "FunctionLogs", "FunctionMetrics", "LambdaService"]

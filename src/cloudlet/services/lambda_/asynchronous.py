@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from cloudlet.clock import now_ms
 from cloudlet.compute.counting import FUNCTION_RESERVED
 from cloudlet.compute.function import ComputeError, FunctionVersion, Invocation, TooManyRequests
 from cloudlet.delivery.backoff import Backoff
@@ -22,6 +23,7 @@ from cloudlet.services.lambda_ import invocation_record, limits, recursion, tabl
 from cloudlet.services.lambda_.destination import Destinations
 from cloudlet.services.lambda_.engines import Compute, Logged
 from cloudlet.services.lambda_.errors import LambdaError, RecursiveInvocation, ResourceNotFound
+from cloudlet.services.lambda_.function_metrics import FunctionMetrics
 from cloudlet.services.lambda_.invocation_record import SUCCESS, Ending
 from cloudlet.services.lambda_.names import LATEST, FunctionRef
 from cloudlet.services.lambda_.routes import Route, Routes
@@ -57,7 +59,9 @@ class Asynchronous:
         routes: Routes,
         logged: Logged,
         destinations: Destinations,
+        metrics: FunctionMetrics,
     ) -> None:
+        self._metrics = metrics
         self._platform = platform
         self._engine = engine
         self._compute = compute
@@ -84,6 +88,7 @@ class Asynchronous:
                 max_age_s=age_s,
             )
         )
+        self._metrics.event(invocation.invoked_function_arn, "AsyncEventsReceived")
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Run the event once."""
@@ -92,6 +97,8 @@ class Asynchronous:
             route = await self._route(delivery, invocation)
             route.enter(invocation)
             function = route.pick(self._platform.ids)
+            age_ms = max(0, now_ms(self._platform.clock) - delivery.created_ms)
+            self._metrics.event(invocation.invoked_function_arn, "AsyncEventAge", float(age_ms), "Milliseconds")
             result = await self._compute.invoke(function, invocation)
         except ResourceNotFound:
             logger.info("an event's function is gone", extra={"function": invocation.invoked_function_arn})
@@ -125,6 +132,7 @@ class Asynchronous:
             return Done()
         except LambdaError as error:
             return Retry(detail=str(error).encode())
+        self._metrics.event(invocation.invoked_function_arn, "AsyncEventsDropped")
         told: list[tuple[str, Message]] = []
         if (config := route.event_invoke) is not None and config.on_failure:
             told.append((config.on_failure, self._record(delivery, invocation, ending, delivery.reason)))

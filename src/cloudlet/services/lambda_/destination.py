@@ -17,6 +17,7 @@ from cloudlet.delivery.engine import MAX_PAYLOAD_BYTES, Engine
 from cloudlet.errors import ServiceError
 from cloudlet.services.base import Platform
 from cloudlet.services.lambda_.errors import InvalidParameterValue
+from cloudlet.services.lambda_.function_metrics import FunctionMetrics
 from cloudlet.services.lambda_.names import FunctionRef
 from cloudlet.services.lambda_.role import SERVICE
 from cloudlet.services.role_session import RoleSessions
@@ -45,7 +46,8 @@ _DEAD_LETTER_CALLS = {"sqs": "SendMessage on SQS", "sns": "Publish on SNS"}
 class Destinations:
     """Checks destinations, queues what they are told, and sends it as its handler in the delivery engine."""
 
-    def __init__(self, platform: Platform, engine: Engine) -> None:
+    def __init__(self, platform: Platform, engine: Engine, metrics: FunctionMetrics) -> None:
+        self._metrics = metrics
         self._engine = engine
         self._targets = Targets(platform)
         self.roles = RoleSessions(platform, SERVICE)
@@ -133,11 +135,18 @@ class Destinations:
                 caller, Arn.parse(header["target"]), message, via=SERVICE, source_arn=source_arn, region=delivery.region
             )
         except SendFailed as error:
+            self._count(source_arn, message)
             text = str(error).encode()
             return Fail(text) if error.is_permanent else Retry(detail=text)
         except ServiceError as error:
+            self._count(source_arn, message)
             return Retry(detail=f"The role {header['role']} cannot be assumed: {error.message}".encode())
         return Done()
+
+    def _count(self, source_arn: str, message: Message) -> None:
+        """A dead letter or a record could not be sent."""
+        is_dead_letter = "ErrorCode" in message.attributes
+        self._metrics.event(source_arn, "DeadLetterErrors" if is_dead_letter else "DestinationDeliveryFailures")
 
     async def dead(self, delivery: Delivery) -> Outcome:  # noqa: ARG002 - what every handler is given
         """Nobody else wants it."""

@@ -24,6 +24,7 @@ from cloudlet.services.lambda_.event_sources.operations import EventSourceOperat
 from cloudlet.services.lambda_.event_sources.pollers import Pollers
 from cloudlet.services.lambda_.facts import code_signing_facts, event_source_facts, function_facts, layer_facts
 from cloudlet.services.lambda_.function_images import FunctionImages
+from cloudlet.services.lambda_.function_metrics import FunctionMetrics
 from cloudlet.services.lambda_.function_operations import FunctionOperations
 from cloudlet.services.lambda_.invocation import Invoker, too_large
 from cloudlet.services.lambda_.invoke_operations import InvokeOperations
@@ -96,6 +97,7 @@ class LambdaService(
         keeper: Keeper,
         images: Images,
         copies: Copies,
+        metrics: FunctionMetrics,
     ) -> None:
         super().__init__(platform, compute, counting, runtimes, prepare)
         self._loops: list[asyncio.Task[None]] = []
@@ -104,9 +106,9 @@ class LambdaService(
         self.code_urls = CodeUrls(platform)
         self.development = Development(platform, self.changes, copies)
         routes = Routes(platform.store, platform.clock, self.activation, self.changes, self.development)
-        self.destinations = Destinations(platform, engine)
+        self.destinations = Destinations(platform, engine, metrics)
         self.provisioning = Provisioning(platform, keeper, self.changes)
-        asynchronous = Asynchronous(platform, engine, compute, routes, logged, self.destinations)
+        asynchronous = Asynchronous(platform, engine, compute, routes, logged, self.destinations, metrics)
         self.invoker = Invoker(platform, compute, routes, asynchronous)
         self.pollers = Pollers(platform, compute, routes, self.destinations.roles)
         self.urls = UrlEndpoint(platform, compute, routes)

@@ -28,14 +28,15 @@ NEED_REQUEST: Final = frozenset({"METRICS", "TIME_SERIES"})
 def _aggregate(name: str, of_one: Callable[[Numbers], float], of_moment: Callable[[Numbers, int], float]) -> Function:
     """A function of one series (to a scalar), or of an array, moment by moment (to a series).
 
-    `of_moment` is given the values that there are, and how many series there are.
+    `of_moment` is given the values that there are, and how many series there are. Of a series without values
+    what counts and sums up makes 0, and all else no number.
     """
 
     def aggregate(arguments: Sequence[Value]) -> Value:
         value = _one(name, arguments)
         if isinstance(value, Series):
             numbers = list(value.values.values())
-            return float(of_one(numbers)) if numbers else math.nan
+            return float(of_one(numbers)) if numbers or of_one in (len, math.fsum) else math.nan
         found = arrays(value)
         columns: dict[int, list[float]] = {}
         for series in found:
