@@ -24,6 +24,7 @@ from cloudlet.ids import Ids
 from cloudlet.services.base import BodyLimit, Service, StreamedRequest
 from cloudlet.store.base import StoreFull, StoreUnavailable
 from cloudlet.wire.http import HttpRequest, HttpResponse
+from cloudlet.wire.integrity import inflate
 
 logger = logging.getLogger(__name__)
 RawHeaders = list[tuple[bytes, bytes]]
@@ -91,7 +92,9 @@ class Edge:
             route = self._router.route(request)
             if isinstance(route, Form):
                 request.body = await self._bodies.read(request, receive, self._usual_limit)
-                destination = self._router.route_form(route, request.body)
+                is_compressed = "gzip" in request.headers.get("content-encoding", "")
+                form = inflate(request.body) if is_compressed else request.body  # what is signed is the body as it came
+                destination = self._router.route_form(route, form)
                 self._check_form(request, destination)
             else:
                 destination = route
