@@ -136,15 +136,10 @@ class PlatformClock:
 
     async def _have_waited(self) -> bool:
         """Wait for each participant; False when there was nothing to wait for, so that nothing new can have begun."""
-        waited = False
-        for settled in tuple(self._participants):
-            work = asyncio.ensure_future(settled())
-            await asyncio.sleep(0)
-            waited = waited or not work.done()
-            try:
-                await work
-            except Exception:
-                logger.exception("a participant of the clock failed")
+        works = [asyncio.ensure_future(_logged(settled)) for settled in self._participants]
+        await asyncio.sleep(0)
+        waited = not all(work.done() for work in works)
+        await asyncio.gather(*works)
         return waited
 
     def _drop_cancelled(self) -> bool:
@@ -169,6 +164,13 @@ class PlatformClock:
         self._timer = None
         self._wake_due()
         self._arm()
+
+
+async def _logged(settled: Settled) -> None:
+    try:
+        await settled()
+    except Exception:
+        logger.exception("a participant of the clock failed")
 
 
 async def _turns() -> None:

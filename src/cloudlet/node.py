@@ -224,7 +224,8 @@ class Node:
         for service in self.services:
             await service.start(self._background.tasks)
             self._parts.push_async_callback(service.stop)
-            self._parts.callback(self.clock.add_participant(service.idle))
+            if type(service).idle is not Service.idle:
+                self._parts.callback(self.clock.add_participant(service.idle))
         await self._engine.start(self._background.tasks)
         self._parts.callback(self.clock.add_participant(self._engine.idle))
 

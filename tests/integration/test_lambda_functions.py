@@ -154,10 +154,10 @@ done
 
 
 def test_what_is_not_built_is_refused_by_name(functions: Any, create: Callable[..., Any]) -> None:
-    with pytest.raises(functions.exceptions.InvalidParameterValueException, match="KMSKeyArn"):
-        create(KMSKeyArn="arn:aws:kms:us-east-1:111111111111:key/k")
+    with pytest.raises(functions.exceptions.InvalidParameterValueException, match="DurableConfig"):
+        create(DurableConfig={"ExecutionTimeout": 60})
     with pytest.raises(ClientError, match="NotImplemented"):
-        functions.put_function_recursion_config(FunctionName="fn", RecursiveLoop="Allow")
+        functions.list_capacity_providers()
 
 
 def test_a_runtime_that_this_machine_lacks_is_refused_with_how_to_add_it(create: Callable[..., Any]) -> None:

@@ -5,7 +5,7 @@ What is noted and not yet written is lost when a node dies: AWS promises no more
 https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html
 """
 
-import contextlib
+import asyncio
 
 from cloudlet.clock import Clock
 from cloudlet.iam import access_key_table
@@ -24,6 +24,8 @@ class KeyUses:
         self._store = store
         self._clock = clock
         self._noted: dict[str, Use] = {}
+        self._some = asyncio.Event()
+        """Set while something is noted: with nothing to write, the loop does not wake, however far time is moved."""
 
     def note(self, principal: Principal, service: str, region: str) -> None:
         """`principal` has signed a request to `service` in `region`. Does nothing but to remember it."""
@@ -36,6 +38,8 @@ class KeyUses:
         # More than this in a minute is no program that anybody watches; what is over is not noted.
         if subject in self._noted or len(self._noted) < _MOST_NOTED:
             self._noted[subject] = Use(subject, self._clock.now(), service, region)
+            if not self._some.is_set():
+                self._some.set()
 
     async def write(self) -> None:
         """Write down what was noted. Raises StoreError; what was noted is kept then."""
@@ -50,11 +54,15 @@ class KeyUses:
             raise
 
     async def write_forever(self) -> None:
-        """Write down what was noted, once a minute."""
+        """Write down what was noted, a minute after the first of it."""
         while True:
+            await self._some.wait()
             await self._clock.sleep(WRITE_EVERY_S)
-            with contextlib.suppress(StoreError):
+            self._some.clear()
+            try:
                 await self.write()
+            except StoreError:
+                self._some.set()
 
     def forget(self) -> None:
         """The store has been emptied."""

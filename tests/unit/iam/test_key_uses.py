@@ -20,9 +20,9 @@ async def last(world: IamWorld, subject: str) -> access_key_table.Use | None:
 async def test_uses_are_written_once_a_minute(world: IamWorld) -> None:
     uses = world.credentials.uses
     loop = asyncio.create_task(uses.write_forever())
-    await asyncio.sleep(0)
     uses.note(Principal.root(ACCOUNT, KEY), "s3", "us-east-1")
     uses.note(Principal.root(ACCOUNT, KEY), "sqs", "eu-west-1")
+    await asyncio.sleep(0)
     assert await last(world, KEY) is None
     world.clock.advance(WRITE_EVERY_S)
     async with asyncio.timeout(10):

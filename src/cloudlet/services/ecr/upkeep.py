@@ -11,7 +11,7 @@ from cloudlet.services.ecr.repository import Repository
 from cloudlet.services.ecr.uploads import Uploads
 from cloudlet.store.base import Reader, Row, Store, StoreError, Transaction
 
-SWEEP_INTERVAL_S = 600.0
+SWEEP_INTERVAL_S = 3_600.0
 LIFECYCLE_INTERVAL_MS = 60 * 60 * 1000
 """How often a repository's policy is applied; AWS promises a day."""
 ROWS_PER_STEP = 200
@@ -65,10 +65,8 @@ class Upkeep:
         """Do all that is due."""
         self._uploads.sweep()
         await self.apply_policies()
-        while await self._store.transact(
-            lambda tx: image.forget_expired_layers(tx, now_ms(self._clock), ROWS_PER_STEP)
-        ):
-            pass
+        while await self._store.read(lambda reader: tables.expired_layers(reader, now_ms(self._clock), 1)):
+            await self._store.transact(lambda tx: image.forget_expired_layers(tx, now_ms(self._clock), ROWS_PER_STEP))
 
     async def apply_policies(self) -> None:
         """Apply the lifecycle policies that have not been applied for a while."""

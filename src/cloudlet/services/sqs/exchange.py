@@ -29,7 +29,7 @@ CHANNEL: Final = "sqs-messages"
 MAX_IN_FLIGHT: Final = 120_000
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html"""
 ATTEMPT_INTERVAL_MS: Final = 5 * 60 * 1000
-LOOK_AGAIN_MS: Final = 10_000
+LOOK_AGAIN_S: Final = 10.0
 """A waiting receive looks for itself after this time, should another node's message have gone untold."""
 
 
@@ -91,8 +91,11 @@ class Exchange:
     async def receive(
         self, queue: Queue, limit: int, visibility_timeout_s: int, wait_s: int, attempt_id: str = ""
     ) -> list[Message]:
-        """Messages, in flight from now on; none when there were none within `wait_s`. Raises OverLimit."""
-        until_ms = self.now_ms() + wait_s * 1000
+        """Messages, in flight from now on; none when there were none within `wait_s`. Raises OverLimit.
+
+        It is a client that waits, so the wait is one of the host's time: moving the platform's does not shorten it.
+        """
+        until = self._clock.monotonic() + wait_s
         while True:
             self._looking += 1
             try:
@@ -103,12 +106,12 @@ class Exchange:
                 self._looking -= 1
                 if not self._looking:
                     self._quiet.set()
-            moment_ms = self.now_ms()
-            if messages or moment_ms >= until_ms:
+            left_s = until - self._clock.monotonic()
+            if messages or left_s <= 0:
                 return messages
-            next_ms = await self._next_ms(queue, moment_ms)
+            next_ms = await self._next_ms(queue, self.now_ms())
             if next_ms is None or next_ms > self.now_ms():
-                await self.waiting.wait(queue.bucket, min(until_ms, moment_ms + LOOK_AGAIN_MS), next_ms)
+                await self.waiting.wait(queue.bucket, min(left_s, LOOK_AGAIN_S), next_ms)
             current = await self._queues.find(queue.key)
             if current is None:
                 return []

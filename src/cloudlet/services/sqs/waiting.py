@@ -59,23 +59,21 @@ class Waiting:
         line.alarm_ms = visible_ms
         line.alarm = asyncio.create_task(self._ring(bucket, line, visible_ms), name="sqs alarm")
 
-    async def wait(self, bucket: int, until_ms: int, visible_ms: int | None) -> bool:
-        """Wait for a wake-up; false when the time is over first. `visible_ms`: when a message becomes visible."""
+    async def wait(self, bucket: int, timeout_s: float, visible_ms: int | None) -> bool:
+        """Wait for a wake-up; false when it does not come in time. `visible_ms`: when a message becomes visible."""
         line = self._lines.setdefault(bucket, _Line())
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.waiters.append(waiter)
         if visible_ms is not None:
             self.expect(bucket, visible_ms)
-        timer = asyncio.create_task(self._clock.sleep_until(until_ms / 1000), name="sqs long poll")
         try:
-            await asyncio.wait((waiter, timer), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((waiter,), timeout=timeout_s)
             return waiter.done()
         except asyncio.CancelledError:
             if waiter.done():
                 self.wake(bucket)  # the message is for another one
             raise
         finally:
-            timer.cancel()
             self._leave(bucket, line, waiter)
 
     def close(self) -> None:
