@@ -53,23 +53,28 @@ class Signer:
 
 
 class Connection(asyncio.Protocol):
-    """One connection to an endpoint, which is used by one task at a time."""
+    """One connection to an endpoint, which is used by one task at a time; made anew where the endpoint ends it."""
 
-    def __init__(self, signer: Signer) -> None:
-        self._signer = signer
-        self._transport: asyncio.Transport
+    def __init__(self, url: str, service: str) -> None:
+        self._address = urlsplit(url)
+        self._signer = Signer(service, self._address.netloc)
+        self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._content: list[bytes] = []
-        self._answer: asyncio.Future[bytes]
+        self._answer: asyncio.Future[bytes] | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self._transport = transport
+    async def open(self) -> asyncio.Transport:
+        """Connect. Raises OSError."""
+        loop, address = asyncio.get_running_loop(), self._address
+        self._transport, _ = await loop.create_connection(lambda: self, str(address.hostname), address.port or 80)
+        return self._transport
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
     def connection_lost(self, _: Exception | None) -> None:
-        if hasattr(self, "_answer") and not self._answer.done():
+        self._transport = None
+        if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionResetError())
 
     def on_body(self, data: bytes) -> None:
@@ -77,7 +82,10 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         content, status = b"".join(self._content), self._parser.get_status_code()
+        if not self._parser.should_keep_alive():
+            self.close()
         self._parser, self._content = httptools.HttpResponseParser(self), []
+        assert self._answer is not None
         if status < 300:
             self._answer.set_result(content)
         else:
@@ -85,8 +93,9 @@ class Connection(asyncio.Protocol):
 
     async def post(self, path: str, body: bytes, headers: dict[str, str]) -> bytes:
         """The content of the answer. Raises CallFailed, ConnectionResetError."""
+        transport = self._transport or await self.open()
         self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(self._signer.head(path, body, headers) + body)
+        transport.write(self._signer.head(path, body, headers) + body)
         return await self._answer
 
     async def sqs(self, operation: str, **params: Any) -> Any:
@@ -96,20 +105,18 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """End the connection."""
-        self._transport.close()
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
 
 
 @asynccontextmanager
 async def connections(url: str, service: str, count: int) -> AsyncIterator[list[Connection]]:
     """So many open connections to `url`."""
-    parts = urlsplit(url)
-    signer = Signer(service, parts.netloc)
-    loop = asyncio.get_running_loop()
-    made = [
-        (await loop.create_connection(lambda: Connection(signer), str(parts.hostname), parts.port or 80))[1]
-        for _ in range(count)
-    ]
+    made = [Connection(url, service) for _ in range(count)]
     try:
+        for each in made:
+            await each.open()
         yield made
     finally:
         for each in made:
