@@ -130,6 +130,7 @@ class ImageBench(Bench):
         layer = code or self._last
         self._last = layer
         environment = {"PYTHONPATH": f"/{FUNCTION}", **changes.pop("environment", {})}
-        container = Container(layer.name, (self._base, layer), (*ENTRYPOINT, handler), "/var/task")
+        usual = Container(layer.name, (self._base, layer), (*ENTRYPOINT, handler), "/var/task")
+        container = changes.pop("container", usual)
         made = super().spec(None, handler, environment=environment, **changes)
         return replace(made, container=container)
