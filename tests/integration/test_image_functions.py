@@ -413,6 +413,26 @@ class TestRefusals:
         create(functions, layout.reference("v1"))
         assert refusal(functions.update_function_configuration, FunctionName="fn", Handler="a.b")[1] == text
 
+    def test_what_is_for_packages_only(self, functions: Any, layout: Layout) -> None:
+        python_image(layout, "v1", HELLO)
+        create(functions, layout.reference("v1"))
+        signing = functions.create_code_signing_config(
+            AllowedPublishers={
+                "SigningProfileVersionArns": ["arn:aws:signer:us-east-1:000000000000:/signing-profiles/p/1"]
+            }
+        )["CodeSigningConfig"]["CodeSigningConfigArn"]
+        assert refusal(
+            functions.put_function_code_signing_config, FunctionName="fn", CodeSigningConfigArn=signing
+        ) == (
+            "InvalidParameterValueException",
+            "Code signing is not supported for functions created with container images.",
+        )  # fmt: skip
+        manage = functions.put_runtime_management_config
+        assert (
+            refusal(manage, FunctionName="fn", UpdateRuntimeOn="FunctionUpdate")[0] == "InvalidParameterValueException"
+        )
+        manage(FunctionName="fn", UpdateRuntimeOn="Auto")
+
     def test_packages_and_images_are_not_mixed_up(self, functions: Any, layout: Layout) -> None:
         python_image(layout, "v1", HELLO)
         create(functions, layout.reference("v1"))

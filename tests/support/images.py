@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import zstandard
 
+from cloudlet.compute.images.layer import Overlay, unpack
 from cloudlet.compute.images.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, machine_architecture
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
@@ -128,3 +129,14 @@ def run(*command: str | Path, env: Mapping[str, str] | None = None, check: bool 
     )
     assert not check or done.returncode == 0, f"{command}\n{done.stderr}"
     return done.stdout if check else done.stderr
+
+
+def unpacked_layers(folder: Path, *layers: Sequence[Entry]) -> tuple[Path, ...]:
+    """Layers unpacked for overlayfs below `folder`, the lowest first."""
+    found = []
+    for number, entries in enumerate(layers):
+        place = folder / f"layer-{number}"
+        place.mkdir()
+        unpack(io.BytesIO(tar(entries)), place, "", Overlay())
+        found.append(place)
+    return tuple(found)

@@ -123,8 +123,7 @@ class Environment:
         if self._preparation.snapshot:
             await self._restore()
             return
-        if function.image is None:
-            self._lines.init_start(self._preparation.runtime_version)
+        self._lines.init_start(self._preparation.runtime_version)
         is_prepared = function.initialization_type != ON_DEMAND
         limit_s = max(PREPARED_INIT_LIMIT_S, function.timeout_s) if is_prepared else INIT_LIMIT_S
         self.state = State.STARTING

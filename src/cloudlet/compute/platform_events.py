@@ -25,12 +25,19 @@ def init_start(function: FunctionVersion, runtime_version: str, phase: str) -> R
     return {
         "initializationType": function.initialization_type,
         "phase": phase,
-        "runtimeVersion": runtime_version,
-        "runtimeVersionArn": runtime_version_arn(function.runtime, function.region),
+        **_runtime(function, runtime_version),
         "functionName": function.name,
         "functionVersion": function.version,
         "instanceMaxMemory": function.memory_mb,
     }
+
+
+def _runtime(function: FunctionVersion, runtime_version: str) -> Record:
+    """Nothing of a container image, whose runtime is its own."""
+    if function.image is not None:
+        return {}
+    arn = runtime_version_arn(function.runtime, function.region)
+    return {"runtimeVersion": runtime_version, "runtimeVersionArn": arn}
 
 
 def init_runtime_done(function: FunctionVersion, phase: str, failure: Failure | None) -> Record:
@@ -47,8 +54,7 @@ def init_report(function: FunctionVersion, phase: str, failure: Failure | None, 
 def restore_start(function: FunctionVersion, runtime_version: str) -> Record:
     """platform.restoreStart"""
     return {
-        "runtimeVersion": runtime_version,
-        "runtimeVersionArn": runtime_version_arn(function.runtime, function.region),
+        **_runtime(function, runtime_version),
         "functionName": function.name,
         "functionVersion": function.version,
         "instanceMaxMemory": function.memory_mb,

@@ -57,6 +57,8 @@ class TextPlatformLog:
 
     def init_start(self, runtime_version: str) -> None:
         function = self._function
+        if function.image is not None:  # there is no version of a runtime to tell
+            return
         line = reports.init_start(runtime_version, function.runtime, function.region)
         self._log.platform(line, in_tail=False)
 

@@ -127,7 +127,11 @@ class Overlay:
     def remove(self, layer: "_Folder", path: str) -> None:
         kind = layer.kind(path)
         if kind is None:
-            os.mknod(path, stat.S_IFCHR, 0, dir_fd=layer.root)
+            try:
+                os.mknod(path, stat.S_IFCHR, 0, dir_fd=layer.root)
+            except PermissionError as error:  # overlayfs itself has no place for them
+                text = "the data folder's file system cannot hold what layers have deleted; put it on another"
+                raise OSError(errno.EPERM, text) from error
         elif kind == stat.S_IFDIR:  # gone, and here again as another
             layer.make_opaque(path)
 

@@ -27,6 +27,7 @@ from cloudlet.store.base import Reader, Row, Transaction
 logger = logging.getLogger(__name__)
 
 ENFORCE, WARN = "Enforce", "Warn"
+NOT_FOR_IMAGES = "Code signing is not supported for functions created with container images."
 UNSIGNED = (
     "Lambda cannot deploy the function. The function or layer might be signed using a signature that the client is not "
     "configured to accept. Check the provided signature for unsigned."

@@ -7,9 +7,11 @@ from cloudlet.services.base import Result, operation
 from cloudlet.services.lambda_ import code_signing, code_signing_tables
 from cloudlet.services.lambda_.base import LambdaParts
 from cloudlet.services.lambda_.code_signing import CodeSigningConfig
+from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.function import check_exists
 from cloudlet.services.lambda_.names import CodeSigningKey, FunctionRef, resolve
 from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
+from cloudlet.services.lambda_.version import find
 from cloudlet.store.base import Reader, Row, Transaction
 
 ID_CHARACTERS = 17
@@ -77,6 +79,8 @@ class CodeSigningOperations(LambdaParts):
         def put(tx: Transaction) -> None:
             code_signing.for_function(tx, key)
             check_exists(tx, ref)
+            if find(tx, ref.qualified("")).configuration.image is not None:
+                raise InvalidParameterValue(code_signing.NOT_FOR_IMAGES)
             code_signing_tables.set_code_signing(tx, ref, key.config_id)
 
         await self.store.transact(put)

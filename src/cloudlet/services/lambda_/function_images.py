@@ -43,6 +43,13 @@ POLICY_ID = "LambdaECRImageRetrievalPolicy"
 _ACTIONS = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 
 
+class _PolicyDenies(ImageAccessDenied):
+    """The policy of a repository does not let Lambda have its images."""
+
+    def __init__(self) -> None:
+        super().__init__("Lambda does not have permission to access the ECR image. Check the ECR permissions.")
+
+
 @dataclass(frozen=True, slots=True)
 class HeldImage:
     """An image that is kept while a request is about it."""
@@ -127,11 +134,11 @@ class FunctionImages:
             return await self._had(context, ref, about, reference.selector)
         except AccessDenied:
             if account != context.account or not await self._let_in(context, about):
-                raise ImageAccessDenied("The repository's policy does not let Lambda in.") from None
+                raise _PolicyDenies from None
         try:
             return await self._had(context, ref, about, reference.selector)
         except AccessDenied as error:
-            raise ImageAccessDenied("The repository's policy does not let Lambda in.") from error
+            raise _PolicyDenies from error
 
     async def _had(self, context: RequestContext, ref: FunctionRef, about: dict[str, Any], selector: str) -> Image:
         """The image of a tag or digest, as far as the policy of its repository lets Lambda have it."""
@@ -204,9 +211,7 @@ def _parsed(uri: str) -> Reference:
 def _refusal(uri: str, error: ImageError) -> ServiceError:
     """What is wrong with an image, as AWS says it."""
     if isinstance(error, ImageAccessDenied):
-        if Reference.parse(uri).ecr is None and "policy" not in str(error):
-            return ImageRefused(str(error))
-        return ImageRefused("Lambda does not have permission to access the ECR image. Check the ECR permissions.")
+        return ImageRefused(str(error))
     if isinstance(error, WrongPlatform):
         return InvalidParameterValue(f"Source image {uri} cannot run on this machine. {error}")
     if isinstance(error, UnsupportedImage):

@@ -71,7 +71,7 @@ class FunctionOperations(LayerOperations):
         if not params.get("CodeSigningConfigArn"):
             return None
         if params.get("PackageType") == "Image":
-            raise InvalidParameterValue("Code signing is not supported for functions created with container images.")
+            raise InvalidParameterValue(code_signing.NOT_FOR_IMAGES)
         key = CodeSigningKey.of(context, params)
         code_signing.check(await self.store.read(lambda reader: code_signing.for_function(reader, key)), ref)
         return key

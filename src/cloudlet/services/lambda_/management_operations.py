@@ -38,6 +38,8 @@ class ManagementOperations(LambdaParts):
 
         def put(tx: Transaction) -> Version:
             found = find(tx, ref)
+            if found.configuration.image is not None and mode != "Auto":
+                raise InvalidParameterValue("The runtime of a container image is its own: nobody else updates it.")
             here = runtime_version_arn(found.configuration.runs_on or found.configuration.runtime, ref.region)
             if arn and arn != here:
                 raise InvalidParameterValue(

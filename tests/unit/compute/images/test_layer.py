@@ -208,3 +208,14 @@ def test_an_archive_may_end_with_its_last_file(tmp_path: Path) -> None:
     for length in (end - 1, 1100, 514):
         with pytest.raises(InvalidImage):
             cut(length)
+
+
+def test_a_file_system_that_cannot_say_that_something_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "mknod", refuse)
+    with pytest.raises(OSError, match="put it on another"):
+        unpacked(tmp_path / "root", ("a/.wh.gone", ""))
