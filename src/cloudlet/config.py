@@ -88,6 +88,13 @@ class Config:
         return self.runtimes or self.data / "runtimes"
 
     @property
+    def endpoint(self) -> str:
+        """Where the node serves, as a client on this machine names it; right once the port is known."""
+        all_addresses = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names them, binds nothing
+        host = all_addresses.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
     def is_loopback(self) -> bool:
         """True while only this machine can reach the node."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")

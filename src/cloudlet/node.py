@@ -104,9 +104,7 @@ class Node:
     @property
     def endpoint(self) -> str:
         """Where the node serves, as a client on this machine names it."""
-        all_addresses = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names them, binds nothing
-        host = all_addresses.get(self.config.host, self.config.host)
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return self.config.endpoint
 
     def service(self, kind: type[ServiceT]) -> ServiceT:
         """The service of this class. Raises StopIteration when the node has none."""
@@ -118,12 +116,13 @@ class Node:
 
     async def _start(self) -> None:
         listening = _bind(self.config.host, self.config.port)
+        self.port = listening.getsockname()[1]
+        self.config = replace(self.config, port=self.port)
         self._parts.callback(listening.close)
         await self._open_state()
         await self._build()
         await self._run()
         await self._http.listen(listening, self._edge.public)
-        self.port = listening.getsockname()[1]
         record = NodeRecord(self.endpoint, os.getpid(), __version__, self.config.region, self.config.is_open)
         self._folder.write(record)
         self._parts.callback(self._folder.remove)

@@ -87,7 +87,10 @@ def for_queue(attributes: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str
 
 
 def _content(value: Mapping[str, Any]) -> bytes:
-    return bytes(value["BinaryValue"]) if value["DataType"].startswith("Binary") else value["StringValue"].encode()
+    """Of an attribute that may not have been checked yet, what there is."""
+    if value["DataType"].startswith("Binary"):
+        return bytes(value.get("BinaryValue") or b"")
+    return str(value.get("StringValue") or "").encode()
 
 
 def _text(value: Mapping[str, Any]) -> str:

@@ -55,8 +55,7 @@ class Sending:
     async def envelopes(self, topic: Topic, message: Message) -> Envelopes:
         """The envelopes of a message, which may serve many subscribers."""
         key = await self._signer.key() if not topic.is_fifo else None
-        config = self._platform.config
-        return Envelopes(message, key, topic.signature_version, f"http://{config.host}:{config.port}")
+        return Envelopes(message, key, topic.signature_version, self._platform.config.endpoint)
 
     async def send(self, topic: Topic, subscription: Subscription, message: Message, envelopes: Envelopes) -> None:
         """Hand a message over. Raises NotSent, NotNow."""

@@ -113,12 +113,11 @@ def check_policy(text: str) -> None:
 
 
 def _delivery_policy(value: str, where: str) -> str | None:
-    policy = delivery_policy.check_topic(value, where)
-    http = {name: member for name, member in (policy.get("http") or {}).items() if member is not None}
-    if not http:
+    http = delivery_policy.check_topic(value, where).get("http")
+    if http is None:
         return None
-    http.setdefault("disableSubscriptionOverrides", False)
-    return _json({"http": http})
+    kept = {name: member for name, member in http.items() if member is not None}
+    return _json({"http": {"disableSubscriptionOverrides": False, **kept}})
 
 
 def _archive_policy(value: str, where: str) -> str | None:

@@ -90,6 +90,7 @@ def _headers(subscription: Subscription, message: Message, *, is_raw: bool) -> d
     headers = {
         "User-Agent": USER_AGENT,
         "Accept-Encoding": "gzip,deflate",
+        "Connection": "Keep-Alive",
         "x-amz-sns-message-type": message.kind,
         "x-amz-sns-message-id": message.id,
         "x-amz-sns-topic-arn": message.topic.arn,
