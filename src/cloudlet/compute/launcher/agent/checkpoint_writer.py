@@ -160,11 +160,13 @@ class Writer:
         if mapping.is_file:
             if mapping[:5] in self._known and (not any(used) or self._is_unchanged(mapping)):
                 return
-            self._map_file(mapping)
             gap = 0  # between its own pages are the file's
+            if not all(used):
+                self._map_file(mapping)
         else:
-            self._map_nothing(mapping, _PRIVATE)
             gap = _GAP_PAGES
+            if not all(used):
+                self._map_nothing(mapping, _PRIVATE)
         for first, count in _runs(used, gap):
             start = mapping.first + first * PAGE
             content = self._content(start, count * PAGE)
