@@ -1,6 +1,7 @@
 """SnapStart over HTTP: versions whose environments wake up from a snapshot of their init phase."""
 
 import concurrent.futures
+import contextlib
 import json
 import re
 import time
@@ -10,8 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cloudlet.compute.launcher.agent import checkpoint_code
+from cloudlet.config import Config
 from tests.support.functions import create_function
-from tests.support.nodes import Clients, NodeProcess
+from tests.support.nodes import RUNTIMES, Clients, NodeInThread, NodeProcess, control, fresh_account, running
 
 pytestmark = pytest.mark.skipif(
     not checkpoint_code.is_supported(), reason="SnapStart of Python needs an x86-64 machine"
@@ -279,3 +281,35 @@ def test_it_is_restored_after_the_node_was_killed(process_node: NodeProcess, cli
     again = invoke(functions)
     assert again["calls"] == ["before", "after"]
     assert again["made_at"] > first["made_at"]
+
+
+def test_a_snapshot_goes_with_its_version(functions: Any, endpoint: str) -> None:
+    def snapshots() -> int:
+        found: int = control(endpoint, "status")["sandboxes"]["snapshots"]
+        return found
+
+    before = snapshots()
+    make(functions)
+    assert snapshots() == before + 1
+    functions.delete_function(FunctionName="fn", Qualifier="1")
+    while snapshots() != before:
+        pass
+    assert invoke(functions, qualifier="$LATEST")["calls"] == []
+
+
+def test_one_that_is_not_used_is_taken_again(functions: Any, advance: Any) -> None:
+    make(functions, Timeout=30)
+    first = invoke(functions)
+    advance(2 * 86400)
+    again = invoke(functions)
+    assert again["made_at"] > first["made_at"]
+    assert again["calls"] == ["before", "after"]
+
+
+def test_it_needs_namespaces(tmp_path: Any) -> None:
+    node = NodeInThread(Config(data=tmp_path, port=0, isolation="process", runtimes=RUNTIMES))
+    with running(node), contextlib.closing(Clients(fresh_account())) as clients:
+        functions = clients.make(node.endpoint, "lambda")
+        create_function(functions, "fn", SOURCE, Runtime=RUNTIME, SnapStart=SNAP_START)
+        with pytest.raises(functions.exceptions.InvalidParameterValueException, match="isolation by namespaces"):
+            functions.publish_version(FunctionName="fn")

@@ -13,6 +13,8 @@ from typing import Final
 WANTED: Final = 4
 REMEDY: Final = f"install CRIU {WANTED} or newer (https://criu.org/Packages)"
 _PROBE_TIMEOUT_S = 20.0
+_OTHER_PLACES = "/usr/sbin:/usr/local/sbin"
+"""An ordinary user's PATH often has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Criu:
 
 def find() -> Criu | None:
     """The program, if there is one. Takes some milliseconds."""
-    program = shutil.which("criu") or shutil.which("criu", path="/usr/sbin:/usr/local/sbin")
+    program = shutil.which("criu") or shutil.which("criu", path=_OTHER_PLACES)
     if program is None:
         return None
     try:

@@ -33,6 +33,28 @@ def test_the_report_of_a_crash() -> None:
     assert line.endswith("Init Duration: 80.00 ms\tStatus: error\tError Type: Runtime.ExitError\n")
 
 
+def test_the_report_of_a_restored_environment() -> None:
+    # A line that AWS has written, with its figures.
+    restored = reports.Restoration.of(789.64, 162.4)
+    billed = reports.billed_ms(149.53, restored)
+    assert reports.report_line(REQUEST, 149.53, billed, 3538, 163, restored, None) == (
+        f"REPORT RequestId: {REQUEST}\tDuration: 149.53 ms\tBilled Duration: 313 ms\tMemory Size: 3538 MB\t"
+        "Max Memory Used: 163 MB\tRestore Duration: 789.64 ms\tBilled Restore Duration: 163 ms\t\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("failure", "end"),
+    [
+        (None, "\n"),
+        (Failure("timeout"), "\tStatus: timeout\n"),
+        (Failure("error", "Runtime.ExitError"), "\tStatus: error\tError Type: Runtime.ExitError\n"),
+    ],
+)
+def test_the_report_of_a_restore(failure: Failure | None, end: str) -> None:
+    assert reports.restore_report(1236.04, failure) == f"RESTORE_REPORT Restore Duration: 1236.04 ms{end}"
+
+
 def test_billing_is_in_whole_milliseconds_and_includes_the_init_phase() -> None:
     assert reports.billed_ms(2.37, 423.98) == 427
     assert reports.billed_ms(140.05, None) == 141

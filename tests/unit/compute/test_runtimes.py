@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cloudlet.compute import criu
 from cloudlet.compute.function import RuntimeMissing
 from cloudlet.compute.runtimes import Interpreter, Runtimes, discovery, preparation
 
@@ -245,3 +247,40 @@ class TestPreparation:
         version = "python{}.{}".format(*sys.version_info[:2])
         places = ["/var/task", f"/opt/python/lib/{version}/site-packages", "/opt/python", str(tmp_path)]
         assert output == f"{places} a.b x\n"
+
+
+class TestSnapshots:
+    """Whether functions of a runtime can have SnapStart here."""
+
+    def test_python_needs_nothing_where_there_is_code_for_the_machine(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = Runtimes(tmp_path, interpreters=KNOWN)
+        monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+        assert found.snapshot_obstacle("python3.12") == ""
+        monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+        assert "riscv64" in found.snapshot_obstacle("python3.12")
+
+    @pytest.mark.parametrize(
+        ("version", "told"),
+        [
+            (None, "has no CRIU: install CRIU 4 or newer"),
+            ("3.19", "has CRIU 3.19: install CRIU 4 or newer"),
+            ("4.1", "CRIU 4.1 is there, but Cloudlet does not use it yet"),
+        ],
+        ids=["none", "old", "new"],
+    )
+    def test_other_languages_need_criu(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str | None, told: str
+    ) -> None:
+        programs = tmp_path / "bin"
+        programs.mkdir()
+        if version is not None:
+            (programs / "criu").write_text(f"#!/bin/sh\necho 'Version: {version}'\n")
+            (programs / "criu").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{programs}:/bin")
+        monkeypatch.setattr(criu, "_OTHER_PLACES", "")
+        found = Runtimes(
+            tmp_path, interpreters={"java21": Interpreter("java21", "21.0.1", Path("/bin/java"), "PATH", (), ())}
+        )
+        assert told in found.snapshot_obstacle("java21")

@@ -60,3 +60,12 @@ def test_paths_of_layers_name_the_release() -> None:
     assert node.startswith("/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:")
     ruby = variables(function_version(runtime="ruby3.4"), CREDENTIALS, STREAM)["GEM_PATH"]
     assert "/opt/ruby/gems/3.4.0" in ruby.split(":")
+
+
+def test_a_snapshot_has_no_credentials_and_no_log_stream() -> None:
+    made = variables(function_version(initialization_type="snap-start"), CREDENTIALS, STREAM)
+    assert made["AWS_CONTAINER_CREDENTIALS_FULL_URI"] == "http://127.0.0.1:9001/2021-04-23/credentials"
+    assert made["AWS_CONTAINER_AUTHORIZATION_TOKEN"] not in ("", CREDENTIALS.session_token)
+    assert made["AWS_LAMBDA_INITIALIZATION_TYPE"] == "snap-start"
+    secrets = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    assert not made.keys() & {*secrets, "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"}

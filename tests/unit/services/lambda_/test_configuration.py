@@ -142,6 +142,48 @@ def test_snapstart_is_refused_as_aws_does_where_a_runtime_never_has_it() -> None
     assert error.message == "python3.9 is not supported for SnapStart enabled functions."
 
 
+ON = {"ApplyOn": "PublishedVersions"}
+
+
+def test_snapstart_is_kept_and_can_be_taken_back() -> None:
+    made = configuration.create({**BASE, "Runtime": "python3.12", "SnapStart": ON})
+    assert made.snap_start == "PublishedVersions"
+    assert configuration.update(made, {"Description": "x"}).snap_start == "PublishedVersions"
+    assert configuration.update(made, {"SnapStart": {"ApplyOn": "None"}}).snap_start == "None"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"EphemeralStorage": {"Size": 513}},
+        {"Runtime": "python3.11"},
+        {
+            "FileSystemConfigs": [
+                {
+                    "Arn": "arn:aws:elasticfilesystem:us-east-1:111111111111:access-point/fsap-0123456789abcdef0",
+                    "LocalMountPath": "/mnt/a",
+                }
+            ],
+            "VpcConfig": {"SubnetIds": ["subnet-12345678"], "SecurityGroupIds": ["sg-12345678"]},
+        },
+    ],
+    ids=["storage", "runtime", "files"],
+)
+def test_what_snapstart_does_not_go_with_is_refused_whatever_comes_first(params: dict[str, Any]) -> None:
+    made = configuration.create({**BASE, "Runtime": "python3.12", "SnapStart": ON})
+    with pytest.raises(ServiceError, match="not supported for SnapStart enabled functions"):
+        configuration.update(made, params)
+    made = configuration.create({**BASE, "Runtime": "python3.12", **params})
+    with pytest.raises(ServiceError, match="not supported for SnapStart enabled functions"):
+        configuration.update(made, {"SnapStart": ON})
+
+
+def test_snapstart_of_images_is_refused() -> None:
+    image = {name: value for name, value in BASE.items() if name not in ("Runtime", "Handler")}
+    with pytest.raises(ServiceError, match=r"^ContainerImage is not supported for SnapStart enabled functions\.$"):
+        configuration.create({**image, "PackageType": "Image", "SnapStart": ON})
+
+
 def test_an_architecture_that_cannot_run_here_is_refused() -> None:
     other = OTHER[configuration.machine_architecture()]
     assert other in refusal(Architectures=[other]).message
