@@ -32,7 +32,8 @@ class SnapWorld(ComputeWorld):
 
 @pytest.fixture
 async def world() -> AsyncIterator[SnapWorld]:
-    async with SnapWorld(ManualClock()) as world:
+    world = SnapWorld(ManualClock())
+    async with world:
         yield world
 
 
