@@ -44,6 +44,7 @@ from cloudlet.services.cloudwatch import CloudWatchService
 from cloudlet.services.ecr import EcrService
 from cloudlet.services.iam import IamService
 from cloudlet.services.lambda_ import FunctionCredentials, FunctionLogs, FunctionMetrics, LambdaService
+from cloudlet.services.lambda_.names import FunctionRef
 from cloudlet.services.logs import LogsService
 from cloudlet.services.organizations import OrganizationsService
 from cloudlet.services.sns import SnsService
@@ -199,6 +200,7 @@ class Node:
             self.images,
             self.compute.development,
             self._function_metrics,
+            self.compute.debuggers,
         )
         audit = CloudTrailService(platform, self._calls)  # the first to start, so that it sees the others stop
         registry = EcrService(platform, self.images.store, self._credentials)
@@ -272,6 +274,18 @@ class Node:
     async def develop(self, function_arn: str, copy: str) -> None:
         """Have a function run a copy of its project's folder in place of its package; "" ends that."""
         await self.service(LambdaService).develop(function_arn, copy)
+
+    async def debug(self, function_arn: str, event: bytes, port: int) -> Mapping[str, Any]:
+        """Invoke a function that waits for a debugger on a port of this machine; the answer has its `id`."""
+        return await self.service(LambdaService).debugging.begin(FunctionRef.parse(function_arn), event, port)
+
+    async def debugged(self, identifier: str) -> Mapping[str, Any]:
+        """What has come of an invocation that is debugged, after a while at most."""
+        return await self.service(LambdaService).debugging.look(identifier)
+
+    async def end_debugging(self, identifier: str) -> None:
+        """Kill an invocation that is debugged."""
+        await self.service(LambdaService).debugging.end(identifier)
 
     async def reset(self) -> None:
         """Forget all state of all services; keys and time stay."""

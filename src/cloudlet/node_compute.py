@@ -6,6 +6,7 @@ import logging
 from cloudlet.compute import development
 from cloudlet.compute.code_cache import CodeCache
 from cloudlet.compute.counting import Counting
+from cloudlet.compute.debugging import Debuggers
 from cloudlet.compute.development import DevelopmentCode
 from cloudlet.compute.frontend import FrontEnd
 from cloudlet.compute.function import SNAP_START, CredentialSource, FunctionVersion, LogSink
@@ -18,6 +19,7 @@ from cloudlet.compute.placement import PlacedWorker, Placement
 from cloudlet.compute.provisioning import Provisioner
 from cloudlet.compute.runtime_process import ServePlatform
 from cloudlet.compute.runtimes import Runtimes
+from cloudlet.compute.runtimes.debuggers import DebuggerCode
 from cloudlet.compute.worker import Worker
 from cloudlet.compute.worker_manager import EnvironmentMaker, WorkerManager
 from cloudlet.services.base import Platform
@@ -44,9 +46,11 @@ class NodeCompute:
         self.runtimes = Runtimes(config.runtimes_folder, nearest=config.nearest_runtime)
         self.counting = Counting(config.concurrency, config.request_rate_factor)
         self._code = CodeCache(config.data / CODE_FOLDER, platform.blobs)
-        self.development = DevelopmentCode(config.data / development.FOLDER, self._code)
+        debuggers = DebuggerCode(self.runtimes, self._code, logger.info)
+        self.development = DevelopmentCode(config.data / development.FOLDER, debuggers)
         self._launcher = SandboxLauncher(self.runtimes, config.data / LAUNCHER_FOLDER, config.isolation)
-        host = Host(self._launcher, logs, platform.clock, platform.ids, serve_platform)
+        self.debuggers: Debuggers = {}
+        host = Host(self._launcher, logs, platform.clock, platform.ids, serve_platform, self.debuggers)
         worker = Worker(host, self.development, credentials, self._runtime_version, images, config.snapshot_idle_s)
         self._snapshots = worker.snapshots
         placed: PlacedWorker[EnvironmentMaker] = PlacedWorker("local", worker, capacity_bytes(config))

@@ -180,6 +180,7 @@ class World:
             self.images,
             DevelopmentCode(folder / "development", CodeCache(folder / "code", self.blobs)),
             self.metrics,
+            {},
         )
         self.logged = asyncio.Event()
         self.logged.set()

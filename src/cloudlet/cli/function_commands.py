@@ -27,6 +27,9 @@ def invoke(
     payload: Annotated[str, typer.Option("--payload", "-p", help="JSON, @FILE, or - for the standard input.")] = "{}",
     qualifier: Annotated[str | None, typer.Option("--qualifier", help="A version or an alias.")] = None,
     log: Annotated[bool, typer.Option("--log/--no-log", help="Show the end of the log also.")] = True,
+    debug: Annotated[
+        int | None, typer.Option("--debug", metavar="PORT", min=1, max=65535, help="Wait for a debugger on this port.")
+    ] = None,
     data: DataOption = None,
     config: ConfigOption = None,
     endpoint: EndpointOption = None,
@@ -39,6 +42,11 @@ def invoke(
     the function failed.
     """
     client = Client.connect(settings.load(config, data=data), endpoint, region, account)
+    if debug is not None:
+        from cloudlet.cli.debug_session import invoke_with_debugger
+
+        invoke_with_debugger(client, name, qualifier or "", read_payload(payload), debug, show_log=log)
+        return
     path = f"/2015-03-31/functions/{quote(name, safe='')}/invocations"
     if qualifier:
         path += f"?Qualifier={quote(qualifier, safe='')}"

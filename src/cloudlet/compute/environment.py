@@ -125,7 +125,8 @@ class Environment:
             return
         self._lines.init_start(self._preparation.runtime_version)
         is_prepared = function.initialization_type != ON_DEMAND
-        limit_s = max(PREPARED_INIT_LIMIT_S, function.timeout_s) if is_prepared else INIT_LIMIT_S
+        is_debugged = function.environment_id in self._host.debuggers
+        limit_s = max(PREPARED_INIT_LIMIT_S, function.timeout_s) if is_prepared or is_debugged else INIT_LIMIT_S
         self.state = State.STARTING
         duration_ms, failure = await self._start_runtime(limit_s, "init")
         self._lines.init_report(duration_ms, "init", failure)
@@ -192,6 +193,8 @@ class Environment:
 
     def _launched(self, sandbox: Sandbox) -> None:
         """For who wants more of a sandbox than that its runtime is ready."""
+        if (debugger := self._host.debuggers.get(self.function.environment_id)) is not None:
+            debugger.launched(sandbox)
 
     def _spec(self, before: RuntimeProcess | None) -> SandboxSpec:
         function, preparation = self.function, self._preparation

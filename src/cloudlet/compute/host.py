@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudlet.clock import Clock
+from cloudlet.compute.debugging import Debuggers
 from cloudlet.compute.function import LogSink, TemporaryCredentials
 from cloudlet.compute.reports import Failure
 from cloudlet.compute.runtime_process import ServePlatform
@@ -33,6 +34,7 @@ class Host:
     clock: Clock
     ids: Ids
     serve_platform: ServePlatform | None = None
+    debuggers: Debuggers = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ Who may do what:
 | `status`, `clock` (read) | all while the node is open, else whoever signs with the root key | refused |
 | `deliveries` (read) | the same | refused |
 | `deliveries/retry`, `deliveries/drop` | the same, and no other site's page | refused |
-| `development` | the same, and no other site's page | refused |
+| `development`, `debug`, `debug/end` | the same, and no other site's page | refused |
 | `clock` (change) | the same, and no other site's page | refused |
 | `reset` | the same, in dev mode only | refused |
 | `<key>/...` | what the service's route decides | the same |
@@ -21,7 +21,7 @@ import datetime
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
@@ -61,6 +61,15 @@ class ControlledNode(Protocol):
     async def develop(self, function_arn: str, copy: str) -> None:
         """Have a function run a copy of its project's folder in place of its package; "" ends that."""
 
+    async def debug(self, function_arn: str, event: bytes, port: int) -> Mapping[str, Any]:
+        """Invoke a function that waits for a debugger on a port of this machine; the answer has its `id`."""
+
+    async def debugged(self, identifier: str) -> Mapping[str, Any]:
+        """What has come of an invocation that is debugged, after a while at most."""
+
+    async def end_debugging(self, identifier: str) -> None:
+        """Kill an invocation that is debugged."""
+
     async def reset(self) -> None:
         """Forget all state of all services."""
 
@@ -97,6 +106,9 @@ class Control:
             ("POST", "deliveries/retry"): self._retry_deliveries,
             ("POST", "deliveries/drop"): self._drop_deliveries,
             ("POST", "development"): self._develop,
+            ("POST", "debug"): self._debug,
+            ("GET", "debug"): self._debugged,
+            ("POST", "debug/end"): self._end_debugging,
             ("POST", "reset"): self._reset,
         }
 
@@ -183,6 +195,24 @@ class Control:
                 await self._node.develop(function, copy)
                 return _answer({"function": function, "copy": copy})
         raise ControlError(400, 'Send {"function": ARN, "copy": name}.')
+
+    async def _debug(self, request: HttpRequest) -> HttpResponse:
+        self._require_own_page(request)
+        await self._require_operator(request)
+        match _object(request.body):
+            case {"function": str() as function, "payload": str() as payload, "port": int() as port}:
+                return _answer(await self._node.debug(function, payload.encode(), port))
+        raise ControlError(400, 'Send {"function": ARN, "payload": JSON as a text, "port": number}.')
+
+    async def _debugged(self, request: HttpRequest) -> HttpResponse:
+        await self._require_operator(request)
+        return _answer(await self._node.debugged(parse_qs(request.query_string, max_num_fields=10).get("id", [""])[-1]))
+
+    async def _end_debugging(self, request: HttpRequest) -> HttpResponse:
+        self._require_own_page(request)
+        await self._require_operator(request)
+        await self._node.end_debugging(str(_object(request.body).get("id", "")))
+        return _answer({})
 
     async def _reset(self, request: HttpRequest) -> HttpResponse:
         self._require_own_page(request)

@@ -38,6 +38,15 @@ class Node:
     async def develop(self, function_arn: str, copy: str) -> None:
         self.developed = (function_arn, copy)
 
+    async def debug(self, function_arn: str, event: bytes, port: int) -> Mapping[str, Any]:
+        return {"id": f"{function_arn} {event.decode()}", "port": port}
+
+    async def debugged(self, identifier: str) -> Mapping[str, Any]:
+        return {"state": "waiting", "id": identifier}
+
+    async def end_debugging(self, identifier: str) -> None:
+        self.ended = identifier
+
     async def advance(self, duration_s: float) -> None:
         self.moved_s.append(duration_s)
 

@@ -86,8 +86,18 @@ def prepare(interpreter: Interpreter, folder: Path, progress: Progress) -> None:
 
 
 def _install(interpreter: Interpreter, target: Path) -> None:
-    """Install with this program's own pip, or else with the interpreter's."""
     pinned = requirements(interpreter)
+    if not (failures := install(interpreter, target, pinned)):
+        return
+    raise RuntimeMissing(
+        f"The runtime {interpreter.name} is not prepared, and its packages could not be fetched. "
+        f"With access to a package index, run: cloudlet runtimes prepare {interpreter.name}. "
+        f"It needs: {', '.join(pinned)}. ({'; '.join(failures)})"
+    )
+
+
+def install(interpreter: Interpreter, target: Path, pinned: list[str]) -> list[str]:
+    """Install with this program's own pip, or else with the interpreter's; why neither could, when that is so."""
     options = ["install", "--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check", "--no-input"]
     foreign = ["--only-binary=:all:", "--implementation=cp", f"--python-version=3.{interpreter.minor}"]
     attempts = [
@@ -98,15 +108,11 @@ def _install(interpreter: Interpreter, target: Path) -> None:
     for command in attempts:
         failure = _failure(command)
         if failure is None:
-            return
+            return []
         failures.append(f"{command[0]}: {failure}")
         for child in target.iterdir():
             shutil.rmtree(child) if child.is_dir() else child.unlink()
-    raise RuntimeMissing(
-        f"The runtime {interpreter.name} is not prepared, and its packages could not be fetched. "
-        f"With access to a package index, run: cloudlet runtimes prepare {interpreter.name}. "
-        f"It needs: {', '.join(pinned)}. ({'; '.join(failures)})"
-    )
+    return failures
 
 
 def _failure(command: list[str]) -> str | None:

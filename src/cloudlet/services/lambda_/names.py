@@ -103,6 +103,14 @@ class FunctionRef:
         """The function of a notification."""
         return cls(*key.split("/", 2))
 
+    @classmethod
+    def parse(cls, arn: str) -> "FunctionRef":
+        """The function of an ARN, with its qualifier when it has one. Raises InvalidParameterValue."""
+        match = _NAME.fullmatch(arn)
+        if match is None or not (arn.startswith("arn:") and match["region"] and match["account"]):
+            raise InvalidParameterValue(f"{arn} is not the ARN of a function.")
+        return cls(match["account"], match["region"], match["name"], match["qualifier"] or "")
+
     def qualified(self, qualifier: str) -> "FunctionRef":
         """The same function with another qualifier."""
         return replace(self, qualifier=qualifier)

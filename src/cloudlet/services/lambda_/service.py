@@ -3,6 +3,7 @@
 import asyncio
 
 from cloudlet.arn import Arn
+from cloudlet.compute.debugging import Debuggers
 from cloudlet.compute.images import Images
 from cloudlet.delivery.engine import Engine
 from cloudlet.iam.facts import ResourceFacts
@@ -13,10 +14,11 @@ from cloudlet.services.lambda_.asynchronous import Asynchronous
 from cloudlet.services.lambda_.code_signing_operations import CodeSigningOperations
 from cloudlet.services.lambda_.code_signing_tables import CODE_SIGNING
 from cloudlet.services.lambda_.code_urls import ROUTE, CodeUrls
+from cloudlet.services.lambda_.debugging import Debugging
 from cloudlet.services.lambda_.destination import Destinations
 from cloudlet.services.lambda_.development import Copies, Development
 from cloudlet.services.lambda_.engines import Compute, Limits, Logged, Prepare, RuntimeFinder
-from cloudlet.services.lambda_.errors import InvalidParameterValue, RequestEntityTooLarge
+from cloudlet.services.lambda_.errors import RequestEntityTooLarge
 from cloudlet.services.lambda_.event_invoke_operations import EventInvokeOperations
 from cloudlet.services.lambda_.event_invoke_tables import EVENT_INVOKE
 from cloudlet.services.lambda_.event_sources.mapping import EVENT_SOURCES
@@ -98,6 +100,7 @@ class LambdaService(
         images: Images,
         copies: Copies,
         metrics: FunctionMetrics,
+        debuggers: Debuggers,
     ) -> None:
         super().__init__(platform, compute, counting, runtimes, prepare)
         self._loops: list[asyncio.Task[None]] = []
@@ -111,6 +114,7 @@ class LambdaService(
         asynchronous = Asynchronous(platform, engine, compute, routes, logged, self.destinations, metrics)
         self.invoker = Invoker(platform, compute, routes, asynchronous)
         self.pollers = Pollers(platform, compute, routes, self.destinations.roles)
+        self.debugging = Debugging(platform, compute, routes, debuggers)
         self.urls = UrlEndpoint(platform, compute, routes)
 
     async def facts(self, resource: Arn) -> ResourceFacts | None:
@@ -129,11 +133,7 @@ class LambdaService(
 
         Raises ResourceNotFound, InvalidParameterValue.
         """
-        try:
-            arn = Arn.parse(function_arn)
-        except ValueError:
-            raise InvalidParameterValue(f"{function_arn} is not the ARN of a function.") from None
-        ref = FunctionRef(arn.account, arn.region, arn.resource.removeprefix("function:"))
+        ref = FunctionRef.parse(function_arn)
         if copy:
             await self.development.run(ref, copy)
         else:
@@ -155,6 +155,7 @@ class LambdaService(
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await self.pollers.close(STOP_GRACE_S)
+        await self.debugging.close()
         await self.activation.close()
         self.packages.close()
         self.changes.close()
