@@ -158,6 +158,22 @@ def test_a_program_without_a_path_is_looked_for(functions: Any, layout: Layout) 
     assert invoke(functions)["arguments"][0] == "/usr/bin/python3"
 
 
+def test_what_is_in_tmp_outlasts_a_crash(functions: Any, layout: Layout) -> None:
+    source = """
+import os
+
+def handler(event, context):
+    if event.get("name") == "crash":
+        open("/tmp/kept", "w").write("kept")
+        os._exit(1)
+    return open("/tmp/kept").read()
+"""
+    python_image(layout, "v1", source)
+    create(functions, layout.reference("v1"))
+    assert invoke(functions, {"name": "crash"})["errorType"] == "Runtime.ExitError"
+    assert invoke(functions) == "kept"
+
+
 def test_upper_layers_hide_what_is_below(functions: Any, layout: Layout) -> None:
     source = """
 import os

@@ -45,6 +45,26 @@ except PermissionError:
 print(who)
 """
 
+_IMAGES_PROBE = """
+import os, stat, sys
+sys.path.insert(0, sys.argv[1])
+from agent import identity, syscalls
+os.chdir(sys.argv[2])
+for folder in ("lower/folder/old", "upper/folder", "merged"):
+    os.makedirs(folder)
+open("lower/gone", "w").close()
+os.mknod("upper/gone", stat.S_IFCHR, 0)
+os.setxattr("upper/folder", "user.overlay.opaque", b"y")
+try:
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+except PermissionError:
+    identity.become_root_of_own_namespace()
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+syscalls.mount("overlay", "merged", "overlay", syscalls.MS_RDONLY, "lowerdir=upper:lower,userxattr")
+assert os.listdir("merged") == ["folder"] and not os.listdir("merged/folder"), "deleted files show through"
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -139,6 +159,25 @@ def overlay() -> Finding:
     return Finding("overlayfs (functions with several layers)", "missing", "not in the kernel", "sudo modprobe overlay")
 
 
+def images() -> Finding:
+    """Lay two layers over each other, as a container image's are, one of which says that something is gone."""
+    name = "Container images"
+    with tempfile.TemporaryDirectory(prefix="cloudlet-doctor-") as folder:
+        launcher = str(Path(__file__).parent / "launcher")
+        probe = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _IMAGES_PROBE, launcher, folder],
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_TIMEOUT_S,
+            check=False,
+        )
+    if probe.returncode == 0:
+        return Finding(name, "ok", "layers can be mounted over each other")
+    reason = probe.stderr.strip().rpartition("\n")[2] or f"status {probe.returncode}"
+    remedy = "Linux 5.11 or newer, and files that do not lie on an overlay themselves (in a container: a volume)"
+    return Finding(name, "limited", f"layers cannot be mounted over each other: {reason}", remedy)
+
+
 def descriptors() -> Finding:
     """How many files may be open: a sandbox takes about eight in the node."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -229,7 +268,8 @@ async def sandbox() -> Finding:
 
 
 PROBES: tuple[Callable[[], Finding], ...] = (
-    namespaces, control_groups, seccomp, landlock_rules, overlay, descriptors, python_snapshots, criu, kvm, pasta,
+    namespaces, control_groups, seccomp, landlock_rules, overlay, images, descriptors, python_snapshots, criu, kvm,
+    pasta,
 )  # fmt: skip
 
 

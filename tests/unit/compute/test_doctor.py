@@ -24,6 +24,15 @@ async def test_a_sandbox_is_really_made() -> None:
         assert finding.state == "missing"
 
 
+def test_layers_are_really_mounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    if doctor.namespaces().state == "ok":
+        assert doctor.images().state == "ok"
+    monkeypatch.setattr(doctor, "_IMAGES_PROBE", "raise OSError(22, 'Invalid argument')")
+    finding = doctor.images()
+    assert finding.state == "limited"
+    assert finding.detail.endswith("OSError: [Errno 22] Invalid argument")
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "remedy"),
     [

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
+from urllib.parse import urlsplit
 
 from cloudlet.compute.images.errors import InvalidReference
 
@@ -82,11 +83,21 @@ def _in_registry(text: str) -> Reference:
     name, _, tag = path.partition(":")
     if first == DOCKER_HUB and "/" not in name:
         name = f"library/{name}"
-    if not _HOST.fullmatch(first) or not NAME.fullmatch(name) or len(name) > 255:
+    if not _is_host(first) or not NAME.fullmatch(name) or len(name) > 255:
         raise InvalidReference(f"Not an image: {text!r}")
     if (":" in path and not tag) or (tag and not TAG.fullmatch(tag)):
         raise InvalidReference(f"Not a tag: {tag!r} in {text!r}")
     return Reference("docker", first.lower(), name, tag or ("" if digest else DEFAULT_TAG), digest)
+
+
+def _is_host(text: str) -> bool:
+    if not _HOST.fullmatch(text):
+        return False
+    try:
+        parts = urlsplit(f"//{text}")
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that cannot be, or brackets around what is no address
+        return False
 
 
 def _on_disk(transport: Transport, text: str) -> Reference:

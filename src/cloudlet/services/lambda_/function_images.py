@@ -13,7 +13,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -119,10 +118,12 @@ class FunctionImages:
             return None
         if reference.ecr is not None:
             return reference.ecr
-        endpoint, named = urlsplit(context.endpoint), urlsplit(f"//{reference.host}")
-        is_same_port = named.port in (endpoint.port, config.port)
-        is_here = is_this_machine(reference.host) and is_this_machine(endpoint.netloc or config.host)
-        if reference.host == endpoint.netloc.lower() or (is_here and is_same_port):
+        here = context.endpoint.partition("://")[2].lower() or f"{config.host}:{config.port}"
+        if reference.host == here:
+            return context.account, context.region
+        # `localhost` and 127.0.0.1 are the same place, when it is the same port.
+        ports = {here.rpartition(":")[2], str(config.port)}
+        if is_this_machine(reference.host) and _is_loopback(here) and reference.host.rpartition(":")[2] in ports:
             return context.account, context.region
         return None
 
@@ -199,6 +200,14 @@ class FunctionImages:
         except ServiceError:
             return False
         return True
+
+
+def _is_loopback(host: str) -> bool:
+    """`host` is what a client has sent."""
+    try:
+        return is_this_machine(host)
+    except ValueError:
+        return False
 
 
 def _parsed(uri: str) -> Reference:

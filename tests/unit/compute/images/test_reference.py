@@ -50,7 +50,7 @@ def test_it_is_written_as_it_was_read(text: str) -> None:
     [
         "", "UPPER", "a//b", "host.io/", "host.io/a:", "host.io/a:-x", "host.io/a@sha256:1",
         "user@host.io/a", "host.io:port/a", "oci:relative:v1", "oci:/a/../b:v1", "host.io/a\nb", "http://host.io/a",
-        "host.io/" + "a" * 300, "-x.io/a", "host.io/../a",
+        "host.io/" + "a" * 300, "-x.io/a", "host.io/../a", "host.io:99999/a", "host.io:0/a", "[1]/a", "[::1]:70000/a",
     ],
 )  # fmt: skip
 def test_what_names_none(text: str) -> None:
