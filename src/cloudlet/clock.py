@@ -25,6 +25,9 @@ SETTLE_ROUNDS = 100
 """How often those that have settled may begin something anew at one moment, before time goes on nevertheless."""
 
 
+_Sleeper = tuple[float, int, asyncio.Future[None]]
+
+
 class Clock(Protocol):
     """What code asks instead of `time`."""
 
@@ -43,6 +46,12 @@ class Clock(Protocol):
     async def sleep_until(self, moment: float) -> None:
         """Wait until the platform's time is `moment`."""
 
+    async def sleep_loosely(self, duration_s: float) -> None:
+        """Wait until `duration_s` have passed, or more: time that is moved by a year wakes who waits so only once.
+
+        For who does all that is due whenever it wakes: who clears away, and nobody can tell when.
+        """
+
 
 def now_ms(clock: Clock) -> int:
     """The platform's time in whole milliseconds."""
@@ -57,7 +66,9 @@ class PlatformClock:
 
     def __init__(self, offset_s: float = 0.0) -> None:
         self._offset_s = offset_s
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._sleepers: list[_Sleeper] = []
+        self._loose: list[_Sleeper] = []
+        """Those whose moments time does not stop at when it is moved."""
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._participants: list[Settled] = []
@@ -90,11 +101,17 @@ class PlatformClock:
         await self.sleep_until(self.now() + duration_s)
 
     async def sleep_until(self, moment: float) -> None:
+        await self._sleep(self._sleepers, moment)
+
+    async def sleep_loosely(self, duration_s: float) -> None:
+        await self._sleep(self._loose, self.now() + duration_s)
+
+    async def _sleep(self, sleepers: list[_Sleeper], moment: float) -> None:
         if moment <= self.now():
             await asyncio.sleep(0)
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (moment, next(self._order), future))
+        heapq.heappush(sleepers, (moment, next(self._order), future))
         self._arm()
         await future
 
@@ -108,11 +125,14 @@ class PlatformClock:
             raise ValueError("time cannot be moved back")
         patient = await self._settle(patient=True)
         target = self.now() + duration_s
-        while self._drop_cancelled() and self._sleepers[0][0] <= target:
+        while _drop_cancelled(self._sleepers) and self._sleepers[0][0] <= target:
             self._offset_s += max(0.0, self._sleepers[0][0] - self.now())
             self._wake_due()
             patient = await self._settle(patient)
         self._offset_s += max(0.0, target - self.now())
+        if _drop_cancelled(self._loose) and self._loose[0][0] <= self.now():
+            self._wake_due()
+            await self._settle(patient)
         self._arm()
 
     async def _settle(self, patient: bool) -> bool:
@@ -142,28 +162,31 @@ class PlatformClock:
         await asyncio.gather(*works)
         return waited
 
-    def _drop_cancelled(self) -> bool:
-        while self._sleepers and self._sleepers[0][2].done():
-            heapq.heappop(self._sleepers)
-        return bool(self._sleepers)
-
     def _wake_due(self) -> None:
         now = self.now()
-        while self._drop_cancelled() and self._sleepers[0][0] <= now:
-            heapq.heappop(self._sleepers)[2].set_result(None)
+        for sleepers in (self._sleepers, self._loose):
+            while _drop_cancelled(sleepers) and sleepers[0][0] <= now:
+                heapq.heappop(sleepers)[2].set_result(None)
 
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._drop_cancelled():
-            delay_s = max(0.0, self._sleepers[0][0] - self.now())
+        if first := [sleepers[0][0] for sleepers in (self._sleepers, self._loose) if _drop_cancelled(sleepers)]:
+            delay_s = max(0.0, min(first) - self.now())
             self._timer = asyncio.get_running_loop().call_later(min(delay_s, 3600.0), self._fire)
 
     def _fire(self) -> None:
         self._timer = None
         self._wake_due()
         self._arm()
+
+
+def _drop_cancelled(sleepers: list[_Sleeper]) -> bool:
+    """Forget who waits no more before the first who does; false when nobody does."""
+    while sleepers and sleepers[0][2].done():
+        heapq.heappop(sleepers)
+    return bool(sleepers)
 
 
 async def _logged(settled: Settled) -> None:

@@ -33,6 +33,9 @@ class ManualClock:
         heapq.heappush(self._sleepers, (moment, next(self._order), future))
         await future
 
+    async def sleep_loosely(self, duration_s: float) -> None:
+        await self.sleep(duration_s)
+
     def next_moment(self) -> float | None:
         """When the first sleeper wakes; None when nobody sleeps."""
         while self._sleepers and self._sleepers[0][2].done():

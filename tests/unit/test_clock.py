@@ -131,3 +131,29 @@ async def test_time_goes_on_when_somebody_takes_too_long(
     assert len(asked) == 1
     assert "time goes on" in caplog.text
     assert "a participant of the clock failed" in caplog.text
+
+
+async def test_who_sleeps_loosely_wakes_once_for_all_the_time_that_is_moved() -> None:
+    clock = PlatformClock()
+    woke: list[tuple[str, float]] = []
+    start = clock.now()
+
+    async def loosely() -> None:
+        while True:
+            await clock.sleep_loosely(3600)
+            woke.append(("loose", round(clock.now() - start)))
+
+    async def strictly() -> None:
+        await clock.sleep(7200)
+        woke.append(("strict", round(clock.now() - start)))
+
+    tasks = [asyncio.create_task(loosely()), asyncio.create_task(strictly())]
+    await asyncio.sleep(0)
+    await clock.advance(86_400)
+    assert woke == [("strict", 7200), ("loose", 7200), ("loose", 86_400)]
+    await clock.advance(3599)
+    assert len(woke) == 3
+    await clock.advance(2)
+    assert woke[3:] == [("loose", 90_001)]
+    for task in tasks:
+        task.cancel()

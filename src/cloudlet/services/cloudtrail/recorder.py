@@ -57,7 +57,7 @@ class Recorder:
         while True:
             with contextlib.suppress(StoreError):
                 await self.remove_oldest()
-            await self._clock.sleep(SWEEP_INTERVAL_S)
+            await self._clock.sleep_loosely(SWEEP_INTERVAL_S)
 
     async def flush(self) -> None:
         """Write down all that waits. Whatever cannot be kept is counted as lost, and the node goes on."""

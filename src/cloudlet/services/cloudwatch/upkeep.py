@@ -46,7 +46,7 @@ class Upkeep:
                     await self._has_data.wait()
                     continue
                 now_s = self._clock.now()
-                await self._clock.sleep_until(min(max(due_s, now_s + SWEEP_INTERVAL_S), now_s + LOOK_INTERVAL_S))
+                await self._clock.sleep_loosely(min(max(due_s - now_s, SWEEP_INTERVAL_S), LOOK_INTERVAL_S))
                 await self.sweep()
             except StoreError:
                 logger.warning("old metrics could not be swept; will be tried again", exc_info=True)

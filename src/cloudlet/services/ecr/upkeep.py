@@ -52,7 +52,7 @@ class Upkeep:
                 await self.sweep()
             except StoreError:
                 logger.warning("repositories could not be swept; will be tried again", exc_info=True)
-            await self._clock.sleep(SWEEP_INTERVAL_S)
+            await self._clock.sleep_loosely(SWEEP_INTERVAL_S)
 
     async def _apply_when_changed(self) -> None:
         while True:

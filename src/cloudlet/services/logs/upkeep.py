@@ -55,7 +55,7 @@ class Upkeep:
         while True:
             with contextlib.suppress(StoreError):
                 await self.sweep()
-            await self._clock.sleep(SWEEP_INTERVAL_S)
+            await self._clock.sleep_loosely(SWEEP_INTERVAL_S)
 
     async def remove_deleted(self) -> None:
         """Remove the streams and events of all deleted groups and streams."""

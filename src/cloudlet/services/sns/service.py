@@ -43,7 +43,7 @@ class SnsService(TopicOperations, SubscriptionOperations, PublishOperations, Per
 
     async def _forget_unconfirmed(self) -> None:
         while True:
-            await self.platform.clock.sleep(FORGET_EVERY_S)
+            await self.platform.clock.sleep_loosely(FORGET_EVERY_S)
             try:
                 await self.confirmations.forget_unconfirmed()
             except StoreError as error:
