@@ -124,6 +124,29 @@ def test_without_the_data_folder_packages_are_sent(
         assert answer(functions, name="far")[0] == "two"
 
 
+def test_a_node_that_is_started_anew_runs_the_folder_again(project: Path, tmp_path: Path) -> None:
+    node = NodeProcess(tmp_path / "data")
+    node.start()
+    clients = Clients("test")
+    try:
+        with dev(str(project), "--data", str(node.data)) as process:
+            assert process.stderr is not None
+            told(process.stderr, "Watching")
+            (project / "app.py").write_text(VERSION % "two")
+            told(process.stderr, "reloaded in")
+            node.kill9()
+            node.start()
+            told(process.stderr, "started anew")
+            functions = clients.make(node.endpoint, "lambda")
+            assert answer(functions) == ["two", 1, None]
+            (project / "app.py").write_text(VERSION % "three")
+            told(process.stderr, "reloaded in")
+            assert answer(functions) == ["three", 1, None]
+    finally:
+        clients.close()
+        node.kill9()
+
+
 def test_a_folder_without_a_function_is_refused(running: NodeProcess, tmp_path: Path) -> None:
     with dev(str(tmp_path), "--data", str(running.data)) as process:
         assert process.stderr is not None

@@ -64,6 +64,36 @@ def test_a_loop_through_a_queue_ends_in_its_dead_letter_queue(client: MakeClient
     assert received(sqs, dead_url) == "17"
 
 
+TO_TOPIC = """
+import boto3, os
+
+def handler(event, context):
+    [record] = event['Records']
+    count = int(record['Sns']['Message']) + 1
+    boto3.client('sns').publish(TopicArn=os.environ['TOPIC'], Message=str(count))
+"""
+
+
+def test_a_loop_through_a_topic_is_stopped(client: MakeClient) -> None:
+    functions, sns, sqs = client("lambda"), client("sns"), client("sqs")
+    topic = sns.create_topic(Name="loop")["TopicArn"]
+    url, arn = queue(sqs, "failed")
+    made = create_function(functions, "fn", TO_TOPIC, Timeout=30, Environment={"Variables": {"TOPIC": topic}})
+    functions.put_function_event_invoke_config(FunctionName="fn", DestinationConfig={"OnFailure": {"Destination": arn}})
+    functions.add_permission(
+        FunctionName="fn",
+        StatementId="topic",
+        Action="lambda:InvokeFunction",
+        Principal="sns.amazonaws.com",
+        SourceArn=topic,
+    )
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=made["FunctionArn"])
+    sns.publish(TopicArn=topic, Message="1")
+    record = json.loads(received(sqs, url))
+    assert record["requestContext"]["condition"] == "RecursiveInvocation"
+    assert record["requestPayload"]["Records"][0]["Sns"]["Message"] == "17"
+
+
 def test_a_function_may_be_let_loop(client: MakeClient) -> None:
     functions, sqs = client("lambda"), client("sqs")
     url, _ = queue(sqs, "done")

@@ -125,6 +125,10 @@ class Client:
         """A client of the same node in another region."""
         return type(self)(self.endpoint, *self._keys, region)
 
+    def at(self, endpoint: str) -> Self:
+        """A client of a node with the same keys elsewhere."""
+        return type(self)(endpoint, *self._keys, self.region)
+
     def control(self, method: str, command: str, params: Mapping[str, Any] | None = None) -> Any:
         """Call `/_cloudlet/<command>`."""
         body = b"" if params is None else json.dumps(params).encode()

@@ -4,7 +4,7 @@ import signal
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,11 +13,15 @@ from cloudlet.cli.client import Client
 from cloudlet.cli.output import CommandError, complain, say
 from cloudlet.cli.settings import AccountOption, ConfigOption, DataOption, EndpointOption, RegionOption
 
+if TYPE_CHECKING:
+    from cloudlet.cli.dev.session import Session
+
 DEBOUNCE_MS = 200
 """Changes that come together are one: an editor writes several files, or one in several steps."""
 STEP_MS = 20
 """... but when nothing more comes for so long, they are over."""
 LOOK_MS = 500
+"""How often it is looked whether the node is still the same."""
 
 
 def dev(
@@ -56,11 +60,11 @@ def dev(
     if not session.is_direct:
         say("The node's data folder is not at hand (--data): each change is sent as a package.")
     say(f"Watching {folder.resolve()}. Try: cloudlet invoke {project.name}")
-    _follow(folder, session.changed, stop)
+    _follow(folder, session, stop)
     session.end()
 
 
-def _follow(folder: Path, changed: Any, stop: threading.Event) -> None:
+def _follow(folder: Path, session: "Session", stop: threading.Event) -> None:
     import watchfiles
 
     from cloudlet.cli.dev.copies import is_left_out
@@ -82,11 +86,12 @@ def _follow(folder: Path, changed: Any, stop: threading.Event) -> None:
         raise_interrupt=False,
     )
     for found in changes:
-        if is_begun and not found:
-            continue
-        is_begun = True  # what changed before the watch began has to be looked for once
         try:
-            changed()
+            if found or not is_begun:  # what changed before the watch began has to be looked for once
+                session.changed()
+            else:
+                session.look()
+            is_begun = True
         except CommandError as error:
             complain(str(error), error.hint)  # the next change may be a better one
 

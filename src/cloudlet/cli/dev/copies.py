@@ -63,6 +63,10 @@ class Copies:
         self._private = private.resolve()
         self._last: Copy | None = None
 
+    def forget(self) -> None:
+        """The copies are gone: the next one is new from top to bottom."""
+        self._last = None
+
     def take(self) -> Copy:
         """The project as it is now. Raises CommandError when it cannot be read or kept."""
         try:

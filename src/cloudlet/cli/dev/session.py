@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cloudlet.cli.client import Client, ServiceFailure
+from cloudlet.cli.client import Client
 from cloudlet.cli.dev.copies import Copies, package
 from cloudlet.cli.dev.project import Project
 from cloudlet.cli.output import CommandError, say
@@ -30,8 +30,11 @@ class Session:
         self._arn = ""
         copies = data / FOLDER
         self._copies: Copies | None = None
-        if NodeFolder(data).endpoint() == client.endpoint and copies.is_dir():
+        self._pid = 0
+        record = NodeFolder(data).running()
+        if record is not None and record.endpoint == client.endpoint and copies.is_dir():
             self._copies = Copies(folder, copies, data)
+            self._pid = record.pid
 
     @property
     def is_direct(self) -> bool:
@@ -67,6 +70,19 @@ class Session:
         shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         took_ms = (time.perf_counter() - started) * 1000
         say(f"{time.strftime('%H:%M:%S')} reloaded in {took_ms:.0f} ms{f': {shown}' if shown else ''}")
+
+    def look(self) -> None:
+        """A node that was started anew knows nothing of the folder: tell it. Raises CommandError, ServiceFailure."""
+        if self._copies is None:
+            return
+        record = NodeFolder(self._data).running()
+        if record is None or record.pid == self._pid:
+            return
+        self._client = self._client.at(record.endpoint)
+        self._copies.forget()
+        self._copy()
+        self._pid = record.pid
+        say("The node was started anew: the function runs the folder again.")
 
     def end(self) -> None:
         """Leave the function with the code as it is now. Raises CommandError, ServiceFailure."""
@@ -131,6 +147,3 @@ def _settings(project: Project, default_role: str) -> dict[str, Any]:
 
 def _shown(current: Mapping[str, Any], member: str) -> Any:
     return current.get(member)
-
-
-__all__ = ["ServiceFailure", "Session"]

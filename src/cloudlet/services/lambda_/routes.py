@@ -6,6 +6,7 @@ reads nothing. Should a notification be lost, a route is read anew after a while
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cloudlet.clock import Clock
@@ -16,7 +17,7 @@ from cloudlet.services.lambda_ import alias, recursion
 from cloudlet.services.lambda_.activation import Activation
 from cloudlet.services.lambda_.changes import Changes
 from cloudlet.services.lambda_.development import Development
-from cloudlet.services.lambda_.errors import InvalidRuntime, ServiceFailure
+from cloudlet.services.lambda_.errors import InvalidRuntime, RecursiveInvocation, ServiceFailure
 from cloudlet.services.lambda_.event_invoke_config import EventInvokeConfig, lookup
 from cloudlet.services.lambda_.function import wrong_state
 from cloudlet.services.lambda_.names import LATEST, FunctionRef, is_alias, resolve
@@ -49,6 +50,8 @@ class Route:
     """How events that come under this name are handled, where that is configured."""
     may_loop: bool = False
     """Whether it may come back in one chain of events as often as it likes."""
+    stopped: Callable[[str], None] | None = None
+    """Told the ARN of an invocation that was stopped for that."""
 
     def pick(self, ids: Ids) -> FunctionVersion:
         """The version that runs this invocation."""
@@ -58,7 +61,12 @@ class Route:
 
     def enter(self, invocation: Invocation) -> None:
         """`invocation` is about to run here. Raises RecursiveInvocation when it does so in a loop."""
-        recursion.enter(invocation, self.function.function_arn, is_allowed=self.may_loop)
+        try:
+            recursion.enter(invocation, self.function.function_arn, is_allowed=self.may_loop)
+        except RecursiveInvocation:
+            if self.stopped is not None:
+                self.stopped(invocation.invoked_function_arn)
+            raise
 
 
 class Routes:
@@ -71,8 +79,11 @@ class Routes:
         activation: Activation,
         changes: Changes,
         development: Development | None = None,
+        stopped: Callable[[str], None] | None = None,
     ) -> None:
+        """`stopped` is told the ARNs of invocations that were stopped because they were in a loop."""
         self._development = development
+        self._stopped = stopped
         self._store = store
         self._clock = clock
         self._activation = activation
@@ -117,6 +128,7 @@ class Routes:
             self._clock.monotonic() + ROUTE_S,
             event_invoke,
             loop == recursion.ALLOW,
+            self._stopped,
         )
         if generation == self._generation:
             self._keep(key, route)

@@ -104,11 +104,14 @@ class LambdaService(
     ) -> None:
         super().__init__(platform, compute, counting, runtimes, prepare)
         self._loops: list[asyncio.Task[None]] = []
+        self._metrics = metrics
         self.packages = Packages(platform)
         self.images = FunctionImages(platform, images, self.packages)
         self.code_urls = CodeUrls(platform)
         self.development = Development(platform, self.changes, copies)
-        routes = Routes(platform.store, platform.clock, self.activation, self.changes, self.development)
+        routes = Routes(
+            platform.store, platform.clock, self.activation, self.changes, self.development, self._loop_stopped
+        )
         self.destinations = Destinations(platform, engine, metrics)
         self.provisioning = Provisioning(platform, keeper, self.changes)
         asynchronous = Asynchronous(platform, engine, compute, routes, logged, self.destinations, metrics)
@@ -127,6 +130,9 @@ class LambdaService(
         if not resource.resource.startswith("function:"):
             return None
         return await self.platform.store.read(lambda reader: function_facts(reader, resource))
+
+    def _loop_stopped(self, invoked_arn: str) -> None:
+        self._metrics.event(invoked_arn, "RecursiveInvocationsDropped")
 
     async def develop(self, function_arn: str, copy: str) -> None:
         """Have $LATEST of a function run the copy of this name in place of its package, on this node; "" ends that.

@@ -32,6 +32,8 @@ async def test_the_last_invocation_of_a_loop_runs_and_the_next_does_not(world: W
     assert (caught.value.code, caught.value.status) == ("RecursiveInvocationException", 400)
     assert caught.value.message == STOPPED
     assert len(world.compute.ran) == 1
+    await world.metrics.flush()
+    assert [each.name for each in world.measured].count("RecursiveInvocationsDropped") >= 1
 
 
 async def test_another_function_may_run_in_the_same_chain(world: World) -> None:
