@@ -86,8 +86,7 @@ class Worker:
         for digest in (function.code_digest, *function.layers):
             await self._code.folder(digest)
             self._code.release(digest)
-        if function.initialization_type == SNAP_START:
-            await self.snapshots.get(function, reserve)
+        await self.ready(function, reserve)
 
     async def _prepare_image(self, digest: str, image: FunctionImage) -> None:
         images = self._require_images()
@@ -99,6 +98,11 @@ class Worker:
         if self._images is None:
             raise SandboxFailure("This worker runs no container images.")
         return self._images
+
+    async def ready(self, function: FunctionVersion, reserve: Reserve) -> None:
+        """Have what environments of `function` start from, which takes room of its own. Raises ComputeError."""
+        if function.initialization_type == SNAP_START:
+            await self.snapshots.get(function, reserve)
 
     async def create(self, function: FunctionVersion, owner: Owner) -> Environment:
         """A new environment of `function`, with its code and credentials at hand. Raises ComputeError."""

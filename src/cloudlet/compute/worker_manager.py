@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 from cloudlet.clock import Clock
 from cloudlet.compute.active_invocation import ActiveInvocation
 from cloudlet.compute.counting import ACCOUNT_LIMIT
-from cloudlet.compute.function import ComputeError, FunctionVersion, SandboxFailure, TooManyRequests
+from cloudlet.compute.function import SNAP_START, ComputeError, FunctionVersion, SandboxFailure, TooManyRequests
 from cloudlet.compute.host import State
 from cloudlet.compute.launch_gate import LaunchGate
 from cloudlet.compute.placement import Charge, Placement
@@ -29,6 +29,7 @@ from cloudlet.compute.provisioning import INITIALIZATION_TYPE, InitFailed
 from cloudlet.compute.reaping import Reaper
 from cloudlet.compute.room import Room
 from cloudlet.compute.scaling import ScalingRate
+from cloudlet.compute.snapshots import Reserve
 
 LAUNCHES_AT_ONCE: Final = 16
 """More would only make each of them slower."""
@@ -47,6 +48,9 @@ logger = logging.getLogger(__name__)
 class EnvironmentMaker(Protocol):
     """What makes environments on one worker (`worker.Worker`)."""
 
+    async def ready(self, function: FunctionVersion, reserve: Reserve) -> None:
+        """Have what environments of `function` start from, which takes room of its own. Raises ComputeError."""
+
     async def create(self, function: FunctionVersion, owner: "WorkerManager") -> ManagedEnvironment:
         """A new environment, not yet initialised. Raises ComputeError."""
 
@@ -64,6 +68,7 @@ class WorkerManager:
     ) -> None:
         """`freeze_after_s`: stop who is idle for so long. `scaling_rate`: new ones of a function in 10 s (0: any)."""
         self._clock = clock
+        self._placement = placement
         self._scaling = ScalingRate(scaling_rate, clock)
         self._pools: dict[PoolKey, Pool] = {}
         self._pool_of: dict[ManagedEnvironment, Pool] = {}
@@ -302,6 +307,9 @@ class WorkerManager:
 
     async def _make(self, function: FunctionVersion) -> ManagedEnvironment:
         """An environment that has its room, not yet started. Raises ComputeError."""
+        if function.initialization_type == SNAP_START:  # before environments that wait for it have all the room
+            for worker in self._placement.workers:
+                await worker.maker.ready(function, self.reserve)
         charge = await self._room.take(function)
         try:
             environment = await charge.worker.maker.create(function, self)

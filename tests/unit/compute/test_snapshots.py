@@ -192,3 +192,13 @@ async def test_other_functions_have_them_in_their_variables(world: SnapWorld) ->
     serving = asyncio.create_task((await sandbox.connect()).serve())
     await task
     serving.cancel()
+
+
+async def test_a_burst_leaves_room_for_the_snapshot_that_it_waits_for() -> None:
+    world = SnapWorld(ManualClock(), capacity_bytes=192 * MIB)
+    async with world:
+        tasks = [world.invoke(FUNCTION) for _ in range(3)]
+        await world.taken(MIB)
+        for _ in tasks:
+            await world.serving()
+        await asyncio.gather(*tasks)

@@ -16,6 +16,7 @@ from cloudlet.compute.function import FunctionVersion, InvocationResult, Runtime
 from cloudlet.compute.host import State
 from cloudlet.compute.launch_gate import LaunchGate
 from cloudlet.compute.placement import PlacedWorker, Placement
+from cloudlet.compute.snapshots import Reserve
 from cloudlet.compute.worker_manager import EnvironmentMaker, WorkerManager
 from cloudlet.config import MIB
 from tests.support.clock import ManualClock
@@ -112,6 +113,9 @@ class FakeMaker:
     def __init__(self) -> None:
         self.made: list[FakeEnvironment] = []
         self.failures: list[Exception] = []
+
+    async def ready(self, function: FunctionVersion, reserve: Reserve) -> None:
+        """Nothing is needed first."""
 
     async def create(self, function: FunctionVersion, owner: WorkerManager) -> FakeEnvironment:
         if self.failures:

@@ -20,6 +20,7 @@ from cloudlet.compute.launcher.agent import (
 )
 from cloudlet.compute.launcher.agent.checkpoint_writer import Mapping, _runs
 
+GIB = 1 << 30
 supported = pytest.mark.skipif(not checkpoint_code.is_supported(), reason="there is code for x86-64 only")
 
 
@@ -38,8 +39,13 @@ class Kept:
         assert len(line.recv(1)) == 1
         line.close()
         self.file = os.memfd_create("kept", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        writer = checkpoint_writer.Writer(self.child, os.getpid(), self.file)
+        self.json = (0, 0)
+
+    def write(self, limit_bytes: int = GIB) -> "Kept":
+        """Have it in the file."""
+        writer = checkpoint_writer.Writer(self.child, os.getpid(), self.file, limit_bytes)
         self.json = writer.write(self.description)
+        return self
 
     def _be_kept(self, prepare: Callable[[], Any], woken: Callable[[Any], Any], offered: socket.socket) -> None:
         try:
@@ -82,7 +88,7 @@ def _inherited() -> list[int]:
     return [int(path.name) for path in Path("/proc/self/fd").iterdir()]
 
 
-Keep = Callable[[Callable[[], Any], Callable[[Any], Any]], Kept]
+Keep = Callable[..., Kept]
 
 
 @pytest.fixture
@@ -104,7 +110,7 @@ def test_copies_go_on_from_where_it_stopped_each_for_itself(keep: Keep) -> None:
         state["many"].append(len(state["many"]))
         return [len(state["many"]), state["many"][-1], state["text"][-3:], os.getpid()]
 
-    kept = keep(lambda: {"many": list(range(100_000)), "text": "x" * 1_000_000 + "end"}, count)
+    kept = keep(lambda: {"many": list(range(100_000)), "text": "x" * 1_000_000 + "end"}, count).write()
     first, second = kept.become(), kept.become()
     assert first[:3] == second[:3] == [100_001, 100_000, "end"]
     assert first[3] != second[3]
@@ -112,7 +118,7 @@ def test_copies_go_on_from_where_it_stopped_each_for_itself(keep: Keep) -> None:
 
 @supported
 def test_the_file_is_sealed(keep: Keep) -> None:
-    kept = keep(lambda: 1, lambda state: state)
+    kept = keep(lambda: 1, lambda state: state).write()
     with pytest.raises(PermissionError):
         os.pwrite(kept.file, b"x", 0)
     assert kept.become() == 1
@@ -126,7 +132,14 @@ def test_a_process_that_has_ended_cannot_be_kept(keep: Keep) -> None:
         os._exit(0)
     os.waitpid(pid, 0)
     with pytest.raises(OSError, match=str(pid)):
-        checkpoint_writer.Writer(pid, os.getpid(), kept.file)
+        checkpoint_writer.Writer(pid, os.getpid(), kept.file, GIB)
+
+
+@supported
+def test_there_is_a_limit_to_what_is_kept(keep: Keep) -> None:
+    kept = keep(lambda: bytearray(os.urandom(1 << 20)) * 10, lambda state: 1)
+    with pytest.raises(checkpoint_writer.TooMuch, match="larger than it may be"):
+        kept.write(10 << 20)
 
 
 def test_runs_of_pages_are_joined_over_short_gaps() -> None:

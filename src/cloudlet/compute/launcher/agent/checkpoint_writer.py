@@ -81,9 +81,10 @@ def mappings(pid: int | str) -> list[Mapping]:
 class Writer:
     """Writes one process into one file."""
 
-    def __init__(self, pid: int, zygote: int, output: int) -> None:
+    def __init__(self, pid: int, zygote: int, output: int, limit_bytes: int) -> None:
         """`zygote` is the process that all sandboxes of the runtime are forks of. Raises OSError."""
         self._output = output
+        self._limit_bytes = limit_bytes
         self._memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
         self._pages = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         self._before = os.open(f"/proc/{zygote}/mem", os.O_RDONLY | os.O_CLOEXEC)
@@ -128,6 +129,8 @@ class Writer:
 
     def _append(self, data: bytes) -> int:
         start = self._position
+        if start + len(data) > self._limit_bytes:
+            raise TooMuch("SnapStart: the function's memory is larger than it may be.")
         written = 0
         while written < len(data):
             written += os.pwrite(self._output, data[written:], start + written)

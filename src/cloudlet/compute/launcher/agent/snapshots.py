@@ -21,6 +21,8 @@ from .launches import Launch
 from .links import ZygoteLink
 
 _CREDENTIALS = struct.Struct("iII")
+_BESIDES_BYTES = 256 * 1024 * 1024
+"""A snapshot may be so much larger than the function's memory: what the zygote has brought is in it, too."""
 
 
 class Snapshot(NamedTuple):
@@ -41,11 +43,21 @@ class _Offer:
         self.launch = launch
         self.zygote = zygote
         self.line = line
-        self.description: dict[str, Any] | None = None
+        self.description = b""
+        """As JSON, and read by the writer only: it is the function's to choose."""
         self.file: int | None = None
+        self.writer: int | None = None
+        """The process that writes the file (a pidfd)."""
 
     def close(self) -> None:
         self.line.close()
+        if self.writer is not None:
+            try:
+                signal.pidfd_send_signal(self.writer, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            os.close(self.writer)
+            self.writer = None
         if self.file is not None:
             os.close(self.file)
             self.file = None
@@ -112,8 +124,8 @@ class Desk:
             if not data:  # all its processes have ended: that is told as the sandbox's end
                 self.launch_ended(offer.launch)
                 return
-            if offer.description is None:
-                offer.description = json.loads(data)
+            if not offer.description:
+                offer.description = data
                 return
             self._take(offer, _sender(ancillary))
         except (OSError, ValueError) as error:
@@ -126,13 +138,16 @@ class Desk:
     def _take(self, offer: _Offer, pid: int) -> None:
         """Have it written by a process that may take its time."""
         offer.file = os.memfd_create("snapshot", os.MFD_CLOEXEC | getattr(os, "MFD_ALLOW_SEALING", 2))
-        process, zygote = outer_pid(os.pidfd_open(pid)), outer_pid(os.dup(offer.zygote.process))
+        process = os.pidfd_open(pid)
         ours, theirs = messages.pair()
-        if os.fork() == 0:
+        writer = os.fork()
+        if writer == 0:
             ours.close()
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-            _write(process, zygote, offer, theirs)
+            _write(process, offer, theirs)
+        os.close(process)
         theirs.close()
+        offer.writer = os.pidfd_open(writer)
         self._forget(offer.line.fileno())
         offer.line.close()
         offer.line = ours
@@ -165,24 +180,38 @@ def _sender(ancillary: list[tuple[int, int, bytes]]) -> int:
 
 
 def outer_pid(pidfd: int) -> int:
-    """The number of a process in /proc, which the launcher has from outside of its own namespace. Closes `pidfd`."""
-    try:
-        with open(f"/proc/self/fdinfo/{pidfd}") as file:
-            for line in file:
-                if line.startswith("Pid:"):
-                    return int(line.split()[1])
-        raise OSError("the process is not to be seen")
-    finally:
-        os.close(pidfd)
+    """The number of a process in /proc, which the launcher has from outside of its own namespace. Raises OSError."""
+    with open(f"/proc/self/fdinfo/{pidfd}") as file:
+        for line in file:
+            if line.startswith("Pid:"):
+                return int(line.split()[1])
+    raise OSError("the process is not to be seen")
 
 
-def _write(process: int, zygote: int, offer: _Offer, line: socket.socket) -> None:
+def _check_is_of(launch: Launch, process: int, pid: int) -> None:
+    """Raises OSError unless this process is the sandbox's.
+
+    Whoever has sent the byte may have ended since, and its number may be another's. Once `pid` is seen to be in the
+    sandbox's own user namespace, and `process` to be alive after that, what was opened before is the sandbox's.
+    """
+    kit = launch.kit
+    if kit is None or kit.user is None:
+        raise OSError("the sandbox has no namespaces of its own")
+    if os.stat(f"/proc/{pid}/ns/user").st_ino != os.fstat(kit.user).st_ino:
+        raise OSError("the process is not one of the sandbox")
+    signal.pidfd_send_signal(process, 0)
+
+
+def _write(process: int, offer: _Offer, line: socket.socket) -> None:
     """In a fork of the launcher. Does not return."""
     try:
-        if offer.file is None or offer.description is None:
+        if offer.file is None:
             raise ValueError("nothing is offered")
-        writer = checkpoint_writer.Writer(process, zygote, offer.file)
-        at, size = writer.write(offer.description)
+        pid = outer_pid(process)
+        limit = offer.launch.limits.memory_bytes + _BESIDES_BYTES
+        writer = checkpoint_writer.Writer(pid, outer_pid(offer.zygote.process), offer.file, limit)
+        _check_is_of(offer.launch, process, pid)
+        at, size = writer.write(json.loads(offer.description))
         messages.send(line, {"at": at, "bytes": size})
     except BaseException as error:  # whatever it is, the launcher must hear of it
         messages.send(line, {"error": f"{error.__class__.__name__}: {error}"})
