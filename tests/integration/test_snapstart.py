@@ -313,3 +313,21 @@ def test_it_needs_namespaces(tmp_path: Any) -> None:
         create_function(functions, "fn", SOURCE, Runtime=RUNTIME, SnapStart=SNAP_START)
         with pytest.raises(functions.exceptions.InvalidParameterValueException, match="isolation by namespaces"):
             functions.publish_version(FunctionName="fn")
+
+
+def test_json_logs_have_the_restore_as_events(functions: Any, client: Any) -> None:
+    levels = {"LogFormat": "JSON", "ApplicationLogLevel": "INFO", "SystemLogLevel": "DEBUG"}
+    make(functions, LoggingConfig=levels)
+    assert invoke(functions)["calls"] == ["before", "after"]
+    logs = client("logs")
+    types: dict[str, Any] = {}
+    while "platform.report" not in types:
+        with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
+            found = logs.filter_log_events(logGroupName="/aws/lambda/fn", filterPattern="{ $.type = platform.* }")
+            events = [json.loads(event["message"]) for event in found["events"]]
+            types = {event["type"]: event["record"] for event in events}
+    assert {"platform.initStart", "platform.restoreStart", "platform.restoreRuntimeDone"} <= types.keys()
+    assert types["platform.restoreReport"]["status"] == "success"
+    metrics = types["platform.report"]["metrics"]
+    assert metrics["restoreDurationMs"] > 0
+    assert "initDurationMs" not in metrics
