@@ -31,6 +31,8 @@ _MEMBERS: Mapping[str, tuple[str, ...]] = {
     "lambda:invokedviafunctionurl": ("InvokedViaFunctionUrl",),
     "lambda:layer": ("Layers",),
     "lambda:principal": ("Principal",),
+    "sns:endpoint": ("Endpoint",),
+    "sns:protocol": ("Protocol",),
     "sts:durationseconds": ("DurationSeconds",),
     "sts:externalid": ("ExternalId",),
     "sts:rolesessionname": ("RoleSessionName",),

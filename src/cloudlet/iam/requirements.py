@@ -17,6 +17,7 @@ from cloudlet.iam.naming.iam import iam_resources
 from cloudlet.iam.naming.lambda_ import lambda_resources
 from cloudlet.iam.naming.logs import logs_resources
 from cloudlet.iam.naming.organizations import organizations_resources
+from cloudlet.iam.naming.sns import sns_resources
 from cloudlet.iam.naming.sqs import sqs_resources
 from cloudlet.iam.naming.sts import sts_resources
 from cloudlet.iam.principals import RequestContext
@@ -28,6 +29,7 @@ _NAMERS: Mapping[str, Namer] = {
     "lambda": lambda_resources,
     "logs": logs_resources,
     "organizations": organizations_resources,
+    "sns": sns_resources,
     "sqs": sqs_resources,
     "sts": sts_resources,
 }
