@@ -79,11 +79,14 @@ def test_a_subscriber_confirms_and_gets_signed_messages(client: MakeClient, web:
 
 
 def test_nothing_is_sent_before_the_confirmation(client: MakeClient, web: WebEndpoint) -> None:
-    sns = client("sns")
+    sns, sqs = client("sns"), client("sqs")
     topic = sns.create_topic(Name="t")["TopicArn"]
+    url, arn = queue(sqs, topic)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=web.url)
     token = web.next().content["Token"]
     sns.publish(TopicArn=topic, Message="early")
+    receive(sqs, url)  # who else is to have it has been decided
     sns.confirm_subscription(TopicArn=topic, Token=token)
     sns.publish(TopicArn=topic, Message="late")
     assert web.next().content["Message"] == "late"

@@ -21,7 +21,7 @@ from cloudlet.services.sns import subscription_tables
 from cloudlet.services.sns.deliveries import MAX_AGE_S, detail_of
 from cloudlet.services.sns.directory import Directory
 from cloudlet.services.sns.message import Message
-from cloudlet.services.sns.names import SubscriptionKey, TopicKey
+from cloudlet.services.sns.names import SubscriptionKey, TopicKey, subscription_key
 from cloudlet.services.sns.retries import retry_policy
 from cloudlet.services.sns.sending import NotNow, NotSent, Sending
 from cloudlet.services.sns.subscription import Subscription
@@ -29,6 +29,7 @@ from cloudlet.services.sns.topic import Topic
 from cloudlet.store.base import Migration, Transaction
 
 KIND: Final = "sns-confirmation"
+EXPIRY: Final = "sns-expiry"
 TOKEN_DIGITS: Final = 288
 VALID_MS: Final = 2 * 86_400 * 1000
 """A token is good for two days."""
@@ -37,7 +38,7 @@ TOKENS = Migration(
     (
         """CREATE TABLE sns_tokens (
             account TEXT NOT NULL, region TEXT NOT NULL, topic TEXT NOT NULL, token TEXT NOT NULL,
-            subscription TEXT NOT NULL, expires_ms BIGINT NOT NULL,
+            id TEXT NOT NULL, subscription TEXT NOT NULL, expires_ms BIGINT NOT NULL,
             PRIMARY KEY (account, region, topic, token))""",
         "CREATE INDEX sns_tokens_by_end ON sns_tokens (expires_ms)",
     ),
@@ -62,6 +63,7 @@ class Confirmations:
         self._directory = directory
         self._sending = sending
         engine.register(KIND, self, concurrency=32, target_concurrency=4)
+        engine.register(EXPIRY, Expiry(platform))
 
     def ask(self, tx: Transaction, topic: Topic, subscription: Subscription, kind: str, endpoint: str) -> None:
         """Have a token sent to a subscription's endpoint. `endpoint`: the node's, for the link."""
@@ -79,9 +81,9 @@ class Confirmations:
             (moment_ms, FORGOTTEN_AT_ONCE),
         )
         tx.execute(
-            "INSERT INTO sns_tokens (account, region, topic, token, subscription, expires_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (*key.topic, token, encoded.decode(), moment_ms + VALID_MS),
+            "INSERT INTO sns_tokens (account, region, topic, token, id, subscription, expires_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*key.topic, token, key.id, encoded.decode(), moment_ms + VALID_MS),
         )
         policy = retry_policy(subscription.protocol, topic.delivery_policy, subscription.delivery_policy)
         self._engine.enqueue(
@@ -94,6 +96,11 @@ class Confirmations:
             max_attempts=policy.retries + 1,
             max_age_s=MAX_AGE_S,
         )
+        if kind == SUBSCRIBE:
+            name = key.arn.encode()
+            self._engine.enqueue(
+                tx, EXPIRY, key.topic.account, key.topic.region, name, delay_s=VALID_MS / 1000, max_age_s=MAX_AGE_S
+            )
 
     def confirm(
         self, tx: Transaction, key: TopicKey, token: str, *, is_authenticated: bool, is_protected: bool
@@ -140,12 +147,30 @@ class Confirmations:
         """For people to look at."""
         return Keep()
 
-    async def forget_unconfirmed(self) -> None:
-        """Take away subscriptions that nobody has confirmed in time."""
-        before_ms = now_ms(self._platform.clock) - VALID_MS
-        found = await self._platform.store.read(partial(subscription_tables.expired, before_ms=before_ms, limit=500))
-        for each in found:
-            await self._platform.store.transact(partial(_forget, key=each.key))
+
+class Expiry:
+    """Takes away subscriptions that nobody has confirmed while a token was good."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        """Once the time of a token is over."""
+        return Done(partial(self._expire, subscription_key(delivery.payload.decode())))
+
+    async def dead(self, delivery: Delivery) -> Outcome:  # noqa: ARG002 - what every handler is given
+        """For people to look at."""
+        return Keep()
+
+    def _expire(self, key: SubscriptionKey, tx: Transaction) -> None:
+        found = subscription_tables.find(tx, key)
+        good = tx.one(
+            "SELECT 1 FROM sns_tokens"
+            " WHERE account = ? AND region = ? AND topic = ? AND id = ? AND expires_ms > ? LIMIT 1",
+            (*key.topic, key.id, now_ms(self._platform.clock)),
+        )
+        if found is not None and not found.is_confirmed and good is None:
+            subscription_tables.delete(tx, key)
 
 
 def remove_topic(tx: Transaction, topic: TopicKey) -> None:
@@ -156,12 +181,6 @@ def remove_topic(tx: Transaction, topic: TopicKey) -> None:
 def is_token(text: str) -> bool:
     """True for a text that has the form of a token."""
     return len(text) == TOKEN_DIGITS and all(digit in "0123456789abcdef" for digit in text)
-
-
-def _forget(tx: Transaction, key: SubscriptionKey) -> None:
-    found = subscription_tables.find(tx, key)
-    if found is not None and not found.is_confirmed:
-        subscription_tables.delete(tx, key)
 
 
 def _encode(subscription: Subscription) -> bytes:

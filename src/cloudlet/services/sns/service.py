@@ -1,9 +1,5 @@
 """The service, put together."""
 
-import asyncio
-import logging
-from typing import Final
-
 from cloudlet.arn import Arn
 from cloudlet.iam.facts import ResourceFacts
 from cloudlet.services.base import RouteHandler
@@ -17,21 +13,13 @@ from cloudlet.services.sns.ordering import LINES
 from cloudlet.services.sns.signing import KEYS, ROUTE
 from cloudlet.services.sns.subscription_tables import SUBSCRIPTIONS
 from cloudlet.services.sns.topic_tables import TOPICS
-from cloudlet.store.base import StoreError
 from cloudlet.wire.http import HttpRequest, HttpResponse
-
-logger = logging.getLogger(__name__)
-
-FORGET_EVERY_S: Final = 86_400.0
 
 
 class SnsService(TopicOperations, SubscriptionOperations, PublishOperations, PermissionOperations):
     """Amazon SNS."""
 
     migrations = (TOPICS, SUBSCRIPTIONS, KEYS, LINES, TOKENS)
-
-    async def start(self, tasks: asyncio.TaskGroup) -> None:
-        tasks.create_task(self._forget_unconfirmed(), name="sns confirmations")
 
     async def stop(self) -> None:
         self.directory.close()
@@ -40,14 +28,6 @@ class SnsService(TopicOperations, SubscriptionOperations, PublishOperations, Per
     async def reset(self) -> None:
         self.directory.forget()
         self.signer.forget()
-
-    async def _forget_unconfirmed(self) -> None:
-        while True:
-            await self.platform.clock.sleep_loosely(FORGET_EVERY_S)
-            try:
-                await self.confirmations.forget_unconfirmed()
-            except StoreError as error:
-                logger.warning("subscriptions cannot be looked through, which is tried again: %s", error)
 
     def routes(self) -> dict[str, RouteHandler]:
         return {ROUTE: self._serve_certificate}

@@ -19,7 +19,6 @@ SUBSCRIPTIONS = Migration(
             PRIMARY KEY (account, region, topic, id))""",
         """CREATE UNIQUE INDEX sns_subscriptions_by_endpoint
             ON sns_subscriptions (account, region, topic, protocol, endpoint)""",
-        "CREATE INDEX sns_subscriptions_pending ON sns_subscriptions (created_ms) WHERE confirmed = 0",
         "CREATE INDEX sns_subscriptions_by_owner ON sns_subscriptions (owner, region, account, topic, id)",
     ),
 )
@@ -107,14 +106,6 @@ def counts(reader: Reader, topic: TopicKey) -> tuple[int, int]:
     row = reader.one(f"SELECT COUNT(*), SUM(confirmed) FROM sns_subscriptions WHERE {_TOPIC}", topic)
     total, confirmed = (row[0], int(row[1] or 0)) if row is not None else (0, 0)
     return confirmed, int(total) - confirmed
-
-
-def expired(reader: Reader, before_ms: int, limit: int) -> list[Subscription]:
-    """Subscriptions that were not confirmed in time."""
-    rows = reader.query(
-        f"SELECT {_COLUMNS} FROM sns_subscriptions WHERE confirmed = 0 AND created_ms < ? LIMIT ?", (before_ms, limit)
-    )
-    return [_subscription(row) for row in rows]
 
 
 def _state(subscription: Subscription) -> tuple[int, int, int]:
