@@ -13,7 +13,9 @@ import pytest
 import pytest_asyncio
 
 from cloudlet.compute.function import SandboxFailure
-from cloudlet.compute.images.layer import Overlay, unpack
+from cloudlet.compute.images import layer_folder
+from cloudlet.compute.images.layer import unpack
+from cloudlet.compute.images.whiteouts import Overlay
 from cloudlet.compute.sandbox import Container
 from tests.support.images import Entry, tar
 from tests.support.python_image import ImageBench
@@ -133,6 +135,38 @@ async def test_devices_and_rights_in_layers_are_nothing(bench: ImageBench) -> No
         """
     )
     assert seen == [False, False, False, "0o0", "Read-only file system"]
+    await function.close()
+
+
+@pytest.mark.parametrize("has_devices", [True, False])
+async def test_what_a_layer_has_deleted_is_gone(
+    bench: ImageBench, monkeypatch: pytest.MonkeyPatch, has_devices: bool
+) -> None:
+    """Also where the data folder lies on an overlay, which has no devices 0/0 to say so."""
+    if not has_devices:
+        if not layer_folder.knows_marks():
+            pytest.skip("Linux 6.8 or newer knows files that say so")
+
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "mknod", refuse)
+    below = layer(bench, ("data/gone", "1"), ("data/kept", "1"), ("top", "1"), ("all/a", "1"), ("again/a", "1"))
+    above = layer(
+        bench, ("data/.wh.gone", ""), (".wh.top", ""), ("all/.wh..wh..opq", ""), (".wh.again", ""), ("again/b", "1")
+    )
+    spec = bench.spec(above)
+    assert spec.container is not None
+    stacked = Container(above.name, (spec.container.layers[0], below, above), spec.container.command, "/var/task")
+    function = await bench.start_spec(bench.spec(above, container=stacked))
+    seen = await function.run(
+        """
+        import os
+        answer = [os.listdir("/" + name) for name in ("data", "all", "again")]
+        answer.append([os.path.exists(path) for path in ("/data/gone", "/top", "/all/a", "/again/a")])
+        """
+    )
+    assert seen == [["kept"], [], ["b"], [False] * 4]
     await function.close()
 
 

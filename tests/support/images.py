@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import zstandard
 
-from cloudlet.compute.images.layer import Overlay, unpack
+from cloudlet.compute.images.layer import unpack
 from cloudlet.compute.images.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, machine_architecture
+from cloudlet.compute.images.whiteouts import Overlay
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 Entry = tuple[str, str | bytes | None]

@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from cloudlet.compute.images.layer import Overlay, unpack
+from cloudlet.compute.images.layer import unpack
+from cloudlet.compute.images.whiteouts import Overlay
 from cloudlet.compute.launcher.client import SandboxLauncher
 from cloudlet.compute.runtimes import Runtimes, preparation
 from cloudlet.compute.sandbox import Container, SandboxSpec

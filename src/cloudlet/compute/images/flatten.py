@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cloudlet.compute.images.errors import ImageError
-from cloudlet.compute.images.layer import Flat
 from cloudlet.compute.images.layer_cache import PackedLayer, unpack_checked
 from cloudlet.compute.images.logins import Logins
 from cloudlet.compute.images.manifest import Descriptor, machine_architecture
@@ -14,6 +13,7 @@ from cloudlet.compute.images.pull import Image, resolve
 from cloudlet.compute.images.reference import Reference
 from cloudlet.compute.images.registry_client import RegistrySource
 from cloudlet.compute.images.sources import ArchiveSource, ImageSource, LayoutSource
+from cloudlet.compute.images.whiteouts import Flat
 
 
 @contextlib.contextmanager

@@ -16,32 +16,29 @@ import errno
 import gzip
 import hashlib
 import os
-import shutil
 import stat
 import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Protocol
+from typing import IO, Any, Final
 
 import zstandard
 
 from cloudlet.compute.images.errors import ImageTooLarge, InvalidImage
+from cloudlet.compute.images.layer_folder import MAX_PATH_BYTES, LayerFolder
 from cloudlet.compute.images.manifest import MAX_IMAGE_BYTES
+from cloudlet.compute.images.whiteouts import Flat, Whiteouts
 
 MAX_ENTRIES: Final = 1_000_000
 MAX_HEADER_BYTES: Final = 1024 * 1024
 """Of the records that carry long names and attributes, which are read as a whole."""
-MAX_PATH_BYTES: Final = 4000
-MAX_NAME_BYTES: Final = 255
-MAX_LINKS_FOLLOWED: Final = 40
 MAX_WINDOW_BYTES: Final = 128 * 1024 * 1024
 """What a zstd frame may ask of memory."""
 CHUNK_BYTES: Final = 1024 * 1024
 WHITEOUT: Final = ".wh."
 OPAQUE: Final = ".wh..wh..opq"
-OPAQUE_ATTRIBUTE: Final = "user.overlay.opaque"
 _FORGET_AFTER: Final = 1000
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DAMAGED = (
@@ -111,159 +108,6 @@ class _Hashed:
         return f"sha256:{self._hash.hexdigest()}"
 
 
-class Whiteouts(Protocol):
-    """What is done where a layer says that something below it is gone."""
-
-    def remove(self, layer: "_Folder", path: str) -> None:
-        """`path` is gone."""
-
-    def clear(self, layer: "_Folder", path: str) -> None:
-        """All that was in the folder `path` before this layer is gone."""
-
-
-class Overlay:
-    """For a layer in a folder of its own, which overlayfs will put over others."""
-
-    def remove(self, layer: "_Folder", path: str) -> None:
-        kind = layer.kind(path)
-        if kind is None:
-            try:
-                os.mknod(path, stat.S_IFCHR, 0, dir_fd=layer.root)
-            except PermissionError as error:  # overlayfs itself has no place for them
-                text = "the data folder's file system cannot hold what layers have deleted; put it on another"
-                raise OSError(errno.EPERM, text) from error
-        elif kind == stat.S_IFDIR:  # gone, and here again as another
-            layer.make_opaque(path)
-
-    def clear(self, layer: "_Folder", path: str) -> None:
-        layer.make_opaque(path)
-
-
-class Flat:
-    """For layers that are unpacked one upon the other into the same folder."""
-
-    def remove(self, layer: "_Folder", path: str) -> None:
-        if path not in layer.made:
-            layer.remove(path)
-
-    def clear(self, layer: "_Folder", path: str) -> None:
-        with layer.opened(path) as fd:
-            names = os.listdir(fd)  # noqa: PTH208 - of a descriptor
-        for name in names:
-            below = f"{path}/{name}" if path != "." else name
-            if below not in layer.made:
-                layer.remove(below)
-
-
-class _Descriptor:
-    """A descriptor that is closed at the end of a `with`."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def __enter__(self) -> int:
-        return self._fd
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
-
-
-class _Folder:
-    """The folder that a layer is unpacked into. Paths are relative to it, and of their parents none is a link."""
-
-    def __init__(self, root: int) -> None:
-        self.root = root
-        self.made: set[str] = set()
-        """What this layer has; only kept where layers lie upon each other."""
-        self._resolved: dict[str, str] = {}
-
-    def kind(self, path: str) -> int | None:
-        """The type of what is at `path`, not following it; None for nothing."""
-        try:
-            return stat.S_IFMT(os.lstat(path, dir_fd=self.root).st_mode)
-        except FileNotFoundError:
-            return None
-
-    def opened(self, path: str) -> _Descriptor:
-        """The folder at `path`. Raises OSError when it is another thing."""
-        return _Descriptor(os.open(path, _FOLDER, dir_fd=self.root))
-
-    def place(self, name: str) -> str:
-        """The path of an entry's name: its parents resolved as in a root, and made where they are missing."""
-        parts = [part for part in name.split("/") if part not in ("", ".")]
-        if not parts:
-            return "."
-        if len(os.fsencode(name)) > MAX_PATH_BYTES or any(len(os.fsencode(part)) > MAX_NAME_BYTES for part in parts):
-            raise InvalidImage("A path in a layer is too long.")
-        if "\0" in name or parts[-1] == "..":
-            raise InvalidImage(f"A layer has an entry that cannot be: {name[:200]!r}")
-        parent = "/".join(parts[:-1])
-        if parent not in self._resolved:
-            self._resolved[parent] = self._parent(parts[:-1])
-        there = self._resolved[parent]
-        return f"{there}/{parts[-1]}" if there else parts[-1]
-
-    def _parent(self, parts: list[str]) -> str:
-        done: list[str] = []
-        ahead = parts[::-1]
-        followed = 0
-        while ahead:
-            part = ahead.pop()
-            if part in ("", "."):
-                continue
-            if part == "..":
-                del done[-1:]
-                continue
-            path = "/".join([*done, part])
-            kind = self.kind(path)
-            if kind == stat.S_IFLNK:
-                followed += 1
-                if followed > MAX_LINKS_FOLLOWED:
-                    raise InvalidImage(f"The link {path!r} of a layer leads nowhere.")
-                target = os.readlink(path, dir_fd=self.root)
-                if target.startswith("/"):
-                    done = []
-                ahead.extend(target.split("/")[::-1])
-                continue
-            if kind != stat.S_IFDIR:
-                self.make_folder(path, 0o755)
-                self.made.add(path)
-            done.append(part)
-        return "/".join(done)
-
-    def make_folder(self, path: str, mode: int) -> None:
-        """A new folder in place of whatever is at `path` and is none."""
-        was_gone = self.kind(path) == stat.S_IFCHR  # a whiteout: no other device is ever made
-        self.remove(path)
-        os.mkdir(path, mode, dir_fd=self.root)
-        if was_gone:
-            self.make_opaque(path)
-
-    def make_opaque(self, path: str) -> None:
-        """Let nothing of the layers below show through the folder at `path`."""
-        with self.opened(path) as fd:
-            try:
-                os.setxattr(fd, OPAQUE_ATTRIBUTE, b"y")
-            except OSError as error:
-                if error.errno == errno.ENOTSUP:
-                    raise OSError(errno.ENOTSUP, "the file system has no extended attributes of users") from error
-                raise
-
-    def remove(self, path: str) -> None:
-        """Take away what is at `path`, whatever it is."""
-        kind = self.kind(path)
-        if kind == stat.S_IFDIR:
-            shutil.rmtree(path, dir_fd=self.root)
-        elif kind is not None:
-            os.unlink(path, dir_fd=self.root)
-        if kind in (stat.S_IFDIR, stat.S_IFLNK):
-            self._resolved.clear()
-
-    def link_made(self) -> None:
-        """A link is where none was: what is known of parents may be wrong."""
-        self._resolved.clear()
-
-
 def unpack(
     file: IO[bytes], folder: Path, compression: str, whiteouts: Whiteouts, limit: int = MAX_IMAGE_BYTES
 ) -> Unpacked:
@@ -274,7 +118,7 @@ def unpack(
     """
     root = os.open(folder, _FOLDER)
     try:
-        return _Unpacking(_Folder(root), whiteouts).run(_Hashed(file, compression, limit), limit)
+        return _Unpacking(LayerFolder(root), whiteouts).run(_Hashed(file, compression, limit), limit)
     except _DAMAGED as error:
         raise InvalidImage(f"A layer is damaged: {error}") from error
     finally:
@@ -282,7 +126,7 @@ def unpack(
 
 
 class _Unpacking:
-    def __init__(self, layer: _Folder, whiteouts: Whiteouts) -> None:
+    def __init__(self, layer: LayerFolder, whiteouts: Whiteouts) -> None:
         self._layer = layer
         self._whiteouts = whiteouts
         self._keeps_names = isinstance(whiteouts, Flat)
@@ -361,7 +205,7 @@ class _Unpacking:
         target = self._layer.place(info.linkname)
         if target == path:
             return
-        if self._layer.kind(target) not in (stat.S_IFREG, stat.S_IFLNK):
+        if self._layer.kind(target) not in (stat.S_IFREG, stat.S_IFLNK) or self._layer.is_gone(target):
             raise InvalidImage(f"The link {path!r} of a layer leads to what is not there: {info.linkname[:200]!r}")
         self._layer.remove(path)
         root = self._layer.root

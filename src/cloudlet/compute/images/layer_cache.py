@@ -21,7 +21,8 @@ from typing import Final
 
 from cloudlet.compute.function import ComputeError
 from cloudlet.compute.images.errors import InvalidImage
-from cloudlet.compute.images.layer import Overlay, Unpacked, Whiteouts, unpack
+from cloudlet.compute.images.layer import Unpacked, unpack
+from cloudlet.compute.images.whiteouts import Overlay, Whiteouts
 
 DEFAULT_MAX_BYTES: Final = 32 * 1024 * 1024 * 1024
 THREADS: Final = 2

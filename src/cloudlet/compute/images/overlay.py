@@ -9,7 +9,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from cloudlet.compute.images.layer import OPAQUE_ATTRIBUTE
+from cloudlet.compute.images.layer_folder import OPAQUE_ATTRIBUTE, WHITEOUT_ATTRIBUTE
 
 _MAX_LINKS = 40
 
@@ -89,7 +89,7 @@ class MergedLayers:
                 except OSError:
                     break
                 is_folder = stat.S_ISDIR(status.st_mode)
-                if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+                if _is_whiteout(here, status):
                     return None
                 covers = covers or not is_folder or _is_opaque(here)
             else:
@@ -97,6 +97,12 @@ class MergedLayers:
             if covers:
                 return None
         return None
+
+
+def _is_whiteout(path: Path, status: os.stat_result) -> bool:
+    if stat.S_ISREG(status.st_mode) and not status.st_size:
+        return WHITEOUT_ATTRIBUTE in os.listxattr(path, follow_symlinks=False)
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
 def _is_opaque(folder: Path) -> bool:

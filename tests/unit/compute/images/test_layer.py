@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from cloudlet.compute.images import layer_folder
 from cloudlet.compute.images.errors import ImageTooLarge, InvalidImage
-from cloudlet.compute.images.layer import OPAQUE_ATTRIBUTE, Flat, Overlay, Unpacked, unpack
-from tests.support.images import Entry, digest, tar
+from cloudlet.compute.images.layer import Unpacked, unpack
+from cloudlet.compute.images.layer_folder import OPAQUE_ATTRIBUTE
+from cloudlet.compute.images.overlay import MergedLayers
+from cloudlet.compute.images.whiteouts import Flat, Overlay
+from tests.support.images import Entry, digest, tar, unpacked_layers
 
 
 def unpacked(folder: Path, *entries: Entry | tarfile.TarInfo, flat: bool = False) -> Unpacked:
@@ -30,6 +34,8 @@ def info(name: str, kind: bytes, **fields: int | str) -> tarfile.TarInfo:
 
 def is_whiteout(path: Path) -> bool:
     status = path.lstat()
+    if stat.S_ISREG(status.st_mode):  # the tests' own files may lie on an overlay
+        return "user.overlay.whiteout" in os.listxattr(path)
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
@@ -210,12 +216,46 @@ def test_an_archive_may_end_with_its_last_file(tmp_path: Path) -> None:
             cut(length)
 
 
-def test_a_file_system_that_cannot_say_that_something_is_gone_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def _no_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system that is an overlay itself."""
+
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "mknod", refuse)
+
+
+@pytest.mark.usefixtures("_no_devices")
+def test_what_is_gone_is_marked_where_there_are_no_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layer_folder, "KNOW_MARKS", (0, 0))
+    root = tmp_path / "root"
+    unpacked(root, ("a/.wh.gone", ""), ("a/kept", "1"), ("b/.wh.again", ""), ("b/again/x", "1"))
+    assert os.listxattr(root / "a/gone") == ["user.overlay.whiteout"]
+    assert [os.getxattr(root / name, OPAQUE_ATTRIBUTE) for name in (".", "a")] == [b"x", b"x"]
+    assert os.getxattr(root / "b/again", OPAQUE_ATTRIBUTE) == b"y"
+    merged = MergedLayers([*unpacked_layers(tmp_path, [("a/gone", "1"), ("b/again/y", "1")]), root])
+    assert merged.files("/a") == ["kept"]
+    assert merged.files("/b/again") == ["x"]
+    with pytest.raises(InvalidImage, match="what is not there"):
+        unpacked(tmp_path / "linked", (".wh.a", ""), ("b", "=> a"))
+    opaque = tmp_path / "opaque"
+    unpacked(opaque, ("a/.wh.gone", ""), ("a/.wh..wh..opq", ""))
+    assert list((opaque / "a").iterdir()) == []
+
+
+@pytest.mark.usefixtures("_no_devices")
+def test_a_file_system_that_cannot_say_that_something_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layer_folder, "KNOW_MARKS", (1000, 0))
     with pytest.raises(OSError, match="put it on another"):
         unpacked(tmp_path / "root", ("a/.wh.gone", ""))
+
+
+@pytest.mark.parametrize(
+    ("release", "known"),
+    [("6.8.0-generic", True), ("6.18.44-fc", True), ("7.0", True), ("6.7.9", False), ("5.15", False)],
+)
+def test_kernels_that_know_marked_files(release: str, known: bool) -> None:
+    assert layer_folder.knows_marks(release) is known
