@@ -124,6 +124,19 @@ def test_without_the_data_folder_packages_are_sent(
         assert answer(functions, name="far")[0] == "two"
 
 
+def test_a_sam_template_says_what_the_function_is(running: NodeProcess, functions: Any, project: Path) -> None:
+    (project.parent / "template.yaml").write_text(
+        "Transform: AWS::Serverless-2016-10-31\nResources:\n  FromTemplate:\n    Type: AWS::Serverless::Function\n"
+        "    Properties: {CodeUri: greeter, Handler: app.handler, Runtime: python3.11, Timeout: 9, Policies: []}\n"
+    )
+    with dev(str(project.parent), "--data", str(running.data)) as process:
+        assert process.stderr is not None
+        told(process.stderr, "also has Policies")
+        told(process.stderr, "Watching")
+        assert answer(functions, name="FromTemplate") == ["one", 1, None]
+    assert functions.get_function_configuration(FunctionName="FromTemplate")["Timeout"] == 9
+
+
 def test_a_node_that_is_started_anew_runs_the_folder_again(project: Path, tmp_path: Path) -> None:
     node = NodeProcess(tmp_path / "data")
     node.start()

@@ -40,8 +40,10 @@ def dev(
 
     The function is made when there is none. At the end (Ctrl-C) it keeps the code as it is then. Settings may be in
     DIR/cloudlet.toml, below [function]: name, runtime, handler, role, description, timeout, memory_size, environment.
+    Where DIR has a SAM template, the function is the template's; --name says which by its logical id.
     """
     from cloudlet.cli.dev import project as projects
+    from cloudlet.cli.dev import sam
     from cloudlet.cli.dev.session import Session
     from cloudlet.compute.runtimes import Runtimes
 
@@ -52,8 +54,13 @@ def dev(
     def newest(language: str) -> str:
         return next(reversed(Runtimes(found.runtimes_folder).interpreters(language)), "")
 
+    said = projects.read(folder)
+    if (template := sam.read(folder, name)) is not None:
+        said, folder, name = said.over(template.project), template.folder, ""
+        if template.left_out:
+            say(f"The template also has {', '.join(template.left_out)}: nothing is done about that here.")
     options: dict[str, Any] = {"name": name, "runtime": runtime, "handler": handler, "role": role}
-    project = projects.read(folder).overridden(options).completed(folder, newest)
+    project = said.overridden(options).completed(folder, newest)
     session = Session(Client.connect(found, endpoint, region, account), folder, found.data.absolute(), project)
     stop = _stopped()
     session.begin()

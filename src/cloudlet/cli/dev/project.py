@@ -45,6 +45,11 @@ class Project:
         """With those of `options` that say something."""
         return replace(self, **{name: value for name, value in options.items() if value})
 
+    def over(self, other: "Project") -> "Project":
+        """This, and what it does not say as `other` has it."""
+        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(other.overridden(said), environment={**other.environment, **self.environment})
+
     def completed(self, folder: Path, newest: Newest) -> "Project":
         """With what is found in the folder for what is not said. Raises CommandError when it is no function."""
         name = self.name or re.sub(r"[^a-zA-Z0-9-_]+", "-", folder.resolve().name).strip("-")[:64] or "function"
