@@ -103,7 +103,7 @@ def _found(
         raise CommandError(f"{file}: {error}") from error
     environment = {key: _text(value) for key, value in known.items() if value is not None}
     members: dict[str, Any] = {key: str(value) for key, value in values.items()}
-    members |= {**numbers, "environment": environment}
+    members.update(numbers, environment=environment)
     return Found(Project(**members), file.parent / code, tuple(left_out))
 
 
