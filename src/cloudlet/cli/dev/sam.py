@@ -98,7 +98,7 @@ def _found(
     left_out = [member for member in said if member not in {*_USED, "CodeUri", "Environment"}]
     left_out += [f"the variable {key}" for key, value in known.items() if value is None]
     try:
-        numbers = {each: int(values[each]) for each in ("timeout", "memory_size") if each in values}
+        numbers: dict[str, Any] = {each: int(values[each]) for each in ("timeout", "memory_size") if each in values}
     except ValueError as error:
         raise CommandError(f"{file}: {error}") from error
     environment = {key: _text(value) for key, value in known.items() if value is not None}
