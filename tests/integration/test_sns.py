@@ -115,6 +115,39 @@ class TestFifo:
         assert numbers[::2] == numbers[1::2] == sorted(numbers[::2])
         assert [message["Body"] for message in receive(sqs, url, 10)] == [str(number) for number in range(10)]
 
+    def test_an_archive_is_replayed_to_a_late_subscriber(self, client: MakeClient) -> None:
+        sns, sqs = client("sns"), client("sqs")
+        attributes = {**FIFO, "ArchivePolicy": json.dumps({"MessageRetentionPeriod": "30"})}
+        topic = sns.create_topic(Name="t.fifo", Attributes=attributes)["TopicArn"]
+        for number in range(120):
+            sns.publish(TopicArn=topic, Message=str(number), MessageGroupId=f"g{number % 2}")
+        begun = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["BeginningArchiveTime"]
+        url, arn = queue(sqs, topic, "q.fifo", FifoQueue="true")
+        replay = {"ReplayPolicy": json.dumps({"PointType": "Timestamp", "StartingPoint": begun})}
+        subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=replay)["SubscriptionArn"]
+        envelopes = [json.loads(message["Body"]) for message in receive(sqs, url, 120)]
+        for group in (0, 1):
+            numbers = [int(each["Message"]) for each in envelopes if int(each["Message"]) % 2 == group]
+            assert numbers == list(range(group, 120, 2))
+        assert {each["Replayed"] for each in envelopes} == {"true"}
+        status = sns.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]["ReplayStatus"]
+        assert status == "Completed"
+        sns.publish(TopicArn=topic, Message="new", MessageGroupId="g0")
+        assert "Replayed" not in json.loads(receive(sqs, url)[0]["Body"])
+
+    def test_an_archive_protects_its_topic(self, client: MakeClient, advance: Advance) -> None:
+        sns = client("sns")
+        attributes = {**FIFO, "ArchivePolicy": json.dumps({"MessageRetentionPeriod": 1})}
+        topic = sns.create_topic(Name="t.fifo", Attributes=attributes)["TopicArn"]
+        sns.publish(TopicArn=topic, Message="old", MessageGroupId="g")
+        old = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["BeginningArchiveTime"]
+        advance(2 * 86400)
+        assert sns.get_topic_attributes(TopicArn=topic)["Attributes"]["BeginningArchiveTime"] > old
+        with pytest.raises(ClientError, match="InvalidState"):
+            sns.delete_topic(TopicArn=topic)
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="ArchivePolicy", AttributeValue="{}")
+        sns.delete_topic(TopicArn=topic)
+
 
 class TestTopics:
     def test_a_topic_that_is_not_there(self, client: MakeClient) -> None:

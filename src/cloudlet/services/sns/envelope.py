@@ -53,7 +53,7 @@ class Envelopes:
         if message.kind == NOTIFICATION:
             fields["UnsubscribeURL"] = self.url("Unsubscribe", SubscriptionArn=subscription_arn)
         if message.replayed:
-            fields["Replayed"] = True
+            fields["Replayed"] = "true"
         if message.attributes:
             fields["MessageAttributes"] = message.attributes
         return fields

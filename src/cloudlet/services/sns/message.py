@@ -47,8 +47,7 @@ class Message:
     @property
     def timestamp(self) -> str:
         """When it was published, as AWS writes it."""
-        moment = datetime.fromtimestamp(self.published_ms / 1000, UTC)
-        return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{self.published_ms % 1000:03d}Z"
+        return timestamp(self.published_ms)
 
     def encode(self) -> bytes:
         """For the store."""
@@ -63,6 +62,12 @@ class Message:
 
 
 _FIELDS = tuple(each.name for each in fields(Message) if each.name != "topic")
+
+
+def timestamp(moment_ms: int) -> str:
+    """A moment as AWS writes it: `2012-05-02T00:54:06.655Z`."""
+    moment = datetime.fromtimestamp(moment_ms // 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment_ms % 1000:03d}Z"
 
 
 def shown_sequence(sequence: int) -> str:

@@ -59,7 +59,8 @@ class Ordering:
             is_first = tx.one(f"SELECT 1 FROM sns_lines WHERE {_LINE} LIMIT 1", key) is None
             tx.execute(
                 "INSERT INTO sns_lines (account, region, topic, subscription, grp, sequence, message, protocol)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (account, region, topic, subscription, grp, sequence) DO NOTHING",
                 (*key, message.sequence, encoded, subscription.protocol),
             )
             if is_first:

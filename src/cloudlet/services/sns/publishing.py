@@ -1,6 +1,7 @@
 """Messages into topics: what may be published, and the transaction that accepts it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -9,7 +10,7 @@ import orjson
 from cloudlet.clock import now_ms
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform
-from cloudlet.services.sns import filtering, message_attributes, topic_tables
+from cloudlet.services.sns import archive, filtering, message_attributes, topic_tables
 from cloudlet.services.sns.deliveries import Deliveries
 from cloudlet.services.sns.directory import Known
 from cloudlet.services.sns.errors import invalid, no_topic
@@ -90,10 +91,11 @@ class Publisher:
         found = topic_tables.duplicate(tx, topic.id, scope, message.deduplication, message.published_ms)
         if found is not None:
             return Published(*found)
-        fields = {name: getattr(message, name) for name in Message.__dataclass_fields__}
-        numbered = Message(**{**fields, "sequence": sequence})
+        numbered = replace(message, sequence=sequence)
         wanting = [each for each in known.subscriptions if filtering.wants(each, message)]
         self._ordering.publish(tx, wanting, numbered)
+        if topic.archive_days:
+            archive.keep(tx, topic, numbered)
         expires_ms = message.published_ms + DEDUPLICATION_MS
         topic_tables.remember(tx, topic.id, scope, message.deduplication, message.id, sequence, expires_ms)
         topic_tables.forget_old(tx, message.published_ms)

@@ -3,6 +3,7 @@
 from cloudlet.arn import Arn
 from cloudlet.iam.facts import ResourceFacts
 from cloudlet.services.base import RouteHandler
+from cloudlet.services.sns.archive import ARCHIVE
 from cloudlet.services.sns.confirmations import TOKENS
 from cloudlet.services.sns.names import TopicKey
 from cloudlet.services.sns.operations.permissions import PermissionOperations
@@ -19,7 +20,7 @@ from cloudlet.wire.http import HttpRequest, HttpResponse
 class SnsService(TopicOperations, SubscriptionOperations, PublishOperations, PermissionOperations):
     """Amazon SNS."""
 
-    migrations = (TOPICS, SUBSCRIPTIONS, KEYS, LINES, TOKENS)
+    migrations = (TOPICS, SUBSCRIPTIONS, KEYS, LINES, TOKENS, ARCHIVE)
 
     async def stop(self) -> None:
         self.directory.close()

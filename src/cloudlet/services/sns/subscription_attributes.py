@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from cloudlet.services.sns import delivery_policy, filtering
+from cloudlet.services.sns import delivery_policy, filtering, replay_policy
 from cloudlet.services.sns.errors import invalid
 from cloudlet.services.sns.names import TopicKey, parse
 from cloudlet.services.sns.subscription import BODY, Subscription
@@ -45,30 +45,35 @@ def changed(
     for name, value in given.items():
         if name not in SETTABLE:
             raise invalid(f"Attributes Reason: Unknown attribute: {name}" if creating else "AttributeName")
-        if name == "RawMessageDelivery":
-            attributes[name] = _raw(value, protocol, before)
-        elif name == "FilterPolicyScope":
-            if value not in (ATTRIBUTES, BODY):
-                raise invalid(f"{before}FilterPolicyScope: Invalid value [{value}]. Please use either MessageBody or MessageAttributes")  # fmt: skip # noqa: E501
-            attributes[name] = value
-        elif value == "" and name in _REMOVABLE:
+        if value == "" and name in _REMOVABLE:
             attributes.pop(name, None)
-        elif name == "RedrivePolicy":
-            attributes.update(_redrive_policy(value, topic, endpoint, before))
-        elif name == "DeliveryPolicy":
-            if protocol not in ("http", "https"):
-                raise invalid(f"{before}DeliveryPolicy: Delivery protocol [{protocol}] does not support a delivery policy.")  # fmt: skip # noqa: E501
-            attributes[name] = orjson.dumps(
-                delivery_policy.check_subscription(value, f"{before}DeliveryPolicy")
-            ).decode()
-        elif name == "ReplayPolicy":
-            attributes[name] = _replay_policy(value, topic, before)
         else:
-            attributes[name] = value
+            attributes[name] = _checked(name, value, topic, protocol, endpoint, before)
+    if "ReplayPolicy" in given:
+        attributes.pop("ReplayStatus", None)
+        if "ReplayPolicy" in attributes:
+            attributes["ReplayStatus"] = "Pending"
     if ("FilterPolicy" in given or "FilterPolicyScope" in given) and attributes.get("FilterPolicy"):
         scope = attributes.setdefault("FilterPolicyScope", ATTRIBUTES)
         filtering.check(attributes["FilterPolicy"], scope, f"{before}FilterPolicy")
     return attributes
+
+
+def _checked(name: str, value: str, topic: TopicKey, protocol: str, endpoint: str, before: str) -> str:
+    """The value as it is kept. Filter policies are checked with their scope, later."""
+    if name == "RawMessageDelivery":
+        return _raw(value, protocol, before)
+    if name == "FilterPolicyScope" and value not in (ATTRIBUTES, BODY):
+        raise invalid(f"{before}FilterPolicyScope: Invalid value [{value}]. Please use either MessageBody or MessageAttributes")  # fmt: skip # noqa: E501
+    if name == "RedrivePolicy":
+        return _redrive_policy(value, topic, endpoint, before)
+    if name == "DeliveryPolicy":
+        if protocol not in ("http", "https"):
+            raise invalid(f"{before}DeliveryPolicy: Delivery protocol [{protocol}] does not support a delivery policy.")
+        return orjson.dumps(delivery_policy.check_subscription(value, f"{before}DeliveryPolicy")).decode()
+    if name == "ReplayPolicy":
+        return _replay_policy(value, topic, before)
+    return value
 
 
 def shown(subscription: Subscription, topic: Topic) -> dict[str, str]:
@@ -105,7 +110,7 @@ def _raw(value: str, protocol: str, before: str) -> str:
     return value.lower()
 
 
-def _redrive_policy(value: str, topic: TopicKey, endpoint: str, before: str) -> dict[str, str]:
+def _redrive_policy(value: str, topic: TopicKey, endpoint: str, before: str) -> str:
     filtering.check_is_json(value, f"{before}RedrivePolicy")
     policy = orjson.loads(value)
     target = policy.get("deadLetterTargetArn") if isinstance(policy, dict) else None
@@ -120,15 +125,13 @@ def _redrive_policy(value: str, topic: TopicKey, endpoint: str, before: str) -> 
         raise invalid(f"{before}RedrivePolicy: must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic.")
     if not topic.is_fifo and arn.resource.endswith(".fifo"):
         raise invalid(f"{before}RedrivePolicy: must use a standard queue as DLQ for a subscription to a standard topic.")  # fmt: skip # noqa: E501
-    return {"RedrivePolicy": value}
+    return value
 
 
 def _replay_policy(value: str, topic: TopicKey, before: str) -> str:
-    from cloudlet.services.sns.replay_policy import check
-
     if not topic.is_fifo:
         raise invalid(f"{before}ReplayPolicy: a replay policy can only be set on subscriptions of FIFO topics")
-    check(value, f"{before}ReplayPolicy")
+    replay_policy.check(value, f"{before}ReplayPolicy")
     return value
 
 

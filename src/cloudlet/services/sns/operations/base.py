@@ -17,6 +17,7 @@ from cloudlet.services.sns.mail import Mail
 from cloudlet.services.sns.names import TopicKey, topic_key
 from cloudlet.services.sns.ordering import Ordering
 from cloudlet.services.sns.publishing import Publisher
+from cloudlet.services.sns.replay import Replay
 from cloudlet.services.sns.sending import Sending
 from cloudlet.services.sns.signing import Signer
 from cloudlet.services.sns.topic import Topic
@@ -45,6 +46,7 @@ class Operations(Service):
         self.deliveries = Deliveries(engine, self.directory, self.sending)
         self.ordering = Ordering(platform, engine, self.deliveries, self.sending)
         self.confirmations = Confirmations(platform, engine, self.directory, self.sending)
+        self.replay = Replay(platform, engine, self.ordering)
         self.publisher = Publisher(platform, self.deliveries, self.ordering)
 
     def key(self, context: RequestContext, params: Mapping[str, Any], parameter: str = "TopicArn") -> TopicKey:

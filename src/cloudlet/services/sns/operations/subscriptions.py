@@ -1,6 +1,6 @@
 """Subscriptions: made, confirmed, found, changed, ended."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +42,7 @@ class SubscriptionOperations(Operations):
             if found is None:
                 subscription_tables.add(tx, subscription)
                 found = subscription
+                self._replay(tx, current, found, given)
             elif subscription_attributes.differ(found, given, subscription.attributes):
                 raise invalid("Attributes Reason: Subscription already exists with different attributes")
             if not found.is_confirmed:
@@ -146,7 +147,7 @@ class SubscriptionOperations(Operations):
         key = subscription_key(params["SubscriptionArn"])
         given = {params["AttributeName"]: params.get("AttributeValue") or ""}
 
-        def change(_tx: Transaction, found: Subscription) -> Subscription:
+        def change(tx: Transaction, found: Subscription) -> Subscription:
             attributes = subscription_attributes.changed(
                 found.attributes,
                 given,
@@ -155,10 +156,22 @@ class SubscriptionOperations(Operations):
                 endpoint=found.endpoint,
                 creating=False,
             )
-            return replace(found, attributes=attributes)
+            new = replace(found, attributes=attributes)
+            topic = topic_tables.find(tx, key.topic)
+            if topic is not None:
+                self._replay(tx, topic, new, given)
+            return new
 
         await self.change_subscription(context, key, change)
         return {}
+
+    def _replay(self, tx: Transaction, topic: Topic, subscription: Subscription, given: Mapping[str, str]) -> None:
+        """Begin the replay that a new policy asks for. Raises InvalidParameter for a topic without an archive."""
+        if not given.get("ReplayPolicy"):
+            return
+        if not topic.archive_days:
+            raise invalid("ReplayPolicy: the topic has no ArchivePolicy")
+        self.replay.begin(tx, subscription)
 
     async def change_subscription(
         self,

@@ -9,9 +9,10 @@ import orjson
 from cloudlet.clock import now_ms
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
-from cloudlet.services.sns import confirmations, ordering, subscription_tables, topic_attributes, topic_tables
+from cloudlet.services.sns import archive, confirmations, ordering, subscription_tables, topic_attributes, topic_tables
 from cloudlet.services.sns.directory import changed
-from cloudlet.services.sns.errors import ResourceNotFound, TagLimitExceeded, invalid, no_topic
+from cloudlet.services.sns.errors import InvalidState, ResourceNotFound, TagLimitExceeded, invalid, no_topic
+from cloudlet.services.sns.message import timestamp
 from cloudlet.services.sns.names import FIFO_SUFFIX, TopicKey, check_name
 from cloudlet.services.sns.operations.base import PAGE, Operations, after_token, token_after
 from cloudlet.services.sns.topic import Topic
@@ -65,7 +66,10 @@ class TopicOperations(Operations):
             topic = topic_tables.find(tx, key)
             if topic is None:
                 return
+            if topic.archive_days:
+                raise InvalidState("Cannot delete a topic with an ArchivePolicy")
             topic_tables.delete(tx, topic)
+            archive.remove(tx, key)
             subscription_tables.delete_of_topic(tx, key)
             ordering.remove_topic(tx, key)
             confirmations.remove_topic(tx, key)
@@ -89,13 +93,17 @@ class TopicOperations(Operations):
     async def get_topic_attributes(
         self, context: RequestContext, params: "types.GetTopicAttributesInputTypeDef"
     ) -> Result:
-        key = self.key(context, params)
+        key, moment_ms = self.key(context, params), now_ms(self.platform.clock)
 
         def read(reader: Reader) -> dict[str, str]:
             topic = topic_tables.find(reader, key)
             if topic is None:
                 raise no_topic()
-            return topic_attributes.shown(topic, *subscription_tables.counts(reader, key))
+            shown = topic_attributes.shown(topic, *subscription_tables.counts(reader, key))
+            if topic.archive_days:
+                beginning_ms = archive.beginning_ms(reader, topic, moment_ms) or moment_ms
+                shown["BeginningArchiveTime"] = timestamp(beginning_ms)
+            return shown
 
         return {"Attributes": await self.platform.store.read(read)}
 
@@ -105,8 +113,10 @@ class TopicOperations(Operations):
     ) -> Result:
         given = {params["AttributeName"]: params.get("AttributeValue") or ""}
 
-        def change(_tx: Transaction, topic: Topic) -> Topic:
+        def change(tx: Transaction, topic: Topic) -> Topic:
             settings = topic_attributes.changed(topic.attributes, given, is_fifo=topic.is_fifo, creating=False)
+            if "ArchivePolicy" not in settings:
+                archive.remove(tx, topic.key)
             return replace(topic, attributes=settings)
 
         await self.change_topic(self.key(context, params), change)
