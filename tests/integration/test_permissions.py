@@ -221,6 +221,24 @@ def test_a_role_is_handed_over_only_by_who_may_pass_it(role: Role, account: str)
         functions.create_function(**request)
 
 
+def test_a_function_gets_a_signing_configuration_only_with_rights_on_both(
+    client: MakeClient, role: Role, account: str
+) -> None:
+    profile = f"arn:aws:signer:us-east-1:{account}:/signing-profiles/mine"
+    made = client("lambda").create_code_signing_config(AllowedPublishers={"SigningProfileVersionArns": [profile]})
+    config = made["CodeSigningConfig"]["CodeSigningConfigArn"]
+    functions, function = role.client("lambda"), f"arn:aws:lambda:{REGION}:{account}:function:f"
+    put, action = functions.put_function_code_signing_config, "lambda:PutFunctionCodeSigningConfig"
+    for only in (function, config):
+        role.grant(allow(action, only))
+        refused(put, FunctionName="f", CodeSigningConfigArn=config)
+    role.grant(allow(action, [function, config], Condition={"StringEquals": {"lambda:CodeSigningConfigArn": "other"}}))
+    refused(put, FunctionName="f", CodeSigningConfigArn=config)
+    role.grant(allow(action, [function, config], Condition={"StringEquals": {"lambda:CodeSigningConfigArn": config}}))
+    with pytest.raises(functions.exceptions.ResourceNotFoundException):  # there is no such function
+        put(FunctionName="f", CodeSigningConfigArn=config)
+
+
 def test_another_accounts_role_needs_both_sides(client: MakeClient, account: str) -> None:
     other = fresh_account()
     caller = Role(client, account, "caller")

@@ -37,11 +37,11 @@ def of_line(message: str) -> int | None:
 
 def of_event(event_type: str, record: dict[str, Any]) -> int:
     """The level of an event of the platform."""
-    is_success = record.get("status", record.get("state", "success")) == "success"
+    is_success = record.get("status", "success") == "success"
     match event_type.removeprefix("platform."):
         case "initStart":
             return INFO if record.get("runtimeVersion") else DEBUG
-        case "initRuntimeDone" | "runtimeDone":
+        case "initRuntimeDone" | "restoreRuntimeDone" | "runtimeDone":
             return DEBUG if is_success else WARN
         case "initReport" if is_success:
             return DEBUG if record["initializationType"] == "on-demand" else INFO

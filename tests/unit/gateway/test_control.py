@@ -126,12 +126,12 @@ async def test_reset_empties_the_node(world: World) -> None:
     assert world.node.resets == 1
 
 
-@pytest.mark.parametrize("command", ["health", "ready", "status", "clock", "nonsense"])
+@pytest.mark.parametrize("command", ["health", "ready", "status", "clock", "debug", "nonsense"])
 async def test_functions_cannot_look(world: World, command: str) -> None:
     assert (await world.ask("GET", command, sandboxed=True))[0] == 403
 
 
-@pytest.mark.parametrize("command", ["clock", "reset"])
+@pytest.mark.parametrize("command", ["clock", "reset", "development", "debug", "debug/end"])
 async def test_functions_cannot_change(world: World, command: str) -> None:
     assert (await world.ask("POST", command, {"advance_s": 1}, sandboxed=True, authorization=OPEN.account))[0] == 403
     assert (world.node.resets, world.node.moved_s) == (0, [])
@@ -156,7 +156,9 @@ async def test_a_plain_html_form_cannot_change(world: World, content_type: str) 
     assert (await world.ask("POST", "reset", {}, content_type=content_type, x_cloudlet="1"))[0] == 200
 
 
-@pytest.mark.parametrize(("method", "command"), [("POST", "reset"), ("POST", "clock"), ("GET", "status")])
+@pytest.mark.parametrize(
+    ("method", "command"), [("POST", "reset"), ("POST", "clock"), ("GET", "status"), ("GET", "debug")]
+)
 async def test_a_foreign_name_for_this_machine_is_refused(world: World, method: str, command: str) -> None:
     assert (await world.ask(method, command, {"advance_s": 1}, host="evil.example:4566"))[0] == 403
     assert (await world.ask(method, command, {"advance_s": 1}, host="[::1]:4566"))[0] == 200
@@ -195,3 +197,35 @@ async def test_services_routes_are_served_to_functions_too(world: World) -> None
         assert await world.ask("GET", "lambda/code/abc", sandboxed=sandboxed) == (200, {"code": 1})
     with pytest.raises(ValueError, match="clock"):
         world.control.add_routes({"clock": download})
+
+
+COPY = {"function": "arn", "copy": "a" * 32}
+DEBUG = {"function": "arn", "payload": "{}", "port": 5678}
+
+
+async def test_a_function_runs_a_copy_of_its_project(world: World) -> None:
+    assert await world.ask("POST", "development", COPY) == (200, COPY)
+    assert world.node.developed == ("arn", "a" * 32)
+
+
+async def test_a_function_is_debugged(world: World) -> None:
+    assert await world.ask("POST", "debug", DEBUG) == (200, {"id": "arn {}", "port": 5678})
+    assert (await world.ask("GET", "debug"))[1] == {"state": "waiting", "id": ""}
+    assert await world.ask("POST", "debug/end", {"id": "x"}) == (200, {})
+    assert world.node.ended == "x"
+
+
+@pytest.mark.parametrize(("command", "body"), [("development", COPY), ("debug", DEBUG), ("debug/end", {"id": "x"})])
+async def test_work_on_functions_is_the_operators_alone(command: str, body: dict[str, Any]) -> None:
+    closed = World(ENFORCED)
+    assert (await closed.ask("POST", command, body))[0] == 403
+    assert (await closed.ask("POST", command, body, authorization=ENFORCED.account))[0] == 200
+    assert (await World(OPEN).ask("POST", command, body, origin="http://evil.example"))[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("command", "body"),
+    [("development", {}), ("development", {"function": 1, "copy": ""}), ("debug", {**DEBUG, "port": "1"})],
+)
+async def test_what_makes_no_sense_for_work_on_functions(world: World, command: str, body: dict[str, Any]) -> None:
+    assert (await world.ask("POST", command, body))[0] == 400
