@@ -30,14 +30,15 @@ class Upkeep:
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Run until `tasks` ends."""
-        tasks.create_task(self._sweep_forever(), name="metrics: retention")
+        tasks.create_task(self.run(), name="metrics: retention")
 
     def wake(self) -> None:
         """There is data."""
         if not self._has_data.is_set():
             self._has_data.set()
 
-    async def _sweep_forever(self) -> None:
+    async def run(self) -> None:
+        """Sweep whenever something is due."""
         while True:
             try:
                 due_s = await self._store.read(_first_due)
