@@ -10,6 +10,7 @@ from cloudlet.cli import (
     dev_commands,
     function_commands,
     machine_commands,
+    metric_commands,
     node_commands,
     platform_commands,
 )
@@ -31,6 +32,7 @@ app.command()(node_commands.status)
 app.command()(dev_commands.dev)
 app.command()(function_commands.invoke)
 app.command()(function_commands.logs)
+app.command()(metric_commands.metrics)
 app.command()(platform_commands.credentials)
 app.add_typer(access_commands.access_app, name="access")
 app.add_typer(platform_commands.clock_app, name="clock")
