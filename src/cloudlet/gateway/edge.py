@@ -17,7 +17,7 @@ from cloudlet.gateway.body import BodyReader, ClientGone, pieces, platform_limit
 from cloudlet.gateway.control import PREFIX, Control, has_foreign_origin
 from cloudlet.gateway.dispatcher import Dispatcher
 from cloudlet.gateway.router import Destination, Form, Router
-from cloudlet.gateway.server import Message, Receive, Send
+from cloudlet.gateway.server import ANSWER, Answer, Message, Receive, Send
 from cloudlet.iam.authenticate import Authenticator, Target
 from cloudlet.iam.principals import RequestContext
 from cloudlet.ids import Ids
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 RawHeaders = list[tuple[bytes, bytes]]
 REQUEST_ID_HEADERS = (b"x-amzn-RequestId", b"x-amz-request-id")
 """Most services use the first, S3 and its like the second."""
+_REQUEST_ID_NAMES = frozenset(name.decode() for name in REQUEST_ID_HEADERS)
 
 
 class Edge:
@@ -75,7 +76,7 @@ class Edge:
             response = await self._respond(request, receive, request_id, sandboxed)
         except ClientGone:
             return
-        await send_response(response, request_id, receive, send)
+        await send_response(response, request_id, receive, send, scope.get("extensions", {}).get(ANSWER))
 
     async def _respond(self, request: HttpRequest, receive: Receive, request_id: str, sandboxed: bool) -> HttpResponse:
         destination: Destination | None = None
@@ -148,9 +149,20 @@ class Edge:
             raise AccessDenied("A page of another site cannot call this node while it is in dev mode.")
 
 
-async def send_response(response: HttpResponse, request_id: str, receive: Receive, send: Send) -> None:
-    """Send `response`, with a request id if it has none. A streamed body ends early when the client goes."""
+async def send_response(
+    response: HttpResponse, request_id: str, receive: Receive, send: Send, answer: Answer | None = None
+) -> None:
+    """Send `response`, with a request id if it has none. A streamed body ends early when the client goes.
+
+    `answer` is tried first where the body is there already.
+    """
     body = response.body
+    if answer is not None and isinstance(body, bytes) and not response.cookies:
+        head = "".join([f"{name}: {value}\r\n" for name, value in response.headers.items()])
+        if _REQUEST_ID_NAMES.isdisjoint(response.headers):
+            head += f"x-amzn-RequestId: {request_id}\r\n"
+        if answer(response.status, head, body):
+            return
     headers: RawHeaders = [
         (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers.items()
     ]

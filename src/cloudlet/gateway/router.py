@@ -15,6 +15,7 @@ A name that several services share (`es`, `apigateway`) leads to the one that kn
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 from cloudlet.errors import OperationNotImplemented, ServiceError
@@ -32,6 +33,8 @@ from cloudlet.wire.service_index import ServiceIndex
 
 RESERVED_LABELS = frozenset({"lambda-url", "execute-api", "s3"})
 """In `<name>.<label>.<region>.<domain>` these do not name an API, but a function, an API of a user, a bucket."""
+_HOST_CHARACTERS = 253 + len(":65535")
+"""No name is longer: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4"""
 _FORMS = ("query", "ec2")
 _RESTS = ("rest-json", "rest-xml")
 _ACTION = re.compile(rb"(?:^|&)Action=([^&]*)")
@@ -73,6 +76,8 @@ class Router:
         self._streams: dict[str, StreamHandler] = {}
         self._known: dict[tuple[str, str, str], Destination] = {}
         """Destinations without labels; bounded, because only operations that exist are kept."""
+        self._targets: dict[str, Destination] = {}
+        """The same, by the `X-Amz-Target` that says all."""
 
     def add_host(self, label: str, handler: RouteHandler) -> None:
         """Send requests to `<name>.<label>.<region>.<domain>` to `handler`. Raises ValueError for an unknown label."""
@@ -168,10 +173,15 @@ class Router:
         return any(protocol in protocols for protocol in self._models.service(name).protocols)
 
     def _by_target(self, request: HttpRequest, target: str) -> Destination:
+        if found := self._targets.get(target):
+            return found
         prefix, _, operation = target.rpartition(".")
-        names = self._index.with_target_prefix(prefix) or self._named(request)
+        own = self._index.with_target_prefix(prefix)
         try:
-            return self._by_name(names, "json", operation)
+            found = self._by_name(own or self._named(request), "json", operation)
+            if own:
+                self._targets[target] = found
+            return found
         except UnknownOperation:
             raise UnknownJsonOperation(f"There is no operation {target}.") from None
 
@@ -231,10 +241,16 @@ def scope_service(request: HttpRequest) -> str:
 
 def host_labels(request: HttpRequest) -> Sequence[str]:
     """The labels of the host that the client asked for; nothing for an address or a plain `localhost`."""
-    name = request.host.partition(":")[0]
+    host = request.headers.get("host", "")
+    return _labels_of(host) if len(host) <= _HOST_CHARACTERS else ()
+
+
+@lru_cache(maxsize=1024)
+def _labels_of(host: str) -> Sequence[str]:
+    name = host.lower().partition(":")[0]
     if "." not in name or name[-1].isdigit():
         return ()
-    return name.split(".")
+    return tuple(name.split("."))
 
 
 def _is_form(request: HttpRequest) -> bool:

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.
 
 import base64
 import re
+from functools import lru_cache
 from hashlib import sha256
 from typing import ClassVar
 
@@ -190,6 +191,7 @@ class ClaimCheck:
         return canonical, sigv4.string_to_sign(claim.timestamp, claim.credential.scope, canonical)
 
 
+@lru_cache(maxsize=256)
 def is_region(name: str) -> bool:
     """True for what has the form of a region's name."""
     return _REGION.fullmatch(name) is not None

@@ -185,3 +185,49 @@ async def test_a_socket_of_its_own_is_served_until_it_is_closed() -> None:
             await ended(reader)
         with pytest.raises(ConnectionError):
             await asyncio.open_connection("127.0.0.1", port)
+
+
+async def whole(scope: Message, _receive: Receive, send: Send) -> None:
+    """Answers by the extension; in ASGI's own way, with 500, where it does not take what it is given."""
+    path = scope["raw_path"].decode()
+    head = (
+        "a: b\r\nbad: \n\r\n" if path == "/bad" else "a: b\r\ncontent-length: 9\r\n" if path == "/own" else "a: b\r\n"
+    )
+    if not scope["extensions"][limits.ANSWER](
+        204 if path == "/none" else 200, head, b"" if path == "/none" else b"body"
+    ):
+        await send({"type": "http.response.start", "status": 500, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def test_a_whole_answer_is_sent_at_once() -> None:
+    async with serving(whole) as (_, port), connection(port) as (reader, writer):
+        writer.write(GET + GET)
+        for _ in range(2):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
+            assert head.endswith(b"\r\na: b\r\ncontent-length: 4\r\n\r\n")
+            assert await reader.readexactly(4) == b"body"
+        writer.write(GET.replace(b"/ ", b"/none "))
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert (head.split()[1], b"content-length" in head) == (b"204", False)
+
+
+@pytest.mark.parametrize("path", [b"/bad", b"/own"])
+async def test_a_head_that_could_break_the_answer_goes_the_longer_way(path: bytes) -> None:
+    async with serving(whole) as (_, port), connection(port) as (reader, writer):
+        writer.write(GET.replace(b"/ ", path + b" "))
+        assert await answer(reader) == (500, b"")
+
+
+async def test_the_last_whole_answer_closes_the_connection() -> None:
+    async with serving(whole) as (_, port), connection(port) as (reader, writer):
+        writer.write(GET.replace(b"host: x", b"host: x\r\nconnection: close"))
+        assert b"connection: close\r\n" in await reader.readuntil(b"\r\n\r\n")
+        assert await reader.read() == b"body"
+
+
+async def test_a_head_request_gets_no_body() -> None:
+    async with serving(whole) as (_, port), connection(port) as (reader, writer):
+        writer.write(GET.replace(b"GET", b"HEAD"))
+        assert (await reader.readuntil(b"\r\n\r\n")).split()[1] == b"500"  # the longer way, which knows about HEAD

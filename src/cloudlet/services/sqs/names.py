@@ -16,6 +16,8 @@ FIFO_SUFFIX = ".fifo"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _FIFO_NAME = re.compile(r"[A-Za-z0-9_-]{1,75}\.fifo")
 _PATH = re.compile(r"/(?:queue/)?(\d{12})/([A-Za-z0-9_-]{1,80}(?:\.fifo)?)/?")
+_CACHED_URL_CHARACTERS = 512
+"""Longer ones are taken apart each time, so that the cache's memory stays bounded."""
 
 
 class QueueKey(NamedTuple):
@@ -52,9 +54,12 @@ def check_name(name: str, *, is_fifo: bool) -> None:
         )
 
 
-@lru_cache(maxsize=4096)
 def account_and_name(url: str) -> tuple[str, str]:
     """The account and the name in a queue's URL, whatever its host. Raises InvalidAddress."""
+    return _cached_parts(url) if len(url) <= _CACHED_URL_CHARACTERS else _parts(url)
+
+
+def _parts(url: str) -> tuple[str, str]:
     try:
         match = _PATH.fullmatch(urlsplit(url).path)
     except ValueError:
@@ -62,6 +67,9 @@ def account_and_name(url: str) -> tuple[str, str]:
     if match is None:
         raise InvalidAddress(f"The address {url} is not valid for this endpoint.")
     return match[1], match[2]
+
+
+_cached_parts = lru_cache(maxsize=4096)(_parts)
 
 
 def key_of_url(context: RequestContext, url: str) -> QueueKey:
