@@ -23,6 +23,7 @@ from cloudlet.compute.extensions_api import ExtensionsApi
 from cloudlet.compute.function import FunctionVersion, Invocation
 from cloudlet.compute.function_log import FunctionLog
 from cloudlet.compute.host import Host
+from cloudlet.compute.platform_log import platform_log
 from cloudlet.compute.reports import Failure
 from cloudlet.compute.sandbox import ExitStatus, Sandbox
 from cloudlet.compute.supervisor import RUNTIME, Supervisor
@@ -68,6 +69,7 @@ class ExtensionHost:
         self._ids = host.ids
         self._clock = host.clock
         self._log = log
+        self._lines = platform_log(function, log, host.clock)
         self._events = events
         self._api = ExtensionsApi(function, self.extensions, self)
         self._sandbox: Sandbox | None = None
@@ -112,10 +114,8 @@ class ExtensionHost:
         if self._telemetry is None:
             self._log.telemetry = None
         for each in self.extensions:
-            events = ", ".join(each.events)
-            error = f"\tError Type: {each.error_type}" if each.error_type else ""
-            self._log.platform(f"EXTENSION\tName: {each.name}\tState: {each.state}\tEvents: [{events}]{error}\n")
             record = platform_events.extension(each.name, each.state, each.events, each.error_type)
+            self._lines.extension(record)
             self.platform("platform.extension", record)
 
     def invoke(self, invocation: Invocation, deadline_ms: int) -> None:
@@ -200,10 +200,9 @@ class ExtensionHost:
         if earlier is None:
             telemetry.subscribe(extension.name, wanted)
         state = "Subscribed" if earlier is None else "Already subscribed"
-        types = ", ".join(kind.capitalize() for kind in wanted.types)
-        self._log.platform(f"{name.upper()}\tName: {extension.name}\tState: {state}\tTypes: [{types}]\n")
+        record = platform_events.subscription(extension.name, state, wanted.types)
+        self._lines.subscription(name, record)
         if earlier is None:
-            record = platform_events.subscription(extension.name, state, wanted.types)
             if self._init_start is not None:
                 began, event_type, start = self._init_start
                 telemetry.greet(extension.name, event_type, start, began)

@@ -39,6 +39,12 @@ class PlatformLog(Protocol):
     def report(self, invocation: Invocation, result: InvocationResult, failure: Failure | None) -> None:
         """It is over."""
 
+    def extension(self, record: Record) -> None:
+        """An extension at the end of the init phase (`platform_events.extension`)."""
+
+    def subscription(self, api: str, record: Record) -> None:
+        """An extension subscribes to the `Telemetry` or `Logs` API (`platform_events.subscription`)."""
+
 
 def platform_log(function: FunctionVersion, log: FunctionLog, clock: Clock) -> PlatformLog:
     """The lines of this function, in its format, to `log`."""
@@ -99,6 +105,15 @@ class TextPlatformLog:
             ),
         )
 
+    def extension(self, record: Record) -> None:
+        error = f"\tError Type: {record['errorType']}" if "errorType" in record else ""
+        events = ", ".join(record["events"])
+        self._log.platform(f"EXTENSION\tName: {record['name']}\tState: {record['state']}\tEvents: [{events}]{error}\n")
+
+    def subscription(self, api: str, record: Record) -> None:
+        types = ", ".join(kind.capitalize() for kind in record["types"])
+        self._log.platform(f"{api.upper()}\tName: {record['name']}\tState: {record['state']}\tTypes: [{types}]\n")
+
 
 class JsonPlatformLog:
     """platform.initStart, platform.start, platform.report ..., each if its level is not below SystemLogLevel."""
@@ -149,6 +164,12 @@ class JsonPlatformLog:
             result.init_ms,
         )
         self._event("platform.report", record)
+
+    def extension(self, record: Record) -> None:
+        self._event("platform.extension", record)
+
+    def subscription(self, api: str, record: Record) -> None:
+        self._event(f"platform.{api.lower()}Subscription", record)
 
     def _event(self, event_type: str, record: Record, *, in_tail: bool = True) -> None:
         if log_levels.of_event(event_type, record) >= self._lowest:

@@ -7,8 +7,12 @@ from typing import Any
 import orjson
 import pytest
 
+from cloudlet.compute import platform_events
 from cloudlet.compute.function import FunctionVersion
-from tests.support.compute_world import ComputeWorld, function_version, invocation
+from cloudlet.compute.function_log import FunctionLog
+from cloudlet.compute.platform_log import platform_log
+from tests.support.clock import ManualClock
+from tests.support.compute_world import ComputeWorld, KeptLogs, function_version, invocation
 
 
 @pytest.fixture
@@ -93,3 +97,31 @@ async def test_the_runtime_is_told_format_and_level(world: ComputeWorld) -> None
     await call
     assert spec.environment["AWS_LAMBDA_LOG_FORMAT"] == "JSON"
     assert spec.environment["AWS_LAMBDA_LOG_LEVEL"] == "ERROR"
+
+
+@pytest.mark.parametrize(
+    ("log_format", "expected"),
+    [
+        (
+            "Text",
+            [
+                "EXTENSION\tName: spy\tState: Ready\tEvents: [INVOKE, SHUTDOWN]\n",
+                "TELEMETRY\tName: spy\tState: Subscribed\tTypes: [Platform, Function]\n",
+            ],
+        ),
+        ("JSON", ["platform.extension", "platform.telemetrySubscription"]),
+    ],
+)
+def test_extensions_have_lines_in_the_function_s_format(log_format: str, expected: list[str]) -> None:
+    logs, clock = KeptLogs(), ManualClock()
+    function = function_version(log_format=log_format, system_log_level="INFO" if log_format == "JSON" else "")
+    log = FunctionLog(function, "stream", logs, clock)
+    lines = platform_log(function, log, clock)
+    lines.extension(platform_events.extension("spy", "Ready", ["INVOKE", "SHUTDOWN"]))
+    lines.subscription("Telemetry", platform_events.subscription("spy", "Subscribed", ["platform", "function"]))
+    log.flush()
+    if log_format == "JSON":
+        assert [orjson.loads(message)["type"] for message in logs.messages] == expected
+        assert orjson.loads(logs.messages[0])["record"]["name"] == "spy"
+    else:
+        assert logs.messages == expected
