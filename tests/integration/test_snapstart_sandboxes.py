@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -318,3 +319,20 @@ while next_event()["eventType"] != "SHUTDOWN":
     assert report["restoreDurationMs"] > 0
     assert report["billedRestoreDurationMs"] >= 0
     assert "initDurationMs" not in report
+
+
+async def test_a_snapshot_ends_with_its_zygote_and_is_taken_again(engine: Engine) -> None:
+    function = snapped(engine, "import os\nmade = os.urandom(8).hex()")
+    first = await ask(engine, function, "made")
+    [environment] = [each for each in engine.manager._pool_of if each.function == function]  # type: ignore[attr-defined]
+    os.kill(_parent(environment._live_process.sandbox.pid), signal.SIGKILL)  # type: ignore[attr-defined]
+    while engine.launcher.has_snapshot(environment._preparation.snapshot):  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+    while engine.manager.environments:
+        await asyncio.sleep(0)
+    assert await ask(engine, function, "made") != first
+
+
+def _parent(pid: int) -> int:
+    """The process that has forked `pid`."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
