@@ -87,7 +87,10 @@ class Writer:
         self._limit_bytes = limit_bytes
         self._memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
         self._pages = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
-        self._before = os.open(f"/proc/{zygote}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._before: int | None = os.open(f"/proc/{zygote}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        except PermissionError:  # a container's root may be no ptracer (Yama): then more is kept than needs to be
+            self._before = None
         self._known = {mapping[:5] for mapping in mappings(zygote)}
         self._mappings = mappings(pid)
         # A fork does not take along which pages of shared memory are in use: its parent knows.
@@ -215,9 +218,9 @@ class Writer:
     def _is_unchanged(self, mapping: Mapping) -> bool:
         """True when nobody can write there, and it is what the zygote has."""
         size = mapping.end - mapping.first
-        return not mapping.protection & _WRITE and os.pread(self._memory, size, mapping.first) == os.pread(
-            self._before, size, mapping.first
-        )
+        if self._before is None or mapping.protection & _WRITE:
+            return False
+        return os.pread(self._memory, size, mapping.first) == os.pread(self._before, size, mapping.first)
 
     def _map_file(self, mapping: Mapping) -> None:
         file = self._files.setdefault(mapping.path, len(self._files) + 1)

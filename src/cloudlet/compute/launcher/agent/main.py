@@ -198,7 +198,7 @@ class Launcher:
                 ours.append(("control", launch.make_control()))
             if launch.group is not None:
                 ours.extend(launch.group.join_descriptors())
-            spec_of_snapshot, shared = self._snapshot(link, launch, ours)
+            spec_of_snapshot, shared = self._snapshots.provide(launch, link, ours)
             spec = {
                 **provision.spec,
                 "id": launch.id,
@@ -216,22 +216,6 @@ class Launcher:
         finally:
             for _name, fd in ours:
                 os.close(fd)
-
-    def _snapshot(
-        self, link: ZygoteLink, launch: Launch, ours: list[tuple[str, int]]
-    ) -> tuple[dict[str, Any], list[tuple[str, int]]]:
-        """What the sandbox is told and given when it is to become a snapshot, either way. Raises OSError."""
-        wanted = launch.request["snapshot"]
-        if wanted == "take":
-            ours.append(("snapshot", self._snapshots.expect(launch, link)))
-            return {"take": True}, []
-        if not wanted:
-            return {}, []
-        snapshot = self._snapshots.find(wanted, link)
-        shared = [("snapshot", snapshot.file)]
-        if snapshot.files is not None and not launch.request["follows"]:
-            shared.append(("files", snapshot.files))
-        return {"json": snapshot.json}, shared
 
     def _kit_after(self, before: Launch | None) -> Kit:
         if before is None or before.kit is None:

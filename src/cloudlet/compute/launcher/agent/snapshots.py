@@ -79,7 +79,26 @@ class Desk:
         self._offers: dict[str, _Offer] = {}
         self._kept: dict[str, Snapshot] = {}
 
-    def expect(self, launch: Launch, zygote: ZygoteLink) -> int:
+    def provide(
+        self, launch: Launch, zygote: ZygoteLink, ours: list[tuple[str, int]]
+    ) -> tuple[dict[str, Any], list[tuple[str, int]]]:
+        """What a sandbox is told and given when it is to become a snapshot, or to wake up from one.
+
+        Adds to `ours` what is to be closed once it is sent. Raises OSError.
+        """
+        wanted = launch.request["snapshot"]
+        if wanted == "take":
+            ours.append(("snapshot", self._expect(launch, zygote)))
+            return {"take": True}, []
+        if not wanted:
+            return {}, []
+        snapshot = self._find(wanted, zygote)
+        shared = [("snapshot", snapshot.file)]
+        if snapshot.files is not None and not launch.request["follows"]:
+            shared.append(("files", snapshot.files))
+        return {"json": snapshot.json}, shared
+
+    def _expect(self, launch: Launch, zygote: ZygoteLink) -> int:
         """A sandbox will offer itself; the descriptor that it does so on, for it to be handed over and closed."""
         ours, theirs = messages.pair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -87,7 +106,7 @@ class Desk:
         self._handle(ours.fileno(), select.EPOLLIN, lambda: self._offered(offer))
         return theirs.detach()
 
-    def find(self, name: str, zygote: ZygoteLink) -> Snapshot:
+    def _find(self, name: str, zygote: ZygoteLink) -> Snapshot:
         """Raises OSError when it is gone."""
         found = self._kept.get(name)
         if found is None or found.zygote is not zygote:
