@@ -103,12 +103,12 @@ class UrlEndpoint:
         route = await self._routes.find(context, config.ref.qualified_arn, "")
         now, trace_id = self._platform.clock.now(), request.headers.get("x-amzn-trace-id", "") or self._trace_id()
         # AWS stops no loops through URLs, but those behind them.
-        trace_id, _ = lineage.entered(trace_id, route.function.function_arn)
+        chain, _ = lineage.entered(trace_id, route.function.function_arn)
         invocation = Invocation(
             request_id,
             url_event.event_of(config, request, caller, request_id, now, trace_id),
             route.invoked_arn,
-            trace_id=trace_id,
+            trace_id=chain,
         )
         if config.invoke_mode == RESPONSE_STREAM:
             return await self._stream(route, invocation)
