@@ -16,6 +16,8 @@ from cloudlet.compute.sandbox import Launcher
 from cloudlet.compute.taking import TakingEnvironment
 
 DEFAULT_IDLE_S: Final = 24 * 3600.0
+KEPT_S: Final = 10.0
+"""One that is so new is not dropped for want of room: who waits for it shall have it."""
 MAKING_AT_ONCE: Final = 4
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,8 @@ class Snapshot:
     room: Held
     used_at: float
     """Platform time when an environment was last made from it."""
+    users: int = 0
+    """Environments that have pages of it."""
 
 
 class Snapshots:
@@ -90,6 +94,14 @@ class Snapshots:
         for key, snapshot in list(self._kept.items()):
             if key not in keep and snapshot.function.function_arn == function_arn:
                 self._drop(key)
+
+    def drop_oldest(self) -> bool:
+        """Make room: drop the one that was not used for longest and is not in use; false when there is none."""
+        before = self._clock.now() - KEPT_S
+        unused = [key for key, each in self._kept.items() if not each.users and each.used_at <= before]
+        if unused:
+            self._drop(min(unused, key=lambda key: self._kept[key].used_at))
+        return bool(unused)
 
     @property
     def count(self) -> int:

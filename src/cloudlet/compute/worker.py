@@ -3,6 +3,7 @@
 import asyncio
 import resource
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -106,10 +107,28 @@ class Worker:
 
     async def create(self, function: FunctionVersion, owner: Owner) -> Environment:
         """A new environment of `function`, with its code and credentials at hand. Raises ComputeError."""
-        snapshot = ""
         if function.initialization_type == SNAP_START:
-            snapshot = (await self.snapshots.get(function, owner.reserve)).name
-        return Environment(function, await self._preparation(function, snapshot), self._host, owner)
+            return await self._restored(function, owner)
+        return Environment(function, await self._preparation(function, ""), self._host, owner)
+
+    async def _restored(self, function: FunctionVersion, owner: Owner) -> Environment:
+        snapshot = await self.snapshots.get(function, owner.reserve)
+        snapshot.users += 1
+        try:
+            preparation = await self._preparation(function, snapshot.name)
+        except BaseException:
+            snapshot.users -= 1
+            raise
+
+        def release() -> None:
+            snapshot.users -= 1
+            preparation.release()
+
+        return Environment(function, replace(preparation, release=release), self._host, owner)
+
+    def make_room(self) -> bool:
+        """Give up something that could be made again; false when there is nothing."""
+        return self.snapshots.drop_oldest()
 
     async def _to_be_copied(self, function: FunctionVersion) -> TakingEnvironment:
         return TakingEnvironment(function, await self._preparation(function, ""), self._host)

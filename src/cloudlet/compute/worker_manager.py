@@ -51,6 +51,9 @@ class EnvironmentMaker(Protocol):
     async def ready(self, function: FunctionVersion, reserve: Reserve) -> None:
         """Have what environments of `function` start from, which takes room of its own. Raises ComputeError."""
 
+    def make_room(self) -> bool:
+        """Give up something that could be made again; false when there is nothing."""
+
     async def create(self, function: FunctionVersion, owner: "WorkerManager") -> ManagedEnvironment:
         """A new environment, not yet initialised. Raises ComputeError."""
 
@@ -365,11 +368,15 @@ class WorkerManager:
             self._room.wake()
 
     def _end_oldest(self) -> bool:
-        """End the environment that has been idle for longest; false when there is none."""
+        """End the environment that has been idle for longest, or give up what is kept for new ones.
+
+        False when there is none.
+        """
         oldest = next(iter(self._idle), None)
         if oldest is not None:
             self._end_idle(oldest)
-        return oldest is not None
+            return True
+        return any(worker.maker.make_room() for worker in self._placement.workers)
 
     def _end_idle(self, environment: ManagedEnvironment) -> None:
         """End an environment that waits for an invocation."""

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from cloudlet.compute import snap_start
-from cloudlet.compute.function import SNAP_START, SandboxFailure, TooManyRequests
+from cloudlet.compute.function import SNAP_START, FunctionVersion, SandboxFailure, TooManyRequests
 from cloudlet.config import MIB
 from tests.support.clock import ManualClock
 from tests.support.compute_world import ComputeWorld, ScriptedSandbox, function_version, invocation
@@ -202,3 +202,26 @@ async def test_a_burst_leaves_room_for_the_snapshot_that_it_waits_for() -> None:
         for _ in tasks:
             await world.serving()
         await asyncio.gather(*tasks)
+
+
+async def test_one_that_is_not_in_use_makes_room() -> None:
+    clock = ManualClock()
+    world = SnapWorld(clock, capacity_bytes=160 * MIB)
+    async with world:
+        used = world.invoke(FUNCTION)
+        await world.taken(60 * MIB)
+        await world.serving()
+        await used
+        unused = asyncio.create_task(world.front_end.prepare(other("b")))
+        await world.taken(40 * MIB)
+        await unused
+        clock.advance(60.0)
+        third = world.invoke(function_version("c"))
+        await world.serving()
+        await third
+        assert world.worker.snapshots.count == 1
+        assert world.charged_bytes <= 160 * MIB
+
+
+def other(name: str) -> FunctionVersion:
+    return replace(function_version(name, version="1"), initialization_type=SNAP_START)

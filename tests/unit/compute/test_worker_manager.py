@@ -117,6 +117,9 @@ class FakeMaker:
     async def ready(self, function: FunctionVersion, reserve: Reserve) -> None:
         """Nothing is needed first."""
 
+    def make_room(self) -> bool:
+        return False
+
     async def create(self, function: FunctionVersion, owner: WorkerManager) -> FakeEnvironment:
         if self.failures:
             raise self.failures.pop(0)
