@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -358,6 +360,29 @@ class TestFromOutside:
                 pass
             assert (got["State"], got["StateReasonCode"]) == ("Failed", "ImageDeleted")
             assert got["StateReason"] == f"{host}/app has no such image."
+
+    def test_a_registry_that_does_not_answer_holds_up_nobody_else(self, functions: Any) -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as silent, ThreadPoolExecutor(20) as threads:
+            uri = f"127.0.0.1:{silent.getsockname()[1]}/app:v1"
+
+            def ask(number: int) -> tuple[str, str]:
+                return refusal(
+                    functions.create_function,
+                    FunctionName=f"fn{number}", Role=ROLE, PackageType="Image", Code={"ImageUri": uri},
+                )  # fmt: skip
+
+            asking = [threads.submit(ask, number) for number in range(20)]
+            waiting = [silent.accept()[0] for _ in range(10)]
+            create_function(functions, "zip", "def handler(event, context):\n    return 1\n")
+            assert invoke(functions, {}, "zip") == 1
+            assert not any(one.done() for one in asking)
+            silent.close()
+            for connection in waiting:
+                connection.close()
+            for one in asking:
+                code, text = one.result()
+                assert code == "InvalidParameterValueException"
+                assert f"Source image {uri} is not valid. 127.0.0.1 does not answer" in text
 
     def test_the_nodes_settings_say_what_may_be_taken(
         self, tmp_path: Path, clients: Clients, layout: Layout, outside: tuple[str, Any]

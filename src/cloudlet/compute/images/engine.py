@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from cloudlet.compute.images import pull as pulls
 from cloudlet.compute.images.errors import ImageAccessDenied, ImageError, ImageTooLarge, InvalidImage
@@ -27,6 +29,10 @@ from cloudlet.compute.images.store import ImageStore
 from cloudlet.config import Config
 
 Release = Callable[[], None]
+T = TypeVar("T")
+PULLS_AT_ONCE: Final = 4
+"""Images that are brought at the same time."""
+THREADS: Final = (PULLS_AT_ONCE + 1) * pulls.PULLS_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,9 @@ class Images:
         self.store = store
         self.layers = LayerCache(folder, store.path)
         self._logins = Logins.usual(config.registry_logins)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="images")
+        """Of their own: a registry that is slow holds up nothing but images."""
+        self._pulling = asyncio.Semaphore(PULLS_AT_ONCE)
         self._known: dict[str, Image] = {}
         """Images that have run here lately."""
 
@@ -86,7 +95,7 @@ class Images:
             with opened(reference, self._logins) as source:
                 return pulls.resolve(source, reference.selector, machine_architecture())
 
-        return await asyncio.to_thread(_guarded, find, reference)
+        return await self._in_thread(_guarded, find, reference)
 
     async def pull(self, reference: Reference, digest: str) -> None:
         """Bring all parts of the image with this digest that are not here yet. The caller uses them already.
@@ -95,25 +104,29 @@ class Images:
         """
         if await self.is_whole(digest):
             return
-        async with self._opened(reference) as source:
+        async with self._pulling, self._opened(reference) as source:
             # A folder or an archive has it by its name only.
             selector = f"sha256:{digest}" if reference.transport == "docker" else reference.selector
-            image = await asyncio.to_thread(pulls.resolve, source, selector, machine_architecture())
+            image = await self._in_thread(pulls.resolve, source, selector, machine_architecture())
             if image.digest != digest:
                 raise InvalidImage(f"{reference} is another image than it was: sha256:{image.digest}.")
-            await pulls.pull(self.store, source, image)
+            await pulls.pull(self.store, source, image, self._in_thread)
 
     @contextlib.asynccontextmanager
     async def _opened(self, reference: Reference) -> AsyncIterator[ImageSource]:
         self.check_allowed(reference)
         manager = opened(reference, self._logins)
-        source = await asyncio.to_thread(manager.__enter__)
+        source = await self._in_thread(manager.__enter__)
         try:
             yield source
         except OSError as error:
             raise ImageError(f"{reference} cannot be read: {error}") from error
         finally:
-            await asyncio.to_thread(manager.__exit__, None, None, None)
+            # Not in a thread: it only closes, and lets those end that wait for a registry.
+            manager.__exit__(None, None, None)
+
+    async def _in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
 
     async def is_whole(self, digest: str) -> bool:
         """True when all parts of the image are here."""
@@ -179,6 +192,7 @@ class Images:
     async def close(self) -> None:
         """No sandbox is left."""
         self.store.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
         await self.layers.close()
 
     def status(self) -> Mapping[str, int]:

@@ -6,6 +6,7 @@ here yet, checked by size and digest while it comes. All of it waits for disks a
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +31,10 @@ from cloudlet.compute.images.store import ImageStore, Incoming
 PULLS_AT_ONCE: Final = 3
 """Parts of one image that are brought at the same time."""
 WRITE_BYTES: Final = 1024 * 1024
+
+
+InThread = Callable[..., Awaitable[None]]
+"""Calls something that waits for a disk or a network, in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ def _check_selected(content: bytes, selector: str) -> None:
         raise InvalidImage(f"What the registry gives for {selector} is another manifest.")
 
 
-async def pull(store: ImageStore, source: ImageSource, image: Image) -> None:
+async def pull(store: ImageStore, source: ImageSource, image: Image, in_thread: InThread) -> None:
     """Bring all parts of `image` that are not here. The caller holds or uses them. Raises ImageError, StoreError."""
     for content in (image.manifest_bytes, image.config_bytes):
         await store.blobs.put(content)
@@ -103,7 +108,7 @@ async def pull(store: ImageStore, source: ImageSource, image: Image) -> None:
 
     async def bring(layer: Descriptor) -> None:
         async with at_once:
-            await _bring(store, source, layer)
+            await _bring(store, source, layer, in_thread)
 
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -113,10 +118,10 @@ async def pull(store: ImageStore, source: ImageSource, image: Image) -> None:
         raise group.exceptions[0] from None
 
 
-async def _bring(store: ImageStore, source: ImageSource, part: Descriptor) -> None:
+async def _bring(store: ImageStore, source: ImageSource, part: Descriptor, in_thread: InThread) -> None:
     incoming = await asyncio.to_thread(Incoming, store.blobs)
     try:
-        await asyncio.to_thread(_copy, source, part, incoming)
+        await in_thread(_copy, source, part, incoming)
         await incoming.keep(part.hex)
     finally:
         incoming.close()

@@ -7,8 +7,10 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md, https://d
 """
 
 import base64
+import contextlib
 import http.client
 import re
+import socket
 import ssl
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -62,7 +64,11 @@ class RegistrySource:
 
     def close(self) -> None:
         while self._connections:
-            self._connections.pop().close()
+            connection = self._connections.pop()
+            if connection.sock is not None:
+                with contextlib.suppress(OSError):  # who waits for it in a thread hears of it by this only
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
     def _get(self, url: str, accept: str, *, follow: bool = False) -> http.client.HTTPResponse:
         for _ in range(MAX_REDIRECTS):
