@@ -1,5 +1,6 @@
 """The programs under measurement: each runs as a user would start it, on a free port, with a folder of its own."""
 
+import configparser
 import contextlib
 import os
 import socket
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from benchmarks import load
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = 60.0
@@ -41,6 +44,7 @@ def cloudlet() -> Iterator[Endpoint]:
         command = [sys.executable, "-m", "cloudlet", "up", "--port", str(port), "--data", folder]
         runtimes = {"CLOUDLET_RUNTIMES": os.environ.get("CLOUDLET_RUNTIMES", str(ROOT / ".state" / "runtimes"))}
         with _running("cloudlet", command, port, "/_cloudlet/ready", runtimes) as endpoint:
+            load.KEYS[endpoint.url] = _root_key(Path(folder) / "credentials")
             yield endpoint
 
 
@@ -60,6 +64,14 @@ def moto() -> Iterator[Endpoint]:
     command = [str(_installed("moto") / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
     with _running("moto", command, port, "/moto-api/", {}) as endpoint:
         yield endpoint
+
+
+def _root_key(file: Path) -> tuple[str, str]:
+    """The key pair in an AWS credentials file."""
+    parser = configparser.ConfigParser()
+    parser.read(file)
+    profile = parser[parser.sections()[0]]
+    return profile["aws_access_key_id"], profile["aws_secret_access_key"]
 
 
 def _installed(name: str) -> Path:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httptools
 import orjson
 
-from benchmarks.load import KEY, REGION, SECRET
+from benchmarks.load import ANY_KEY, KEYS, REGION
 
 
 class CallFailed(Exception):
@@ -25,9 +25,10 @@ class CallFailed(Exception):
 class Signer:
     """Signs for one service of one host. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html"""
 
-    def __init__(self, service: str, host: str) -> None:
+    def __init__(self, service: str, url: str) -> None:
         self._service = service
-        self._host = host
+        self._host = urlsplit(url).netloc
+        self._access_key_id, self._secret = KEYS.get(url, ANY_KEY)
         self._day = ""
         self._key = b""
 
@@ -36,7 +37,7 @@ class Signer:
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         scope = f"{moment[:8]}/{REGION}/{self._service}/aws4_request"
         if moment[:8] != self._day:
-            self._day, key = moment[:8], b"AWS4" + SECRET.encode()
+            self._day, key = moment[:8], b"AWS4" + self._secret.encode()
             for part in scope.split("/"):
                 key = hmac.digest(key, part.encode(), "sha256")
             self._key = key
@@ -48,7 +49,7 @@ class Signer:
         sent = "".join(f"{name}: {value}\r\n" for name, value in signed)
         return (
             f"POST {path} HTTP/1.1\r\n{sent}content-length: {len(body)}\r\nauthorization: AWS4-HMAC-SHA256 "
-            f"Credential={KEY}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\r\n"
+            f"Credential={self._access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\r\n"
         ).encode()
 
 
@@ -57,7 +58,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, url: str, service: str) -> None:
         self._address = urlsplit(url)
-        self._signer = Signer(service, self._address.netloc)
+        self._signer = Signer(service, url)
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._content: list[bytes] = []
