@@ -50,7 +50,7 @@ def handler(event, context):
     if event == "environment":
         return dict(os.environ)
     if event == "sleep":
-        time.sleep(1)
+        time.sleep(2)
     if event == "exit":
         os._exit(3)
     if event == "hang":

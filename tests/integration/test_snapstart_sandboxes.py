@@ -128,6 +128,7 @@ appending.flush()
 random_bytes = open("/dev/urandom", "rb", buffering=0)
 pipe = os.pipe()
 again = os.dup(pipe[1])
+high = os.dup2(pipe[0], 900)
 one, other = socket.socketpair()
 listener = socket.create_server(("127.0.0.1", 0))
 address = listener.getsockname()
@@ -151,7 +152,7 @@ def facts():
         "reading": reading.read(),
         "log": open("/tmp/log").read(),
         "random": len(random_bytes.read(5)),
-        "pipe": os.read(pipe[0], 100).decode(),
+        "pipe": os.read(900, 100).decode(),
         "poll": poll.poll(1) == [(other.fileno(), select.EPOLLIN)],
         "pair": other.recv(100).decode(),
         "lost": lost,
@@ -187,7 +188,7 @@ def change():
     os.write(pipe[1], b"changed")
     with open("/tmp/folder/secret", "w") as file:
         file.write("changed")
-    time.sleep(1)
+    time.sleep(3)
     return "changed"
 
 def look():

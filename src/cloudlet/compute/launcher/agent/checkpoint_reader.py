@@ -30,9 +30,10 @@ def become(file: int, json_at: int, json_bytes: int) -> None:
     """Be the process that `file` holds. Does not come back. Raises OSError while there is still who can hear it."""
     content = json.loads(os.pread(file, json_bytes, json_at))
     description = content["description"]
-    file = checkpoint_state.raised(file)
+    taken = checkpoint_state.taken(description)
+    file = checkpoint_state.raised(file, taken)
     opened = [file]
-    opened += [checkpoint_state.raised(os.open(path, os.O_RDONLY | os.O_CLOEXEC)) for path in content["files"]]
+    opened += [checkpoint_state.raised(os.open(path, os.O_RDONLY | os.O_CLOEXEC), taken) for path in content["files"]]
     checkpoint_state.recreate(description)
     entries = _memory(content, opened)
     signals = bytes.fromhex(description["signals"])

@@ -32,7 +32,7 @@ _LARGEST_UNNAMED = 64 * 1024 * 1024
 _LARGEST_PACKED = 48 * 1024
 """All of the description has to go through one packet."""
 _HIGH = 512
-"""Descriptors that exist for the time of a restore only are moved above this number."""
+"""Descriptors that exist for the time of a restore only are moved above this number where they are in the way."""
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
@@ -111,7 +111,7 @@ def _described(number: int, target: str) -> dict[str, Any]:
     is_plain = stat.S_ISREG(mode)
     if (is_plain or stat.S_ISDIR(mode) or stat.S_ISCHR(mode)) and os.path.exists(target):
         return {**common, "kind": "file", "offset": os.lseek(number, 0, os.SEEK_CUR) if is_plain else 0}
-    if is_plain and (content := _unnamed_content(number)) is not None:
+    if is_plain and target.endswith(" (deleted)") and (content := _unnamed_content(number)) is not None:
         return {**common, "kind": "unnamed", "offset": os.lseek(number, 0, os.SEEK_CUR), "content": content}
     raise CannotBeKept(
         f"SnapStart: the function has file descriptor {number} ({target}) open after its init phase, which Cloudlet "
@@ -191,18 +191,18 @@ def _is_readable(number: int) -> bool:
 
 
 def recreate(description: dict[str, Any]) -> None:
-    """Make the descriptors, and be in the folder. Descriptors that are in use below `_HIGH` are replaced."""
+    """Make the descriptors, and be in the folder. What has their numbers is replaced."""
     os.chdir(description["folder"])
     os.umask(description["umask"])
-    listed = description["descriptors"]
+    listed, numbers = description["descriptors"], taken(description)
     made: dict[int, int] = {}
     for each in listed:
         if each["fd"] not in made and each["kind"] != "poll":
             for fd, number in zip(*_MAKERS[each["kind"]](each, listed)):
-                made.setdefault(number, raised(fd))
+                made.setdefault(number, raised(fd, numbers))
     for each in listed:
         if each["kind"] == "poll":
-            made[each["fd"]] = raised(_epoll())
+            made[each["fd"]] = raised(_epoll(), numbers)
     for each in listed:
         os.dup2(made[each["fd"]], each["fd"], inheritable=each["inherited"])
     for each in listed:
@@ -214,9 +214,16 @@ def recreate(description: dict[str, Any]) -> None:
         os.close(fd)
 
 
-def raised(fd: int) -> int:
-    """`fd` moved out of the way of those that are to be made again."""
-    moved: int = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+def taken(description: dict[str, Any]) -> frozenset[int]:
+    """The numbers of all descriptors that are to be made."""
+    return frozenset(each["fd"] for each in description["descriptors"])
+
+
+def raised(fd: int, numbers: frozenset[int]) -> int:
+    """`fd`, moved out of the way where its number is one of these. Raises OSError."""
+    if fd not in numbers:
+        return fd
+    moved: int = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, max(_HIGH, max(numbers) + 1))
     os.close(fd)
     return moved
 
