@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -60,7 +61,7 @@ class Images:
         self.store = store
         self.layers = LayerCache(folder, store.path)
         self._logins = Logins.usual(config.registry_logins)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="images")
+        self._threads = asyncio.Semaphore(THREADS)
         """Of their own: a registry that is slow holds up nothing but images."""
         self._pulling = asyncio.Semaphore(PULLS_AT_ONCE)
         self._known: dict[str, Image] = {}
@@ -126,7 +127,19 @@ class Images:
             manager.__exit__(None, None, None)
 
     async def _in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+        """In a thread that does not keep the process from ending: who waits for a registry may wait for long."""
+        async with self._threads:
+            outcome: Future[T] = Future()
+
+            def work() -> None:
+                try:
+                    outcome.set_result(call(*arguments))
+                except BaseException as error:
+                    outcome.set_exception(error)
+
+            outcome.set_running_or_notify_cancel()
+            threading.Thread(target=work, name="images", daemon=True).start()
+            return await asyncio.wrap_future(outcome)
 
     async def is_whole(self, digest: str) -> bool:
         """True when all parts of the image are here."""
@@ -192,7 +205,6 @@ class Images:
     async def close(self) -> None:
         """No sandbox is left."""
         self.store.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
         await self.layers.close()
 
     def status(self) -> Mapping[str, int]:
