@@ -12,6 +12,7 @@ from benchmarks.queues import sqs_batch, sqs_cycle, sqs_deep, sqs_send, sqs_wake
 from benchmarks.runtimes import runtimes
 from benchmarks.sandboxes import sandbox_memory, stream_first_byte, thousand_sandboxes
 from benchmarks.snapstart import snapstart_pandas
+from benchmarks.topics import sns_fanout, sns_publish
 
 Figures = dict[str, float]
 Case = Callable[[Endpoint], Figures]
@@ -95,6 +96,8 @@ CASES: tuple[Case, ...] = (
     sqs_cycle,
     sqs_wake,
     sqs_deep,
+    sns_publish,
+    sns_fanout,
     queue_to_function,
     async_invokes,
     stream_first_byte,
