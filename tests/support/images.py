@@ -20,6 +20,7 @@ from cloudlet.compute.images.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from cloudlet.compute.images.whiteouts import Overlay
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
+LARGE_BYTES = 1024 * 1024
 Entry = tuple[str, str | bytes | None]
 """A path, and its content; None for a folder, `-> target` for a link, `=> target` for a hard link."""
 
@@ -61,7 +62,7 @@ class Layout:
 
     def blob(self, content: bytes, media_type: str) -> dict[str, Any]:
         name = digest(content)
-        (self.folder / "blobs" / "sha256" / name.partition(":")[2]).write_bytes(content)
+        _write(self.folder / "blobs" / "sha256" / name.partition(":")[2], content)
         return {"mediaType": media_type, "digest": name, "size": len(content)}
 
     def image(
@@ -109,6 +110,18 @@ class Layout:
 
     def reference(self, tag: str) -> str:
         return f"oci:{self.folder}:{tag}"
+
+
+_LARGE: dict[str, Path] = {}
+"""Where large blobs have been written: the same ones are in many layouts, and are on disk once."""
+
+
+def _write(path: Path, content: bytes) -> None:
+    if len(content) > LARGE_BYTES and (there := _LARGE.setdefault(path.name, path)) != path and there.exists():
+        path.unlink(missing_ok=True)
+        os.link(there, path)
+    else:
+        path.write_bytes(content)
 
 
 def _gzipped(content: bytes) -> bytes:

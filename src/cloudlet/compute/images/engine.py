@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,10 +207,6 @@ class Images:
         self.store.close()
         await self.layers.close()
 
-    def status(self) -> Mapping[str, int]:
-        """What takes room on disk."""
-        return {"unpacked_bytes": self.layers.used_bytes}
-
 
 def _guarded(find: Callable[[], Image], reference: Reference) -> Image:
     try:
@@ -222,6 +218,3 @@ def _guarded(find: Callable[[], Image], reference: Reference) -> Image:
 def _read(file: Path) -> bytes:
     with file.open("rb") as opened_file:
         return opened_file.read(MAX_MANIFEST_BYTES)
-
-
-Prepare = Callable[[str], Awaitable[RunnableImage]]
