@@ -205,7 +205,7 @@ class Node:
         audit = CloudTrailService(platform, self._calls)  # the first to start, so that it sees the others stop
         registry = EcrService(platform, self.images.store, self._credentials)
         identity = [StsService(platform, self._credentials), IamService(platform, self._credentials.uses)]
-        messaging = [SqsService(platform), SnsService(platform, self._engine)]
+        messaging = [SqsService(platform, metrics.record), SnsService(platform, self._engine)]
         observing = [logs, metrics]
         return [audit, *identity, OrganizationsService(platform), *observing, *messaging, registry, functions]
 
@@ -216,8 +216,8 @@ class Node:
         self._background = await self._parts.enter_async_context(Background())
         self._function_logs.start()
         self._parts.push_async_callback(self._function_logs.close)
-        self._function_metrics.start()
-        self._parts.push_async_callback(self._function_metrics.close)
+        self._function_metrics.measuring.start()
+        self._parts.push_async_callback(self._function_metrics.measuring.close)
         self._parts.callback(self.clock.add_participant(self._function_metrics.flush))
         self._parts.push_async_callback(self.compute.drain, 0.0)
         await self.compute.start()

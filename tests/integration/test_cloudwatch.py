@@ -557,3 +557,48 @@ def test_old_data_becomes_coarser(own_node: NodeInThread, clients: Clients) -> N
     advance(15 * 86400)
     assert (seen(60), seen(300), seen(3600)) == ([], [3.0], [3.0])
     assert cloudwatch.list_metrics()["Metrics"] == []
+
+
+def test_the_metrics_of_a_queue(client: MakeClient, cloudwatch: Any, endpoint: str, now: dt.datetime) -> None:
+    sqs = client("sqs")
+    url = sqs.create_queue(QueueName="jobs")["QueueUrl"]
+    sqs.receive_message(QueueUrl=url)
+    for _ in range(2):
+        sqs.send_message(QueueUrl=url, MessageBody="a")
+    sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": name, "MessageBody": name} for name in "abc"])
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1)["Messages"]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=received[0]["ReceiptHandle"])
+    control(endpoint, "clock", {"advance_s": 61})
+    sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1)
+    control(endpoint, "clock", {"advance_s": 1})
+    names = [metric["MetricName"] for metric in cloudwatch.list_metrics(Namespace="AWS/SQS")["Metrics"]]
+    queries = [
+        {
+            "Id": f"m{number}",
+            "Label": name,
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": "AWS/SQS",
+                    "MetricName": name,
+                    "Dimensions": [{"Name": "QueueName", "Value": "jobs"}],
+                },
+                "Period": 86_400,
+                "Stat": "Maximum" if name.startswith("Approximate") else "Sum",
+            },
+        }
+        for number, name in enumerate(names)
+    ]
+    span = {"StartTime": now - HOUR, "EndTime": now + HOUR}
+    results = data(cloudwatch, now, *queries, **span)["MetricDataResults"]
+    found = {one["Label"]: one["Values"][0] for one in results}
+    assert found.pop("ApproximateAgeOfOldestMessage") >= 0
+    # When it is looked at depends on the second in which this runs.
+    assert 3 <= found.pop("ApproximateNumberOfMessagesVisible") <= 5
+    assert found.pop("ApproximateNumberOfMessagesNotVisible") <= 1
+    assert found == {
+        "NumberOfMessagesSent": 5.0,
+        "NumberOfMessagesReceived": 2.0,
+        "NumberOfMessagesDeleted": 1.0,
+        "NumberOfEmptyReceives": 1.0,
+        "ApproximateNumberOfMessagesDelayed": 0.0,
+    }

@@ -1,18 +1,12 @@
 """The metrics of functions: counted in memory while they run, and stored some seconds later.
 
-What is counted lies in objects that stay as long as their function is in use; an invocation costs two look-ups and some
-additions. Every FLUSH_INTERVAL_S, and at the end of each minute, all is taken out and stored at once. What was counted
-in the seconds before a crash is lost: metrics are no record of what has happened, logs are.
+What is counted lies in objects that stay as long as their function is in use; an invocation costs a look-up and some
+additions. `Measuring` says when it is taken out and stored.
 
 Each metric is there for the function, for the name under which it was invoked (`Resource`), for the version that an
 alias led to (`ExecutedVersion`) and for all functions of the account:
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 """
-
-import asyncio
-import contextlib
-import logging
-from typing import Final
 
 from cloudlet.clock import Clock
 from cloudlet.compute.counting import Counted, ProvisionedSlot, Slot
@@ -20,32 +14,18 @@ from cloudlet.compute.function import FunctionVersion, Invocation, InvocationRes
 from cloudlet.compute.meter import Outcome
 from cloudlet.services.lambda_.metric_counts import AccountCounts, Counts, FunctionCounts, measurements
 from cloudlet.services.measurements import Measurement, Record
-from cloudlet.store.base import StoreError
-
-FLUSH_INTERVAL_S: Final = 5.0
-MAX_WAITING: Final = 50_000
-"""Measurements that are kept while the store takes none."""
-
-logger = logging.getLogger(__name__)
+from cloudlet.services.measuring import Measuring
 
 
 class FunctionMetrics:
     """Counts what functions do. The `Meter` of the compute engine."""
 
     def __init__(self, record: Record, clock: Clock) -> None:
-        self._record = record
-        self._clock = clock
+        self.measuring = Measuring("metrics of functions", record, clock, self._take)
         self._counts: dict[tuple[str, str], Counts] = {}
         """By the ARN that was invoked, and the version that runs."""
         self._functions: dict[str, FunctionCounts] = {}
         self._accounts: dict[tuple[str, str], AccountCounts] = {}
-        self._is_dirty = False
-        self._since = 0.0
-        """When the first was counted of what is not stored yet, on the platform's clock."""
-        self._wake = asyncio.Event()
-        self._waiting: list[Measurement] = []
-        self._flushing = asyncio.Lock()
-        self._loop: asyncio.Task[None] | None = None
 
     # -- what the engine tells
 
@@ -54,8 +34,8 @@ class FunctionMetrics:
         counts = self._counts.get((invocation.invoked_function_arn, function.version))
         if counts is None:
             counts = self._new(invocation.invoked_function_arn, function.version)
-        if not self._is_dirty:
-            self._mark()
+        if not self.measuring.is_dirty:
+            self.measuring.mark()
         return Running(self, counts, function, slot)
 
     def throttled(self, function: FunctionVersion, invocation: Invocation) -> None:
@@ -72,13 +52,8 @@ class FunctionMetrics:
 
     def touch(self) -> None:
         """Something is counted."""
-        if not self._is_dirty:
-            self._mark()
-
-    def _mark(self) -> None:
-        self._is_dirty = True
-        self._since = self._clock.now()
-        self._wake.set()
+        if not self.measuring.is_dirty:
+            self.measuring.mark()
 
     def _new(self, invoked_arn: str, version: str) -> Counts:
         _, _, _, region, account, _, name, *qualifier = invoked_arn.split(":")
@@ -94,55 +69,21 @@ class FunctionMetrics:
 
     # -- storing it
 
-    def start(self) -> None:
-        """Begin to store what is counted."""
-        self._loop = asyncio.create_task(self._run(), name="function metrics")
-
-    async def close(self, timeout_s: float = 5.0) -> None:
-        """Store what is left, for `timeout_s` at most, and end."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self.flush()
-
     def reset(self) -> None:
         """Forget what was counted; what runs is still known to run."""
-        self._take()
-        self._waiting.clear()
+        self._taken(0.0)
+        self.measuring.reset()
 
     async def flush(self) -> None:
         """Store all that was counted so far."""
-        if not self._is_dirty and not self._waiting:
-            return
-        async with self._flushing:
-            self._waiting += self._take()
-            taken = self._waiting
-            if not taken:
-                return
-            try:
-                await self._record(taken)
-                self._waiting = []
-            except StoreError as error:
-                dropped = max(0, len(taken) - MAX_WAITING)
-                self._waiting = taken[dropped:]
-                logger.warning("metrics of functions could not be stored: %s", error, extra={"dropped": dropped})
+        await self.measuring.flush()
 
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            # By the host's time: a clock that is moved forward does not stop for this (but for `flush`, which it asks).
-            await asyncio.sleep(min(FLUSH_INTERVAL_S, 60 - self._clock.now() % 60))
-            await self.flush()
-            if self._waiting:
-                self._wake.set()
+    async def _take(self, since_s: float) -> list[Measurement]:
+        return self._taken(since_s)
 
-    def _take(self) -> list[Measurement]:
+    def _taken(self, since_s: float) -> list[Measurement]:
         """What was counted since the last time; whoever has counted nothing and runs nothing is forgotten."""
-        self._is_dirty = False
-        found = list(measurements(self._counts.values(), self._accounts.values(), self._since))
+        found = list(measurements(self._counts.values(), self._accounts.values(), since_s))
         self._counts = {key: counts for key, counts in self._counts.items() if counts.take()}
         for function in self._functions.values():
             function.take()

@@ -199,9 +199,9 @@ async def test_a_store_that_fails_is_tried_again(world: World) -> None:
 
 
 async def test_what_is_counted_is_stored_without_being_asked_and_at_the_end(world: World) -> None:
-    world.metrics.start()
+    world.metrics.measuring.start()
     world.run(result())
-    await world.metrics.close()
+    await world.metrics.measuring.close()
     assert any(one.name == "Invocations" for one in world.stored)
 
 

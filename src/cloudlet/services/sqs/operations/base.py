@@ -16,6 +16,7 @@ from cloudlet.services.sqs.errors import (
 )
 from cloudlet.services.sqs.exchange import Exchange
 from cloudlet.services.sqs.queue import Queue
+from cloudlet.services.sqs.queue_metrics import QueueMetrics
 from cloudlet.services.sqs.queues import Queues
 from cloudlet.services.sqs.upkeep import Upkeep
 
@@ -30,6 +31,7 @@ class Operations(Service):
     """The base of the classes with the operations."""
 
     name = "sqs"
+    metrics: QueueMetrics
 
     def __init__(self, platform: Platform) -> None:
         super().__init__(platform)

@@ -50,6 +50,7 @@ class MessageOperations(Operations):
         queue = await self.queue(context, params)
         message = self._message(context, queue, params)
         (sent,) = await self.exchange.send(queue, [message])
+        self.metrics.add(queue.key, "NumberOfMessagesSent")
         return _sent(queue, params, sent)
 
     @operation("SendMessageBatch")
@@ -74,6 +75,8 @@ class MessageOperations(Operations):
             except ServiceError as error:
                 failures.append(failed(entry, error))
         sent = await self.exchange.send(queue, made) if made else []
+        if made:
+            self.metrics.add(queue.key, "NumberOfMessagesSent", len(made))
         successful = [{"Id": entry["Id"], **_sent(queue, entry, each)} for entry, each in zip(good, sent, strict=True)]
         return batch_result(successful, failures)
 
@@ -134,7 +137,9 @@ class MessageOperations(Operations):
             _check_attempt(queue, attempt_id)
         received = await self.exchange.receive(queue, limit, timeout_s, wait_s, attempt_id)
         if not received:
+            self.metrics.add_empty(queue.key)
             return {}
+        self.metrics.add(queue.key, "NumberOfMessagesReceived", len(received))
         names = params.get("MessageAttributeNames") or ()
         return {"Messages": [_received(queue, message, wanted, names) for message in received]}
 
@@ -145,6 +150,7 @@ class MessageOperations(Operations):
         (error,) = await self.exchange.delete(queue, [(receipt.decode(queue.id, handle), handle)])
         if error is not None:
             raise error
+        self.metrics.add(queue.key, "NumberOfMessagesDeleted")
         return {}
 
     @operation("DeleteMessageBatch")
@@ -156,6 +162,8 @@ class MessageOperations(Operations):
         check_entries(entries, "DeleteMessageBatchRequestEntry")
         good, failures = _receipts(queue, entries)
         outcomes = await self.exchange.delete(queue, [(found, entry["ReceiptHandle"]) for entry, found in good])
+        if deleted := outcomes.count(None):
+            self.metrics.add(queue.key, "NumberOfMessagesDeleted", deleted)
         return _batch_of_receipts(good, outcomes, failures)
 
     @operation("ChangeMessageVisibility")

@@ -117,13 +117,13 @@ class QueueOperations(Operations):
         found["LastModifiedTimestamp"] = str(queue.modified_ms // 1000)
         found["QueueArn"] = queue.key.arn
         if "All" in wanted or wanted.intersection(names.COUNTS):
-            found |= await self._counts(queue)
+            found |= dict(zip(names.COUNTS, map(str, await self.message_counts(queue)), strict=True))
         if "All" not in wanted:
             found = {name: value for name, value in found.items() if name in wanted}
         return {"Attributes": found} if found else {}
 
-    async def _counts(self, queue: Queue) -> dict[str, str]:
-        """How many messages there are, counted in steps, so that a long queue holds up nobody."""
+    async def message_counts(self, queue: Queue) -> tuple[int, int, int]:
+        """How many messages are visible, in flight and delayed. Counted in steps: a long queue holds up nobody."""
         now_ms, bucket, store = self.exchange.now_ms(), queue.bucket, self.platform.store
         in_flight, delayed = await store.read(lambda reader: message_tables.count_invisible(reader, bucket, now_ms))
         visible, after = 0, (-1, -1)
@@ -135,7 +135,7 @@ class QueueOperations(Operations):
             counted, after = await store.read(count)
             visible += counted
             if counted < COUNT_AT_ONCE:
-                return dict(zip(names.COUNTS, map(str, (visible, in_flight, delayed)), strict=True))
+                return visible, in_flight, delayed
 
     @operation("SetQueueAttributes")
     async def set_queue_attributes(
