@@ -1,6 +1,7 @@
 """How data is read: the points of one metric in a range, joined by period, some thousand rows at a time."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from cloudlet.clock import Clock
@@ -44,28 +45,32 @@ class Reading:
         """
         found: Summaries = {}
         resolutions, age_s = readable(periods.period_s)
-        first_s = max(periods.start_s, int(self._clock.now()) - min(age_s, FORGOTTEN_S))
-        for resolution in resolutions:
-            start_s = first_s
-            while start_s < periods.end_s:
-                wanted = Range(place, metric.digest, resolution, start_s, periods.end_s, unit)
-                start_s = await self._read(wanted, periods, found, distributions=distributions)
-                await asyncio.sleep(0)  # a read may not wait for anything, and others want their turn
+        start_s = max(periods.start_s, int(self._clock.now()) - min(age_s, FORGOTTEN_S))
+        while start_s < periods.end_s:
+            wanted = [
+                Range(place, metric.digest, resolution, start_s, periods.end_s, unit) for resolution in resolutions
+            ]
+            start_s = await self._read(wanted, periods, found, distributions=distributions)
+            await asyncio.sleep(0)  # a read may not wait for anything, and others want their turn
         return found
 
-    async def _read(self, wanted: Range, periods: Periods, found: Summaries, *, distributions: bool) -> int:
-        """Read some rows into `found`; where to go on."""
+    async def _read(self, wanted: list[Range], periods: Periods, found: Summaries, *, distributions: bool) -> int:
+        """Read a part of the range into `found`, in all resolutions; where to go on.
+
+        A part is read in one state of the store and ends with an hour: else points that are joined to coarser ones in
+        between would be missed, or counted twice.
+        """
+        rows = DISTRIBUTIONS_AT_ONCE if distributions else ROWS_AT_ONCE
 
         def read(reader: Reader) -> tuple[int, list[tuple[int, str, Summary]]]:
-            end_s = tables.boundary(reader, wanted, DISTRIBUTIONS_AT_ONCE if distributions else ROWS_AT_ONCE)
-            part = wanted._replace(end_s=end_s)
-            if distributions:
-                rows = tables.points(reader, part)
-                return end_s, [
-                    ((row[0] - periods.start_s) // periods.period_s, row[1], Summary.decode(*row[2:])) for row in rows
-                ]
-            rows = tables.binned(reader, part, periods.start_s, periods.period_s)
-            return end_s, [(row[0], row[1], Summary(*row[2:])) for row in rows]
+            start_s = wanted[0].start_s
+            end_s = min(tables.boundary(reader, one, rows) for one in wanted)
+            if end_s < periods.end_s:
+                end_s = min(periods.end_s, max(end_s // 3600, start_s // 3600 + 1) * 3600)
+            parts: list[tuple[int, str, Summary]] = []
+            for one in wanted:
+                parts += _part(reader, one._replace(end_s=end_s), periods, distributions=distributions)
+            return end_s, parts
 
         end_s, parts = await self._store.read(read)
         for number, unit, summary in parts:
@@ -76,3 +81,15 @@ class Reading:
             else:
                 there.merge(summary)
         return end_s
+
+
+def _part(
+    reader: Reader, wanted: Range, periods: Periods, *, distributions: bool
+) -> Iterator[tuple[int, str, Summary]]:
+    """(number of the period, unit, summary); a period may come more than once."""
+    if distributions:
+        for moment_s, unit, *summary in tables.points(reader, wanted):
+            yield (moment_s - periods.start_s) // periods.period_s, unit, Summary.decode(*summary)
+    else:
+        for number, unit, *summary in tables.binned(reader, wanted, periods.start_s, periods.period_s):
+            yield number, unit, Summary(*summary)

@@ -41,9 +41,9 @@ class Upkeep:
         """Sweep whenever something is due."""
         while True:
             try:
+                self._has_data.clear()  # before looking: what comes meanwhile is seen, or wakes
                 due_s = await self._store.read(_first_due)
                 if due_s is None:
-                    self._has_data.clear()
                     await self._has_data.wait()
                     continue
                 now_s = self._clock.now()

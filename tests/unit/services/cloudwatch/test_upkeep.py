@@ -1,11 +1,18 @@
 """What is old becomes coarser and is forgotten in the end; when that is really done makes no difference to readers."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import pytest
 
+from cloudlet.services.cloudwatch.metric import MetricKey
 from cloudlet.services.cloudwatch.retention import resolution_at, rounded_start
-from tests.support.cloudwatch_world import DAY_S, HOUR_S, CloudWatchWorld
+from cloudlet.services.cloudwatch.summary import Summary
+from cloudlet.services.cloudwatch.tables import PointKey, add_points
+from cloudlet.store.base import Reader, Store
+from tests.support.cloudwatch_world import ACCOUNT, DAY_S, HOUR_S, REGION, CloudWatchWorld
 
 AGES = [HOUR_S * 2, HOUR_S * 4, DAY_S * 14, DAY_S * 16, DAY_S * 62, DAY_S * 64, DAY_S * 454, DAY_S * 457]
 PERIODS = (1, 60, 300, 3600)
@@ -103,3 +110,38 @@ def test_where_a_request_begins() -> None:
     assert rounded_start(now - 97, now, 1) == now - 97
     assert rounded_start(now - 20 * DAY_S - 97, now, 60) % 300 == 0
     assert rounded_start(now - 70 * DAY_S - 97, now, 60) % 3600 == 0
+
+
+async def test_who_reads_while_data_is_joined_misses_nothing_and_sees_nothing_twice(
+    world: CloudWatchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloudlet.services.cloudwatch.reading.ROWS_AT_ONCE", 2)
+    start = world.now // 3600 * 3600 - 10 * HOUR_S + 60
+    for number in range(60):  # every ten minutes one, as if each had been published in its time
+        moment_s = start + number * 600
+        key = PointKey(ACCOUNT, REGION, MetricKey("App", "m").digest, 1, moment_s, "None")
+        points = [(key, Summary.of_values([(float(number), 1.0)]))]
+        await world.store.transact(partial(add_points, points=points))
+    reading = world.service.reading
+    store = Sweeping(world.store, world.service.upkeep.sweep)
+    reading._store = store  # type: ignore[assignment]
+    found = await world.sums(3600, start, start + 11 * HOUR_S)
+    assert sum(found.values()) == sum(range(60))
+    assert store.reads > 5
+    assert set(await world.points()) == {1, 60}
+
+
+class Sweeping:
+    """A store in which old data is joined between any two reads."""
+
+    def __init__(self, store: Store, sweep: Callable[[], Awaitable[None]]) -> None:
+        self._store = store
+        self._sweep = sweep
+        self.reads = 0
+
+    async def read(self, fn: Callable[[Reader], Any]) -> Any:
+        self.reads += 1
+        found = await self._store.read(fn)
+        if self.reads == 3:
+            await self._sweep()
+        return found
