@@ -454,6 +454,19 @@ class TestRefusals:
         create(functions, layout.reference("v1"))
         assert refusal(functions.update_function_configuration, FunctionName="fn", Handler="a.b")[1] == text
 
+    @pytest.mark.parametrize(
+        "config", [{"Command": ["a\0b"]}, {"WorkingDirectory": "/\0"}, {"Command": ["a" * 40_000]}],
+        ids=["nul in an argument", "nul in a folder", "too large"],
+    )  # fmt: skip
+    def test_settings_that_cannot_be(self, functions: Any, layout: Layout, config: Json) -> None:
+        python_image(layout, "v1", HELLO)
+        request = {
+            "FunctionName": "fn", "Role": ROLE, "PackageType": "Image", "Code": {"ImageUri": layout.reference("v1")},
+        }  # fmt: skip
+        code, text = refusal(functions.create_function, **request, ImageConfig=config)
+        assert code == "InvalidParameterValueException"
+        assert text.startswith("ImageConfig must")
+
     def test_what_is_for_packages_only(self, functions: Any, layout: Layout) -> None:
         python_image(layout, "v1", HELLO)
         create(functions, layout.reference("v1"))

@@ -19,6 +19,7 @@ from cloudlet.compute.sandbox import Container
 
 EXTENSIONS: Final = "/opt/extensions"
 INVALID_WORKING_DIRECTORY: Final = "Runtime.InvalidWorkingDir"
+MAX_ARGUMENT_CHARACTERS: Final = 65536
 _DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 _MACHINES: Final = {"amd64": 62, "arm64": 183}
 """An ELF file's e_machine by the architecture of images."""
@@ -63,6 +64,8 @@ def _program_obstacle(merged: MergedLayers, made: Container, path: str) -> Failu
     if not made.command or not made.command[0]:
         return _invalid("exec: no command")
     program = made.command[0]
+    if sum(map(len, made.command)) > MAX_ARGUMENT_CHARACTERS:
+        return _invalid(f"fork/exec {program}: argument list too long")
     if "/" not in program:
         places = [f"{folder or '.'}/{program}" for folder in path.split(":")]
         found = [place for place in places if _is_program(merged, _absolute(place, made.directory))]

@@ -149,7 +149,7 @@ def _changed(base: Configuration, params: Mapping[str, Any]) -> Configuration:
     if (dead_letters := params.get("DeadLetterConfig")) is not None:
         changes["dead_letter_arn"] = dead_letters.get("TargetArn") or ""
     if (image_config := params.get("ImageConfig")) is not None:
-        changes["image_config"] = {name: value for name, value in image_config.items() if value}
+        changes["image_config"] = _image_config(image_config)
     if (logging := params.get("LoggingConfig")) is not None:
         changes |= logging_config.changes(base.log_format, logging)
     if (key := params.get("KMSKeyArn")) is not None:
@@ -162,6 +162,16 @@ def _changed(base: Configuration, params: Mapping[str, Any]) -> Configuration:
     network_config.check(changed.vpc, changed.file_systems)
     _check_snap_start(changed)
     return changed
+
+
+def _image_config(given: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in given.items() if value}
+    measured = orjson.dumps(kept)
+    if len(measured) > limits.IMAGE_CONFIG_BYTES:
+        raise InvalidParameterValue(f"ImageConfig must be smaller than {limits.IMAGE_CONFIG_BYTES} bytes.")
+    if b"\\u0000" in measured:
+        raise InvalidParameterValue("ImageConfig must not hold NUL characters.")
+    return kept
 
 
 def check_environment(variables: Mapping[str, str]) -> None:

@@ -21,6 +21,8 @@ CLIENT_CONTEXT_BYTES = 3583
 
 ENVIRONMENT_BYTES = 4096
 """All environment variables, as the JSON object that AWS measures."""
+IMAGE_CONFIG_BYTES = 32768
+"""Cloudlet's own limit: AWS documents only how many arguments there may be."""
 TIMEOUT_S = 900
 MEMORY_MB = 10240
 EPHEMERAL_STORAGE_MB = 10240

@@ -94,6 +94,11 @@ class TestObstacles:
         assert planned(made)[1] is not None
         assert planned(made, path="/a")[1] is None
 
+    def test_more_arguments_than_can_be_handed_over(self, tmp_path: Path) -> None:
+        made = image(tmp_path, [("run!", "#!/x")], entrypoint=("/run",), command=("a" * 100,) * 1000)
+        _, obstacle = planned(made)
+        assert obstacle == Failure("error", "Runtime.InvalidEntrypoint", "fork/exec /run: argument list too long")
+
     def test_nothing_to_run(self, tmp_path: Path) -> None:
         _, obstacle = planned(image(tmp_path, [("a", "")]))
         assert obstacle == Failure("error", "Runtime.InvalidEntrypoint", "exec: no command")
