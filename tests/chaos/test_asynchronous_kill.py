@@ -5,7 +5,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,19 +24,6 @@ def handler(event, context):
     time.sleep(0.1)
     print("ended", event["n"])
 """
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def node(request: pytest.FixtureRequest, stores: tuple[str, ...], tmp_path: Path) -> Iterator[NodeProcess]:
-    """A node in a process of its own."""
-    if request.param not in stores:
-        pytest.skip("left out by --stores")
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
-    started = NodeProcess(tmp_path / "data", url)
-    started.start()
-    yield started
-    if started.is_running:
-        started.kill9()
 
 
 def test_every_event_runs_and_none_that_ended_is_lost_from_the_log(node: NodeProcess) -> None:

@@ -1,8 +1,6 @@
 """A node is killed while a mapping hands a queue's messages to a function: each of them is done in the end."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,16 +20,6 @@ def handler(event, context):
     bodies = [record["body"] for record in event["Records"]]
     sqs.send_message(QueueUrl=os.environ["COPY"], MessageBody=json.dumps(bodies))
 """
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[NodeProcess]:
-    """A node in a process of its own."""
-    started = NodeProcess(tmp_path / "data", "")
-    started.start()
-    yield started
-    if started.is_running:
-        started.kill9()
 
 
 def test_every_message_is_done_although_the_node_is_killed(node: NodeProcess) -> None:

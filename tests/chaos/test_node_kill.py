@@ -37,19 +37,6 @@ class Acknowledged:
         return len(self.roles) + len(self.functions) + len(self.events)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def node(request: pytest.FixtureRequest, stores: tuple[str, ...], tmp_path: Path) -> Iterator[NodeProcess]:
-    """A node in a process of its own."""
-    if request.param not in stores:
-        pytest.skip("left out by --stores")
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
-    started = NodeProcess(tmp_path / "data", url)
-    started.start()
-    yield started
-    if started.is_running:
-        started.kill9()
-
-
 def test_a_killed_node_keeps_its_word(node: NodeProcess) -> None:
     dice = random.Random(7)
     clients = Clients(fresh_account())

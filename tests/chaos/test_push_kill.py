@@ -7,8 +7,6 @@ import itertools
 import json
 import random
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,19 +18,6 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 ROUNDS = 4
 PUSHERS = 3
 GONE = (OSError, http.client.HTTPException)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def node(request: pytest.FixtureRequest, stores: tuple[str, ...], tmp_path: Path) -> Iterator[NodeProcess]:
-    """A node in a process of its own."""
-    if request.param not in stores:
-        pytest.skip("left out by --stores")
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
-    started = NodeProcess(tmp_path / "data", url)
-    started.start()
-    yield started
-    if started.is_running:
-        started.kill9()
 
 
 class Pushes:

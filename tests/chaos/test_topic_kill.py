@@ -6,7 +6,6 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,19 +18,6 @@ ROUNDS = 4
 QUEUES = 4
 GROUPS = 3
 RAW = {"RawMessageDelivery": "true"}
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def node(request: pytest.FixtureRequest, stores: tuple[str, ...], tmp_path: Path) -> Iterator[NodeProcess]:
-    """A node in a process of its own."""
-    if request.param not in stores:
-        pytest.skip("left out by --stores")
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
-    started = NodeProcess(tmp_path / "data", url)
-    started.start()
-    yield started
-    if started.is_running:
-        started.kill9()
 
 
 class Load:
