@@ -446,6 +446,14 @@ def test_a_chain_of_expressions_may_be_as_long_as_a_request(cloudwatch: Any, now
     assert [(one["Id"], one["Values"]) for one in results] == [("e498", [499.0])]
 
 
+def test_expressions_may_not_take_for_ever(cloudwatch: Any, now: dt.datetime) -> None:
+    expensive = {"Id": "e1", "Expression": f"FILL(METRICS(), 0){' * 1' * 500}"}
+    metrics = [stat(f"m{number}", ReturnData=False) for number in range(300)]
+    fortnight = {"StartTime": now - dt.timedelta(days=14)}
+    text = refused(data, "ValidationError", cloudwatch, now, expensive, *metrics, **fortnight)
+    assert text == "Error in expression 'e1': The expressions are too much work."
+
+
 def test_labels_and_time_zones(cloudwatch: Any, now: dt.datetime) -> None:
     put(cloudwatch, Timestamp=now, Value=3.0, Dimensions=[{"Name": "Zone", "Value": "a"}])
     label = "${PROP('Dim.Zone')} ${PROP('Stat')} ${LABEL} ${LAST} ${LAST_TIME}"

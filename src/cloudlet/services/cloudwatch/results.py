@@ -1,5 +1,6 @@
 """What GetMetricData answers: the series of a request's queries, one after the other, page by page."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timezone
 from typing import Any, Final, NamedTuple
@@ -7,7 +8,15 @@ from typing import Any, Final, NamedTuple
 from cloudlet.services.cloudwatch import labels
 from cloudlet.services.cloudwatch.errors import ValidationFailed
 from cloudlet.services.cloudwatch.math.errors import MathError
-from cloudlet.services.cloudwatch.math.evaluate import MAX_POINTS, Scope, evaluate, metric_patterns, names
+from cloudlet.services.cloudwatch.math.evaluate import (
+    MAX_POINTS,
+    MAX_WORK,
+    Scope,
+    evaluate,
+    metric_patterns,
+    names,
+    work,
+)
 from cloudlet.services.cloudwatch.math.series import Array, Grid, Series, Value
 from cloudlet.services.cloudwatch.metric import Place
 from cloudlet.services.cloudwatch.query import ExpressionQuery, MetricQuery, Query, in_expression, in_order
@@ -129,8 +138,13 @@ class Results:
         await self._fetch_for(ordered)
         usual_s = min((query.period_s for query in self._metrics.values()), default=DEFAULT_PERIOD_S)
         values: dict[str, Value] = {}
+        left = MAX_WORK
         for query in ordered:
             scope = Scope(self._fetched, values, self._wanted.grid(query.period_s or usual_s))
+            left -= work(query.tree, scope)
+            if left < 0:
+                raise ValidationFailed(f"Error in expression '{query.id}': The expressions are too much work.")
+            await asyncio.sleep(0)  # others want their turn
             try:
                 values[query.id] = evaluate(query.tree, scope)
             except MathError as error:

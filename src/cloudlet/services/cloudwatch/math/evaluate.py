@@ -6,13 +6,15 @@ from typing import Final
 
 from cloudlet.errors import OperationNotImplemented
 from cloudlet.services.cloudwatch.math.errors import MathError
-from cloudlet.services.cloudwatch.math.functions import FUNCTIONS, NEED_REQUEST, UNBUILT, constant
+from cloudlet.services.cloudwatch.math.functions import FILLING, FUNCTIONS, NEED_REQUEST, UNBUILT, constant
 from cloudlet.services.cloudwatch.math.operators import OPERATORS
 from cloudlet.services.cloudwatch.math.parser import Array, Call, Name, Negation, Node, Number, Operation, Text
 from cloudlet.services.cloudwatch.math.series import Grid, Series, Value, Word, arrays, combined, kind
 
 MAX_POINTS: Final = 2_000_000
 """Of all series that the expressions of a request use."""
+MAX_WORK: Final = 10_000_000
+"""Of all expressions of a request, as `work` counts it: some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,24 @@ def check_functions(tree: Node) -> None:
             if node.function in UNBUILT:
                 raise OperationNotImplemented(f"Cloudlet does not implement {node.function} of metric math.")
             raise MathError(f"Unknown function {node.function}")
+
+
+def work(tree: Node, scope: Scope) -> int:
+    """About how many values have to be looked at: those of each series that is used, once for each node of the tree."""
+    size, fills, used = 0, False, names(tree)
+    for node in nodes(tree):
+        size += 1
+        fills = fills or (isinstance(node, Call) and node.function in FILLING)
+    patterns = metric_patterns(tree)
+    found = [
+        series for name, series in scope.metrics.items() if name in used or any(pattern in name for pattern in patterns)
+    ]
+    for name in used:
+        value = scope.values.get(name)
+        if isinstance(value, Series | tuple):
+            found += arrays(value)
+    points = sum(max(len(one.values), one.grid.size if fills else 0) for one in found)
+    return size * (points + (scope.grid.size if fills else 0))
 
 
 def evaluate(tree: Node, scope: Scope) -> Series | tuple[Series, ...]:

@@ -23,6 +23,8 @@ UNBUILT: Final = frozenset(
 """AWS has them; they are not implemented here."""
 NEED_REQUEST: Final = frozenset({"METRICS", "TIME_SERIES"})
 """Those that look at the whole request, and stand in `evaluate`."""
+FILLING: Final = frozenset({"DATE", "DAY", "EPOCH", "FILL", "HOUR", "MINUTE", "MONTH", "TIME_SERIES", "YEAR"})
+"""Those whose results have values at every moment, though what they are given may have few."""
 
 
 def _aggregate(name: str, of_one: Callable[[Numbers], float], of_moment: Callable[[Numbers, int], float]) -> Function:

@@ -19,12 +19,16 @@ class Grid:
     end_s: int
     period_s: int
 
+    @property
+    def size(self) -> int:
+        """How many moments there are."""
+        return len(range(self.start_s, self.end_s, self.period_s))
+
     def moments(self) -> range:
         """The moments, in seconds since the epoch. Raises MathError where there are more than anybody can want."""
-        found = range(self.start_s, self.end_s, self.period_s)
-        if len(found) > MAX_MOMENTS:
+        if self.size > MAX_MOMENTS:
             raise MathError(f"The time range has more than {MAX_MOMENTS} periods")
-        return found
+        return range(self.start_s, self.end_s, self.period_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cloudlet.errors import OperationNotImplemented
 from cloudlet.services.cloudwatch.math.errors import MathError
-from cloudlet.services.cloudwatch.math.evaluate import Scope, check_functions, evaluate, names
+from cloudlet.services.cloudwatch.math.evaluate import Scope, check_functions, evaluate, names, work
 from cloudlet.services.cloudwatch.math.parser import parse
 from cloudlet.services.cloudwatch.math.series import Grid, Series
 
@@ -164,6 +164,13 @@ def test_a_range_of_too_many_periods_is_not_filled() -> None:
     scope = Scope({"a": series([1], period_s=60, count=200_000)}, {}, grid())
     with pytest.raises(MathError):
         evaluate(parse("FILL(a, 0)"), scope)
+
+
+def test_work_grows_with_what_is_used_filled_and_written() -> None:
+    metrics = {"a": series([1, 2, None]), "b": series([1] * 4)}
+    scope = Scope(metrics, {"e": tuple(metrics.values())}, grid(10))
+    found = [work(parse(text), scope) for text in ("a", "a + 1", "a + b", "SUM(METRICS())", "e", "FILL(a, 0)")]
+    assert found == [2, 3 * 2, 3 * 6, 2 * 6, 6, 3 * (3 + 10)]
 
 
 points = st.lists(st.one_of(st.none(), st.integers(-20, 20).map(float)), min_size=3, max_size=3)
