@@ -98,7 +98,7 @@ def refused(call: Any, **params: Any) -> str:
     """The text with which a call is denied."""
     with pytest.raises(ClientError) as caught:
         call(**params)
-    assert caught.value.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException")
+    assert caught.value.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException", "AuthorizationError")
     return str(caught.value.response["Error"]["Message"])
 
 

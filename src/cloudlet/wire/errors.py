@@ -18,6 +18,8 @@ _COMMON_CODES: dict[str, dict[str, str]] = {
     "rest-xml": {"AccessDeniedException": "AccessDenied", "InternalFailure": "InternalError"},
 }
 
+_OWN_DENIAL = "AuthorizationErrorException"
+"""What a service whose model has it says instead of AccessDenied: SNS."""
 IN_RESPONSES = ("header", "headers", "statusCode")
 """The places of an answer other than its body to which a member can be bound."""
 
@@ -51,6 +53,8 @@ class ErrorShapes:
             self._by_name[shape.name] = shape
         for shape in list(self._by_name.values()):
             self._by_name.setdefault(shape.error_code, shape)
+        if (own := self._by_name.get(_OWN_DENIAL)) is not None:
+            self._by_name.setdefault("AccessDeniedException", own)
 
     def resolve(self, error: ServiceError, protocol: str) -> ErrorAnswer:
         """What an answer in `protocol` says of `error`."""
