@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-import boto3
+import botocore.loaders
+import botocore.session
 import uvloop
 from botocore.config import Config as BotoConfig
 
@@ -160,6 +161,10 @@ class NodeProcess:
         return self._process is not None and self._process.poll() is None
 
 
+_MODELS = botocore.loaders.create_loader()
+"""boto3's sessions each read the services' models anew, which takes most of the time that a client takes."""
+
+
 class Clients:
     """Makes boto3 clients and closes them."""
 
@@ -182,7 +187,9 @@ class Clients:
         """A client of `service`. `keys` are an access key id and its secret; by default the account's twelve digits."""
         key, secret = keys or (account or self.account, "test")
         config = BotoConfig(**{"retries": {"mode": "standard", "total_max_attempts": 1}, "read_timeout": 60, **options})
-        client = boto3.session.Session().client(
+        session = botocore.session.get_session()
+        session.register_component("data_loader", _MODELS)
+        client = session.create_client(
             service,
             endpoint_url=endpoint,
             region_name=region,
