@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.nodes import MakeClient
+from cloudlet.services.sns.message import Message
+from cloudlet.services.sns.names import topic_key
+from tests.support.nodes import MakeClient, NodeInThread
 
 Advance = Callable[[float], None]
 FIFO = {"FifoTopic": "true", "ContentBasedDeduplication": "true"}
@@ -114,6 +116,23 @@ class TestFifo:
         ]
         assert numbers[::2] == numbers[1::2] == sorted(numbers[::2])
         assert [message["Body"] for message in receive(sqs, url, 10)] == [str(number) for number in range(10)]
+
+    def test_a_line_goes_on_after_its_first_was_dropped_by_hand(self, client: MakeClient, node: NodeInThread) -> None:
+        sns, sqs = client("sns"), client("sqs")
+        topic = sns.create_topic(Name="t.fifo", Attributes=FIFO)["TopicArn"]
+        url, arn = queue(sqs, topic, "q.fifo", FifoQueue="true")
+        subscription = sns.subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"}
+        )["SubscriptionArn"]
+        # As it is when a person has dropped the work by hand: a line, and nobody at work on it.
+        store, key = node.node.store, topic_key(topic)
+        (topic_id,) = node.call(store.read(lambda reader: reader.query("SELECT id FROM sns_topics WHERE name = 't.fifo' AND account = ?", (key.account,))))[0]  # fmt: skip # noqa: E501
+        first = Message("1", key, topic_id, "first", 1, group="g", deduplication="first")
+        row = (*key, subscription.rpartition(":")[2], "g", 0, first.encode(), "sqs")
+        statement = "INSERT INTO sns_lines VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        node.call(store.transact(lambda tx: tx.execute(statement, row)))
+        sns.publish(TopicArn=topic, Message="second", MessageGroupId="g")
+        assert [message["Body"] for message in receive(sqs, url, 2)] == ["first", "second"]
 
     def test_an_archive_is_replayed_to_a_late_subscriber(self, client: MakeClient) -> None:
         sns, sqs = client("sns"), client("sqs")

@@ -152,6 +152,10 @@ class Engine:
         tx.notify(tables.CHANNEL, f"{due_ms} {kind} {target}")
         return delivery.id
 
+    def has_work(self, tx: Transaction, kind: str, target: str) -> bool:
+        """True while work of a kind for `target` waits or is under way; what is dead and kept does not count."""
+        return tables.has_work(tx, kind, target)
+
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Take up what was in flight, and work in `tasks` until `stop`."""
         await self._store.migrate(tables.COMPONENT, tables.MIGRATIONS)

@@ -127,6 +127,11 @@ def next_due_ms(reader: Reader, kind: str, target: str) -> int | None:
     return None if row is None else int(row[0])
 
 
+def has_work(reader: Reader, kind: str, target: str) -> bool:
+    """True while there is any row for a target, whoever works on it."""
+    return reader.one("SELECT 1 FROM delivery WHERE kind = ? AND target = ? LIMIT 1", (kind, target)) is not None
+
+
 def targets(reader: Reader) -> Iterable[tuple[str, str, int]]:
     """Each kind and target that has rows, and when its first one is due. Looks at one row of each target."""
     kind, target = "", ""

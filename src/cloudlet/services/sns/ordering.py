@@ -29,6 +29,8 @@ from cloudlet.store.base import Migration, Reader, Transaction
 logger = logging.getLogger(__name__)
 
 KIND: Final = "sns-fifo"
+DEAD_LETTER_TRIES: Final = 8
+"""After so many a message is lost to its dead-letter queue, and its line goes on."""
 LINES = Migration(
     4,
     (
@@ -56,15 +58,15 @@ class Ordering:
         encoded = message.encode()
         for subscription in subscriptions:
             key = (*message.topic, subscription.key.id, message.group)
-            is_first = tx.one(f"SELECT 1 FROM sns_lines WHERE {_LINE} LIMIT 1", key) is None
             tx.execute(
                 "INSERT INTO sns_lines (account, region, topic, subscription, grp, sequence, message, protocol)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (account, region, topic, subscription, grp, sequence) DO NOTHING",
                 (*key, message.sequence, encoded, subscription.protocol),
             )
-            if is_first:
-                self._begin(tx, subscription.key, message.group, message.sequence, subscription.protocol)
+            if not self._engine.has_work(tx, KIND, _target(subscription.key, message.group)):
+                # The line was empty; or somebody has dropped by hand what was at work, or it is kept as dead.
+                self._begin_first(tx, subscription.key, message.group)
 
     def _begin(self, tx: Transaction, key: SubscriptionKey, group: str, sequence: int, protocol: str) -> None:
         self._engine.enqueue(
@@ -73,7 +75,7 @@ class Ordering:
             key.topic.account,
             key.topic.region,
             orjson.dumps([*key.topic, key.id, group, sequence]),
-            target=f"{key.arn}/{group}",
+            target=_target(key, group),
             max_attempts=retry_policy(protocol, {}, {}).retries + 1,
             max_age_s=MAX_AGE_S,
         )
@@ -110,7 +112,7 @@ class Ordering:
             try:
                 await self._sending.to_dead_letters(subscription, message, envelopes, errors)
             except NotSent as error:
-                if not error.is_permanent:
+                if not error.is_permanent and delivery.deferrals < DEAD_LETTER_TRIES:
                     return Retry(detail=detail_of(error))
                 logger.warning("the dead-letter queue of %s takes nothing: %s", key.arn, error)
         elif subscription is not None:
@@ -120,9 +122,18 @@ class Ordering:
     def _go_on(self, key: SubscriptionKey, group: str, sequence: int, tx: Transaction) -> None:
         line = (*key.topic, key.id, group)
         tx.execute(f"DELETE FROM sns_lines WHERE {_LINE} AND sequence = ?", (*line, sequence))
+        self._begin_first(tx, key, group)
+
+    def _begin_first(self, tx: Transaction, key: SubscriptionKey, group: str) -> None:
+        """Put the first of a line to work, if there is one."""
+        line = (*key.topic, key.id, group)
         row = tx.one(f"SELECT sequence, protocol FROM sns_lines WHERE {_LINE} ORDER BY sequence LIMIT 1", line)
         if row is not None:
             self._begin(tx, key, group, int(row[0]), row[1])
+
+
+def _target(key: SubscriptionKey, group: str) -> str:
+    return f"{key.arn}/{group}"
 
 
 def remove_line(tx: Transaction, key: SubscriptionKey, group: str) -> None:
