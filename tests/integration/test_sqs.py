@@ -1,15 +1,17 @@
 """Queues over HTTP, with boto3: what consumers and producers rely on."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
 
-from cloudlet.services.sqs import exchange
-from tests.support.nodes import MakeClient, fresh_account
+from cloudlet.services.sqs import SqsService, exchange
+from tests.support.nodes import MakeClient, NodeInThread, fresh_account
 
 Advance = Callable[[float], None]
 FIFO = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
@@ -420,3 +422,35 @@ class TestQueues:
     def test_names_that_are_none(self, client: MakeClient, name: str) -> None:
         with pytest.raises(ClientError, match=r"Can only include alphanumeric|must contain|QueueName"):
             client("sqs", parameter_validation=False).create_queue(QueueName=name)
+
+
+def test_a_client_that_goes_while_it_waits_takes_nothing_with_it(node: NodeInThread, client: MakeClient) -> None:
+    sqs = client("sqs")
+    url = make(sqs)
+    address = urlsplit(node.endpoint)
+    key = url.split("/")[-2]
+    credential = f"{key}/20260101/us-east-1/sqs/aws4_request"
+    body = json.dumps({"QueueUrl": url, "WaitTimeSeconds": 20}).encode()
+    head = (
+        f"POST / HTTP/1.1\r\nHost: {address.netloc}\r\nX-Amz-Target: AmazonSQS.ReceiveMessage\r\n"
+        f"Content-Type: application/x-amz-json-1.0\r\nContent-Length: {len(body)}\r\n"
+        f"Authorization: AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=00\r\n\r\n"
+    )
+    service = node.node.service(SqsService)
+    waiters: list[socket.socket] = []
+    for number in range(3):
+        waiters.append(socket.create_connection((address.hostname, address.port)))
+        waiters[-1].sendall(head.encode() + body)
+        while node.call(_waiting(service)) <= number:
+            pass
+    for waiter in waiters:
+        waiter.close()
+    while node.call(_waiting(service)):
+        pass
+    sqs.send_message(QueueUrl=url, MessageBody="m")
+    [message] = receive(sqs, url)
+    assert message["Body"] == "m"
+
+
+async def _waiting(service: SqsService) -> int:
+    return service.exchange.waiting.count

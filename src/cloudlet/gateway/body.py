@@ -17,6 +17,12 @@ class ClientGone(Exception):
     """The client closed the connection before its request was complete."""
 
 
+async def gone(receive: Receive) -> None:
+    """End when the client has closed its connection, or has its answer. For after the body was read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 async def pieces(receive: Receive) -> AsyncIterator[bytes]:
     """A body as it comes, of any size; the client waits while nobody takes more. Raises ClientGone."""
     more = True

@@ -8,12 +8,13 @@ where the node cannot be controlled and dev keys mean nothing.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from cloudlet.config import Config
 from cloudlet.errors import AccessDenied, InternalFailure, ServiceError, ServiceUnavailable
-from cloudlet.gateway.body import BodyReader, ClientGone, pieces, platform_limit
+from cloudlet.gateway.body import BodyReader, ClientGone, gone, pieces, platform_limit
 from cloudlet.gateway.control import PREFIX, Control, has_foreign_origin
 from cloudlet.gateway.dispatcher import Dispatcher
 from cloudlet.gateway.router import Destination, Form, Router
@@ -101,7 +102,7 @@ class Edge:
                 destination = route
                 limit = self._limits.get((route.service, route.operation), self._usual_limit)
                 request.body = await self._bodies.read(request, receive, limit)
-            return await self._call(request, destination, request_id, sandboxed)
+            return await self._call(request, destination, request_id, sandboxed, partial(gone, receive))
         except ServiceError as error:
             failure = error
         except (StoreFull, StoreUnavailable) as error:
@@ -121,7 +122,12 @@ class Edge:
             raise limit.error(len(request.body), request)
 
     async def _call(
-        self, request: HttpRequest, destination: Destination, request_id: str, sandboxed: bool
+        self,
+        request: HttpRequest,
+        destination: Destination,
+        request_id: str,
+        sandboxed: bool,
+        gone: Callable[[], Awaitable[object]],
     ) -> HttpResponse:
         """Authenticate, decode, call and encode. Raises ServiceError."""
         self._require_own_page(request)
@@ -139,6 +145,7 @@ class Edge:
             user_agent=headers.get("user-agent", ""),
             endpoint=f"{request.scheme}://{headers.get('host', '')}",
             trace_id=headers.get("x-amzn-trace-id", ""),
+            gone=gone,
         )
         result = await self._dispatcher.call(context, model.name, destination.operation, params)
         return operation.encode(protocol, result or {}, request_id)

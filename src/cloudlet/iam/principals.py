@@ -1,6 +1,6 @@
 """Who is calling."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -99,6 +99,9 @@ class RequestContext:
     principal_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Condition keys of the caller that its account's organisation tells, in lower case; the authoriser sets them."""
     resource_tags: dict[str, str] = field(default_factory=dict)
+    gone: Callable[[], Awaitable[object]] | None = None
+    """Ends when the client has closed its connection, for who waits long before there is an answer; None for a call
+    from inside."""
 
     @property
     def account(self) -> str:

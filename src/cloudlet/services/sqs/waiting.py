@@ -30,6 +30,11 @@ class Waiting:
         self._clock = clock
         self._lines: dict[int, _Line] = {}
 
+    @property
+    def count(self) -> int:
+        """How many receives wait."""
+        return sum(len(line.waiters) for line in self._lines.values())
+
     def wake(self, bucket: int, count: int = 1) -> None:
         """`count` messages may be there now."""
         line = self._lines.get(bucket)

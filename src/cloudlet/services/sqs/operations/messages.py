@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cloudlet.errors import ServiceError
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
+from cloudlet.services.long_poll import while_there
 from cloudlet.services.sqs import message as messages
 from cloudlet.services.sqs import message_attributes, receipt
 from cloudlet.services.sqs.attributes import MAX_DELAY_S, MAX_MESSAGE_BYTES, MAX_VISIBILITY_TIMEOUT_S, MAX_WAIT_S
@@ -135,7 +136,10 @@ class MessageOperations(Operations):
         attempt_id = params.get("ReceiveRequestAttemptId") or ""
         if attempt_id:
             _check_attempt(queue, attempt_id)
-        received = await self.exchange.receive(queue, limit, timeout_s, wait_s, attempt_id)
+        received = await self.exchange.receive(queue, limit, timeout_s, 0, attempt_id)
+        if not received and wait_s:
+            waiting = self.exchange.receive(queue, limit, timeout_s, wait_s, attempt_id)
+            received = await while_there(context, waiting) or []
         if not received:
             self.metrics.add_empty(queue.key)
             return {}
