@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+import boto3
 import botocore.loaders
 import botocore.session
 import uvloop
@@ -172,6 +173,8 @@ class Clients:
         self.account = account
         """The account of clients that name no other."""
         self._made: list[Any] = []
+        self._bodies: list[Any] = []
+        """Streamed bodies of answers: one that a test does not read to its end would keep its connection."""
 
     def make(
         self,
@@ -189,6 +192,7 @@ class Clients:
         config = BotoConfig(**{"retries": {"mode": "standard", "total_max_attempts": 1}, "read_timeout": 60, **options})
         session = botocore.session.get_session()
         session.register_component("data_loader", _MODELS)
+        session.user_agent_name, session.user_agent_version = "Boto3", boto3.__version__
         client = session.create_client(
             service,
             endpoint_url=endpoint,
@@ -198,11 +202,17 @@ class Clients:
             aws_session_token=token,
             config=config,
         )
+        client.meta.events.register("after-call", self._note_bodies)
         self._made.append(client)
         return client
 
+    def _note_bodies(self, parsed: dict[str, Any], **_more: object) -> None:
+        self._bodies += [value for value in parsed.values() if hasattr(value, "close")]
+
     def close(self) -> None:
         """Close all clients that were made."""
+        for body in self._bodies:
+            body.close()
         for client in self._made:
             client.close()
 
