@@ -308,6 +308,10 @@ class SandboxLauncher:
             return await future
         except SandboxFailure as error:
             raise OSError(str(error)) from error
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                future.result().close()  # it came in the same moment
+            raise
         finally:
             self._sockets.pop(number, None)
 

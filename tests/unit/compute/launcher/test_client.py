@@ -5,6 +5,7 @@ import os
 import secrets
 import select
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -224,6 +225,28 @@ def number_inside(pid: int) -> int:
         return 0
     numbers = status.partition("NSpid:")[2].splitlines()[0].split()
     return int(numbers[1]) if len(numbers) > 1 else 0
+
+
+class TestSockets:
+    async def test_one_that_comes_when_nobody_waits_any_more_is_closed(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sandbox = await start(bench, "sleep 1000")
+        take, launcher = bench.launcher._take_socket, bench.launcher
+        came: list[socket.socket] = []
+
+        def take_and_cancel(message: dict[str, Any], descriptors: list[int]) -> None:
+            future = launcher._sockets[message["number"]]
+            take(message, descriptors)
+            came.append(future.result())
+            waiting.cancel()
+
+        monkeypatch.setattr(launcher, "_take_socket", take_and_cancel)
+        waiting = asyncio.create_task(sandbox.new_socket())
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert [made.fileno() for made in came] == [-1]
+        sandbox.close()
 
 
 class TestLauncherProcess:
