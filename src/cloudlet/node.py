@@ -205,7 +205,7 @@ class Node:
         audit = CloudTrailService(platform, self._calls)  # the first to start, so that it sees the others stop
         registry = EcrService(platform, self.images.store, self._credentials)
         identity = [StsService(platform, self._credentials), IamService(platform, self._credentials.uses)]
-        messaging = [SqsService(platform, metrics.record), SnsService(platform, self._engine)]
+        messaging = [SqsService(platform, metrics.record), SnsService(platform, self._engine, metrics.record)]
         observing = [logs, metrics]
         return [audit, *identity, OrganizationsService(platform), *observing, *messaging, registry, functions]
 

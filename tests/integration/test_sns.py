@@ -177,3 +177,36 @@ class TestTopics:
             sns.publish(TopicArn=arn, Message="m")
         assert raised.value.response["Error"]["Code"] == "NotFound"
         assert sns.list_topics()["Topics"] == []
+
+    def test_a_topic_of_another_partition(self, client: MakeClient) -> None:
+        """Whoever asks for it by that name would pass policies that speak of the topic's own."""
+        sns = client("sns")
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        with pytest.raises(ClientError, match="Invalid parameter: TopicArn"):
+            sns.publish(TopicArn=topic.replace("arn:aws:", "arn:aws-cn:"), Message="x")
+
+    @pytest.mark.parametrize("token", ["AAAA", "%%%", "AB==C"])
+    def test_tokens_that_nobody_gave_out(self, client: MakeClient, token: str) -> None:
+        sns = client("sns")
+        for call in (sns.list_topics, sns.list_subscriptions):
+            with pytest.raises(ClientError, match="Invalid parameter: NextToken"):
+                call(NextToken=token)
+
+    def test_creating_one_again_with_some_of_its_tags(self, client: MakeClient) -> None:
+        sns = client("sns")
+        both = [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
+        topic = sns.create_topic(Name="t", Tags=both)["TopicArn"]
+        for tags in ([], both[:1], both[1:], both):
+            assert sns.create_topic(Name="t", Tags=tags)["TopicArn"] == topic
+        for other in ({"Key": "a", "Value": "2"}, {"Key": "c", "Value": "1"}):
+            with pytest.raises(ClientError, match="Topic already exists with different tags"):
+                sns.create_topic(Name="t", Tags=[other])
+
+    @pytest.mark.parametrize("policy", ["{}", " {} ", "{ }"])
+    def test_an_empty_filter_policy_filters_nothing(self, client: MakeClient, policy: str) -> None:
+        sns, sqs = client("sns"), client("sqs")
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        url, arn = queue(sqs, topic)
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"FilterPolicy": policy})
+        sns.publish(TopicArn=topic, Message="to all")
+        assert json.loads(receive(sqs, url)[0]["Body"])["Message"] == "to all"

@@ -17,7 +17,7 @@ from cloudlet.clock import now_ms
 from cloudlet.delivery.delivery import Delivery, Done, Fail, Keep, Outcome, Retry
 from cloudlet.delivery.engine import Engine
 from cloudlet.services.base import Platform
-from cloudlet.services.sns import subscription_tables
+from cloudlet.services.sns import subscription_limits, subscription_tables, topic_tables
 from cloudlet.services.sns.deliveries import MAX_AGE_S, detail_of
 from cloudlet.services.sns.directory import Directory
 from cloudlet.services.sns.message import Message
@@ -122,7 +122,14 @@ class Confirmations:
             was_authenticated=is_authenticated,
             needs_authentication=is_protected,
         )
-        (subscription_tables.add if current is None else subscription_tables.put)(tx, confirmed)
+        if current is None:
+            topic = topic_tables.find(tx, key)
+            if topic is None:
+                return None
+            subscription_limits.check_new(tx, topic, ended.protocol, ended.attributes)
+            subscription_tables.add(tx, confirmed)
+        else:
+            subscription_tables.put(tx, confirmed)
         return confirmed
 
     async def deliver(self, delivery: Delivery) -> Outcome:

@@ -27,6 +27,7 @@ from cloudlet.services.sns.retries import retry_policy
 from cloudlet.services.sns.sending import NotNow, NotSent, Sending
 from cloudlet.services.sns.subscription import Subscription
 from cloudlet.services.sns.topic import Topic
+from cloudlet.services.sns.topic_metrics import DELIVERED, FAILED, NOT_REDRIVEN, REDRIVEN, TopicMetrics
 from cloudlet.store.base import Transaction
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,8 @@ _PLATFORM = ("sqs", "lambda")
 class Deliveries:
     """The handler of both kinds of work."""
 
-    def __init__(self, engine: Engine, directory: Directory, sending: Sending) -> None:
+    def __init__(self, engine: Engine, directory: Directory, sending: Sending, metrics: TopicMetrics) -> None:
+        self._metrics = metrics
         self._engine = engine
         self._directory = directory
         self._sending = sending
@@ -84,7 +86,8 @@ class Deliveries:
         known = await self._directory.find(message.topic)
         if known is None or known.topic.id != message.topic_id:
             return Done()
-        wanting = [each for each in known.subscriptions if filtering.wants(each, message)]
+        wanting, rejections = filtering.chosen(known.subscriptions, message)
+        self._metrics.filtered(message.topic, rejections)
         later = [each for each in wanting if each.protocol not in _PLATFORM]
         direct = [each for each in wanting if each.protocol in _PLATFORM]
         if direct:
@@ -108,6 +111,7 @@ class Deliveries:
             async with asyncio.TaskGroup() as tasks:
                 for each in subscriptions[begin : begin + AT_ONCE]:
                     tasks.create_task(send(each))
+        self._metrics.add(topic.key, DELIVERED, len(subscriptions) - len(failed))
         return failed
 
     def _enqueue_all(
@@ -130,10 +134,13 @@ class Deliveries:
             return Retry(error.after_s, counted=False)
         except NotSent as error:
             detail = detail_of(error)
+            if subscription.protocol in ("http", "https"):
+                self._metrics.add(message.topic, FAILED)
             if error.is_permanent:
                 return Fail(detail)
             policy = retry_policy(subscription.protocol, known.topic.delivery_policy, subscription.delivery_policy)
             return Retry(policy.delay_s(delivery.attempt), detail=detail)
+        self._metrics.add(message.topic, DELIVERED)
         return Done()
 
     async def dead(self, delivery: Delivery) -> Outcome:
@@ -141,6 +148,8 @@ class Deliveries:
         subscription, known, message = await self._found(delivery)
         if subscription is None or known is None:
             return Done()
+        if not delivery.deferrals:
+            self.count_dead(subscription, message)
         if not subscription.dead_letter_arn:
             return Keep()
         envelopes = await self._sending.envelopes(known.topic, message)
@@ -148,8 +157,16 @@ class Deliveries:
             errors = error_attributes(subscription, delivery.detail, delivery.id)
             await self._sending.to_dead_letters(subscription, message, envelopes, errors)
         except NotSent as error:
+            if not delivery.deferrals:
+                self._metrics.add(message.topic, NOT_REDRIVEN)
             return Retry(detail=detail_of(error))
+        self._metrics.add(message.topic, REDRIVEN)
         return Done()
+
+    def count_dead(self, subscription: Subscription, message: Message) -> None:
+        """A message is given up. Of endpoints on the web every attempt that failed was counted already."""
+        if subscription.protocol not in ("http", "https"):
+            self._metrics.add(message.topic, FAILED)
 
     async def _found(self, delivery: Delivery) -> tuple[Subscription | None, Known | None, Message]:
         arn, _, encoded = delivery.payload.partition(b"\n")

@@ -15,6 +15,7 @@ from cloudlet.services.sns.names import TopicKey, parse
 MAX_ENDPOINT: Final = 2048
 _PHONE = re.compile(r"\+?[0-9][0-9 ().-]{4,30}")
 _EMAIL = re.compile(r"[^@\s,<>\"]{1,64}@[^@\s,<>\"]{1,255}")
+_QUEUE = re.compile(r"[a-z0-9-]+:\d{12}:(?:[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo)")
 _FUNCTION = re.compile(r"function:[A-Za-z0-9_-]{1,64}(?::[A-Za-z0-9$_-]{1,128})?")
 
 
@@ -43,7 +44,7 @@ def is_confirmed(protocol: str, endpoint: str, caller: str) -> bool:
 
 def _queue(endpoint: str, topic: TopicKey) -> None:
     arn = parse(endpoint)
-    if arn is None or arn.service != "sqs" or not arn.region or not re.fullmatch(r"\d{12}", arn.account):
+    if arn is None or arn.service != "sqs" or not _QUEUE.fullmatch(f"{arn.region}:{arn.account}:{arn.resource}"):
         raise invalid("SQS endpoint ARN")
     if arn.resource.endswith(".fifo") and not topic.is_fifo:
         raise invalid("Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics")  # fmt: skip # noqa: E501
@@ -53,7 +54,7 @@ def _function(endpoint: str, topic: TopicKey) -> None:
     arn = parse(endpoint)
     if arn is None or arn.service != "lambda" or not _FUNCTION.fullmatch(arn.resource) or not arn.region:
         raise invalid("Lambda endpoint ARN")
-    _no_fifo("lambda", topic)
+    _no_fifo(topic)
 
 
 def _web(scheme: str) -> Callable[[str, TopicKey], None]:
@@ -62,7 +63,7 @@ def _web(scheme: str) -> Callable[[str, TopicKey], None]:
             raise invalid("Endpoint must match the specified protocol")
         if not endpoint.isascii() or not endpoint.isprintable() or " " in endpoint:
             raise invalid("Endpoint")
-        _no_fifo(scheme, topic)
+        _no_fifo(topic)
 
     return check_url
 
@@ -70,7 +71,7 @@ def _web(scheme: str) -> Callable[[str, TopicKey], None]:
 def _email(endpoint: str, topic: TopicKey) -> None:
     if not _EMAIL.fullmatch(endpoint) or not endpoint.isprintable():
         raise invalid("Email address")
-    _no_fifo("email", topic)
+    _no_fifo(topic)
 
 
 def _phone(endpoint: str, _topic: TopicKey) -> None:
@@ -90,9 +91,9 @@ def _application(endpoint: str, _topic: TopicKey) -> None:
         raise invalid("Application endpoint arn invalid")
 
 
-def _no_fifo(protocol: str, topic: TopicKey) -> None:
+def _no_fifo(topic: TopicKey) -> None:
     if topic.is_fifo:
-        raise invalid(f"Invalid parameter: Endpoint Reason: Please use FIFO SQS queue: {protocol} can not be subscribed to FIFO topics")  # fmt: skip # noqa: E501
+        raise invalid("Invalid parameter: Endpoint Reason: Please use FIFO SQS queue")
 
 
 _CHECKS: Final[Mapping[str, Callable[[str, TopicKey], None]]] = {

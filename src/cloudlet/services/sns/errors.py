@@ -73,6 +73,13 @@ class ResourceNotFound(ServiceError):
     status = 404
 
 
+class SubscriptionLimitExceeded(ServiceError):
+    """The customer already owns the maximum allowed number of subscriptions."""
+
+    code = "SubscriptionLimitExceededException"
+    status = 403
+
+
 class TagLimitExceeded(ServiceError):
     """Can't add more than 50 tags to a topic."""
 

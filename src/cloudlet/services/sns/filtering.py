@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-message-filtering.html
 
 import math
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any, Final
 
 import orjson
@@ -27,7 +28,7 @@ def check(text: str, scope: str, parameter: str) -> None:
     if len(text.encode()) > MAX_BYTES:
         raise invalid(f"{parameter}: Filter policy is too large")
     check_is_json(text, parameter)
-    if text.strip() == "{}":
+    if text == "{}":
         return
     try:
         pattern = Pattern.parse(text)
@@ -62,17 +63,54 @@ def combinations(pattern: Pattern) -> int:
     )
 
 
+class Rejection(Enum):
+    """Why a subscription does not get a message: how AWS's metrics call it."""
+
+    ATTRIBUTES = ("MessageAttributes",)
+    INVALID_ATTRIBUTES = ("MessageAttributes", "InvalidAttributes")
+    NO_ATTRIBUTES = ("MessageAttributes", "NoMessageAttributes")
+    BODY = ("MessageBody",)
+    INVALID_BODY = ("MessageBody", "InvalidMessageBody")
+
+
+def chosen(subscriptions: Sequence[Subscription], message: Message) -> tuple[list[Subscription], list[Rejection]]:
+    """Those subscriptions that are to get a message, and why the others are not."""
+    wanting: list[Subscription] = []
+    rejections: list[Rejection] = []
+    for subscription in subscriptions:
+        rejection = rejected(subscription, message)
+        if rejection is None:
+            wanting.append(subscription)
+        else:
+            rejections.append(rejection)
+    return wanting, rejections
+
+
 def wants(subscription: Subscription, message: Message) -> bool:
     """True when the subscription is to get the message."""
+    return rejected(subscription, message) is None
+
+
+def rejected(subscription: Subscription, message: Message) -> Rejection | None:
+    """Why the subscription is not to get the message; None when it is."""
     if subscription.filter is None:
-        return True
+        return None
     if not subscription.filters_body:
-        return subscription.filter.matches(_values(message.attributes))
+        if subscription.filter.matches(_values(message.attributes)):
+            return None
+        if not message.attributes:
+            return Rejection.NO_ATTRIBUTES
+        return Rejection.INVALID_ATTRIBUTES if _has_invalid(message.attributes) else Rejection.ATTRIBUTES
     try:
         body = orjson.loads(message.text_for(subscription.protocol))
     except orjson.JSONDecodeError:
-        return False
-    return subscription.filter.matches(body)
+        return Rejection.INVALID_BODY
+    return None if subscription.filter.matches(body) else Rejection.BODY
+
+
+def _has_invalid(attributes: Mapping[str, Mapping[str, str]]) -> bool:
+    """True where an attribute is said to be an array, and is none."""
+    return any(each["Type"] == ARRAY and not isinstance(_parsed(each["Value"]), list) for each in attributes.values())
 
 
 def _values(attributes: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """How topics and subscriptions are called. https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html"""
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from cloudlet.arn import Arn
+from cloudlet.arn import PARTITION, Arn
 from cloudlet.services.sns.errors import invalid
 
 FIFO_SUFFIX = ".fifo"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _FIFO_NAME = re.compile(r"[A-Za-z0-9_-]{1,251}\.fifo")
 _ANY_NAME = re.compile(r"[A-Za-z0-9_-]{1,251}\.fifo|[A-Za-z0-9_-]{1,256}")
+_BEGINNING: Final = ["arn", PARTITION, "sns"]
+"""What else it names is nothing of ours, though permissions may have been asked for it by another name."""
 _SUBSCRIPTION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -54,7 +56,7 @@ def check_name(name: str, *, is_fifo: bool) -> None:
 def topic_key(text: str, parameter: str = "TopicArn") -> TopicKey:
     """The topic that an ARN names. Raises InvalidParameter."""
     parts = text.split(":")
-    if len(parts) < 6 or parts[0] != "arn" or parts[2] != "sns":
+    if len(parts) < 6 or parts[:3] != _BEGINNING:
         raise invalid(f"{parameter} Reason: An ARN must have at least 6 elements, not {len(parts)}" if len(parts) < 6 else parameter)  # fmt: skip # noqa: E501
     key = TopicKey(parts[4], parts[3], parts[5])
     if len(parts) != 6 or not _ANY_NAME.fullmatch(key.name) or not re.fullmatch(r"\d{12}", key.account):
@@ -67,14 +69,15 @@ def subscription_key(text: str) -> SubscriptionKey:
     parts = text.split(":")
     if len(parts) < 6:
         raise invalid(f"SubscriptionArn Reason: An ARN must have at least 6 elements, not {len(parts)}")
-    if len(parts) != 7 or parts[0] != "arn" or parts[2] != "sns" or not _SUBSCRIPTION_ID.fullmatch(parts[6]):
+    if len(parts) != 7 or parts[:3] != _BEGINNING or not _SUBSCRIPTION_ID.fullmatch(parts[6]):
         raise invalid("SubscriptionArn")
     return SubscriptionKey(TopicKey(parts[4], parts[3], parts[5]), parts[6])
 
 
 def parse(text: str) -> Arn | None:
-    """An ARN's parts; None for what is none."""
+    """An ARN's parts; None for what is none, or is one of another partition."""
     try:
-        return Arn.parse(text)
+        arn = Arn.parse(text)
     except ValueError:
         return None
+    return arn if arn.partition == PARTITION else None

@@ -24,6 +24,7 @@ from cloudlet.services.sns.names import SubscriptionKey, TopicKey
 from cloudlet.services.sns.retries import retry_policy
 from cloudlet.services.sns.sending import NotSent, Sending
 from cloudlet.services.sns.subscription import Subscription
+from cloudlet.services.sns.topic_metrics import DELIVERED, NOT_REDRIVEN, REDRIVEN, TopicMetrics
 from cloudlet.store.base import Migration, Reader, Transaction
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,10 @@ _LINE = "account = ? AND region = ? AND topic = ? AND subscription = ? AND grp =
 class Ordering:
     """Keeps the lines, and is the handler of what is first in each."""
 
-    def __init__(self, platform: Platform, engine: Engine, deliveries: Deliveries, sending: Sending) -> None:
+    def __init__(
+        self, platform: Platform, engine: Engine, deliveries: Deliveries, sending: Sending, metrics: TopicMetrics
+    ) -> None:
+        self._metrics = metrics
         self._store = platform.store
         self._engine = engine
         self._deliveries = deliveries
@@ -97,6 +101,7 @@ class Ordering:
                 return Fail(detail_of(error))
             policy = retry_policy(subscription.protocol, known.topic.delivery_policy, subscription.delivery_policy)
             return Retry(policy.delay_s(delivery.attempt), detail=detail_of(error))
+        self._metrics.add(key.topic, DELIVERED)
         return Done(partial(self._go_on, key, group, sequence))
 
     async def dead(self, delivery: Delivery) -> Outcome:
@@ -106,12 +111,17 @@ class Ordering:
         if message is None:
             return Done()
         subscription, known = await self._deliveries.find(key.arn, message)
+        if subscription is not None and not delivery.deferrals:
+            self._deliveries.count_dead(subscription, message)
         if subscription is not None and known is not None and subscription.dead_letter_arn:
             errors: Any = error_attributes(subscription, delivery.detail, delivery.id)
             envelopes = await self._sending.envelopes(known.topic, message)
             try:
                 await self._sending.to_dead_letters(subscription, message, envelopes, errors)
+                self._metrics.add(key.topic, REDRIVEN)
             except NotSent as error:
+                if not delivery.deferrals:
+                    self._metrics.add(key.topic, NOT_REDRIVEN)
                 if not error.is_permanent and delivery.deferrals < DEAD_LETTER_TRIES:
                     return Retry(detail=detail_of(error))
                 logger.warning("the dead-letter queue of %s takes nothing: %s", key.arn, error)

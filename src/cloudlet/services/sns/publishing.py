@@ -19,8 +19,6 @@ from cloudlet.services.sns.ordering import Ordering
 from cloudlet.services.sns.topic import Topic
 from cloudlet.store.base import Transaction
 
-MAX_BYTES: Final = 262_144
-"""https://docs.aws.amazon.com/general/latest/gr/sns.html#limits_sns"""
 MAX_SUBJECT: Final = 100
 DEDUPLICATION_MS: Final = 5 * 60 * 1000
 """https://docs.aws.amazon.com/sns/latest/dg/fifo-message-dedup.html"""
@@ -31,6 +29,8 @@ class Published(NamedTuple):
 
     id: str
     sequence: int = 0
+    rejections: Sequence[filtering.Rejection] = ()
+    """Of subscriptions to a FIFO topic; those of others are found at the fan-out."""
 
 
 class Publisher:
@@ -48,7 +48,7 @@ class Publisher:
             raise invalid("Empty message")
         attributes = params.get("MessageAttributes") or {}
         message_attributes.check(attributes)
-        if size_bytes(params) > MAX_BYTES:
+        if size_bytes(params) > topic.max_message_bytes:
             raise invalid("Message too long")
         subject = params.get("Subject")
         if subject is not None:
@@ -92,14 +92,14 @@ class Publisher:
         if found is not None:
             return Published(*found)
         numbered = replace(message, sequence=sequence)
-        wanting = [each for each in known.subscriptions if filtering.wants(each, message)]
+        wanting, rejections = filtering.chosen(known.subscriptions, message)
         self._ordering.publish(tx, wanting, numbered)
         if topic.archive_days:
             archive.keep(tx, topic, numbered)
         expires_ms = message.published_ms + DEDUPLICATION_MS
         topic_tables.remember(tx, topic.id, scope, message.deduplication, message.id, sequence, expires_ms)
         topic_tables.forget_old(tx, message.published_ms)
-        return Published(message.id, sequence)
+        return Published(message.id, sequence, rejections)
 
 
 def size_bytes(params: Mapping[str, Any]) -> int:

@@ -1,5 +1,7 @@
 """The service, put together."""
 
+import asyncio
+
 from cloudlet.arn import Arn
 from cloudlet.iam.facts import ResourceFacts
 from cloudlet.services.base import RouteHandler
@@ -12,7 +14,7 @@ from cloudlet.services.sns.operations.subscriptions import SubscriptionOperation
 from cloudlet.services.sns.operations.topics import TopicOperations
 from cloudlet.services.sns.ordering import LINES
 from cloudlet.services.sns.signing import KEYS, ROUTE
-from cloudlet.services.sns.subscription_tables import SUBSCRIPTIONS
+from cloudlet.services.sns.subscription_tables import FILTERED, SUBSCRIPTIONS
 from cloudlet.services.sns.topic_tables import TOPICS
 from cloudlet.wire.http import HttpRequest, HttpResponse
 
@@ -20,13 +22,21 @@ from cloudlet.wire.http import HttpRequest, HttpResponse
 class SnsService(TopicOperations, SubscriptionOperations, PublishOperations, PermissionOperations):
     """Amazon SNS."""
 
-    migrations = (TOPICS, SUBSCRIPTIONS, KEYS, LINES, TOKENS, ARCHIVE)
+    migrations = (TOPICS, SUBSCRIPTIONS, KEYS, LINES, TOKENS, ARCHIVE, FILTERED)
+
+    async def start(self, tasks: asyncio.TaskGroup) -> None:  # noqa: ARG002 - its loop has an end of its own
+        self.metrics.measuring.start()
 
     async def stop(self) -> None:
+        await self.metrics.measuring.close()
         self.directory.close()
         await self.web.close()
 
+    async def idle(self) -> None:
+        await self.metrics.measuring.flush()
+
     async def reset(self) -> None:
+        self.metrics.reset()
         self.directory.forget()
         self.signer.forget()
 

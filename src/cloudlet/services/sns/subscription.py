@@ -47,6 +47,11 @@ class Subscription:
     def is_raw(self) -> bool:
         return self.attributes.get("RawMessageDelivery") == "true"
 
+    @property
+    def is_filtered(self) -> bool:
+        """True when it has a filter policy that is not empty."""
+        return self.attributes.get("FilterPolicy", "") not in ("", "{}")
+
     @cached_property
     def filter(self) -> Pattern | None:
         text = self.attributes.get("FilterPolicy")

@@ -71,9 +71,16 @@ def _checked(name: str, value: str, topic: TopicKey, protocol: str, endpoint: st
         if protocol not in ("http", "https"):
             raise invalid(f"{before}DeliveryPolicy: Delivery protocol [{protocol}] does not support a delivery policy.")
         return orjson.dumps(delivery_policy.check_subscription(value, f"{before}DeliveryPolicy")).decode()
+    if name == "FilterPolicy" and _is_empty(value):
+        return "{}"
     if name == "ReplayPolicy":
         return _replay_policy(value, topic, before)
     return value
+
+
+def _is_empty(text: str) -> bool:
+    """True for an object without members, however it is laid out: such a policy filters nothing."""
+    return text.split() in (["{}"], ["{", "}"])
 
 
 def shown(subscription: Subscription, topic: Topic) -> dict[str, str]:

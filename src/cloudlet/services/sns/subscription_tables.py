@@ -22,6 +22,16 @@ SUBSCRIPTIONS = Migration(
         "CREATE INDEX sns_subscriptions_by_owner ON sns_subscriptions (owner, region, account, topic, id)",
     ),
 )
+FILTERED = Migration(
+    7,
+    (
+        "ALTER TABLE sns_subscriptions ADD COLUMN filtered BIGINT NOT NULL DEFAULT 0",
+        """UPDATE sns_subscriptions SET filtered = 1
+            WHERE attributes LIKE '%"FilterPolicy":%' ESCAPE '!'
+            AND attributes NOT LIKE '%"FilterPolicy":"{}"%' ESCAPE '!'""",
+        "CREATE INDEX sns_subscriptions_filtered ON sns_subscriptions (account, region, topic) WHERE filtered = 1",
+    ),
+)
 _COLUMNS = (
     "account, region, topic, id, owner, protocol, endpoint, attributes, principal, confirmed, authenticated,"
     " protected, created_ms"
@@ -47,7 +57,7 @@ def of_endpoint(reader: Reader, topic: TopicKey, protocol: str, endpoint: str) -
 def add(tx: Transaction, subscription: Subscription) -> None:
     """Add a subscription."""
     tx.execute(
-        f"INSERT INTO sns_subscriptions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO sns_subscriptions ({_COLUMNS}, filtered) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *subscription.key.topic,
             subscription.key.id,
@@ -58,6 +68,7 @@ def add(tx: Transaction, subscription: Subscription) -> None:
             subscription.principal,
             *_state(subscription),
             subscription.created_ms,
+            int(subscription.is_filtered),
         ),
     )
 
@@ -66,9 +77,15 @@ def put(tx: Transaction, subscription: Subscription) -> None:
     """Keep what has changed of a subscription."""
     key = subscription.key
     tx.execute(
-        "UPDATE sns_subscriptions SET attributes = ?, confirmed = ?, authenticated = ?, protected = ?"
+        "UPDATE sns_subscriptions SET attributes = ?, confirmed = ?, authenticated = ?, protected = ?, filtered = ?"
         f" WHERE {_TOPIC} AND id = ?",
-        (_json(subscription.attributes), *_state(subscription), *key.topic, key.id),
+        (
+            _json(subscription.attributes),
+            *_state(subscription),
+            int(subscription.is_filtered),
+            *key.topic,
+            key.id,
+        ),
     )
 
 
@@ -106,6 +123,23 @@ def counts(reader: Reader, topic: TopicKey) -> tuple[int, int]:
     row = reader.one(f"SELECT COUNT(*), SUM(confirmed) FROM sns_subscriptions WHERE {_TOPIC}", topic)
     total, confirmed = (row[0], int(row[1] or 0)) if row is not None else (0, 0)
     return confirmed, int(total) - confirmed
+
+
+def filters(reader: Reader, topic: TopicKey) -> tuple[int, int]:
+    """How many filter policies there are, of a topic and of all topics of its account and region."""
+    row = reader.one(
+        "SELECT COUNT(*), SUM(CASE WHEN topic = ? THEN 1 ELSE 0 END) FROM sns_subscriptions"
+        " WHERE account = ? AND region = ? AND filtered = 1",
+        (topic.name, topic.account, topic.region),
+    )
+    total, of_topic = (row[0], row[1] or 0) if row is not None else (0, 0)
+    return int(of_topic), int(total)
+
+
+def protocols(reader: Reader, topic: TopicKey) -> set[str]:
+    """The protocols of a topic's subscriptions."""
+    rows = reader.query(f"SELECT DISTINCT protocol FROM sns_subscriptions WHERE {_TOPIC}", topic)
+    return {row[0] for row in rows}
 
 
 def _state(subscription: Subscription) -> tuple[int, int, int]:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from cloudlet.services.sns.names import TopicKey
 
+DEFAULT_MESSAGE_BYTES: Final = 262_144
+"""How large a message may be, where the topic does not say. https://docs.aws.amazon.com/general/latest/gr/sns.html"""
 _DEFAULT_ACTIONS = (
     "GetTopicAttributes",
     "SetTopicAttributes",
@@ -50,6 +52,11 @@ class Topic:
     @cached_property
     def deduplicates_by_group(self) -> bool:
         return self.attributes.get("FifoThroughputScope") == "MessageGroup"
+
+    @cached_property
+    def max_message_bytes(self) -> int:
+        """How large a message may be, with its attributes."""
+        return int(self.attributes.get("MaximumMessageSize", DEFAULT_MESSAGE_BYTES))
 
     @cached_property
     def signature_version(self) -> str:

@@ -17,6 +17,8 @@ from cloudlet.services.sns.topic import Topic
 MAX_DISPLAY_NAME: Final = 100
 MAX_POLICY_BYTES: Final = 30_720
 MAX_ARCHIVE_DAYS: Final = 365
+MESSAGE_BYTES: Final = (1024, 1_048_576)
+"""What MaximumMessageSize may be. https://docs.aws.amazon.com/sns/latest/dg/large-message-payloads.html"""
 _FEEDBACK = re.compile(r"(Application|Firehose|HTTP|Lambda|SQS)(Success|Failure)Feedback(RoleArn|SampleRate)")
 _BOOLEANS: Final = ("FifoTopic", "ContentBasedDeduplication")
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -25,7 +27,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "FifoThroughputScope": ("Topic", "MessageGroup"),
 }
 _FIFO_ONLY: Final = ("ContentBasedDeduplication", "FifoThroughputScope", "ArchivePolicy")
-_PLAIN: Final = ("DisplayName", "Policy", "DeliveryPolicy", "KmsMasterKeyId", "ArchivePolicy")
+_PLAIN: Final = ("DisplayName", "Policy", "DeliveryPolicy", "KmsMasterKeyId", "ArchivePolicy", "MaximumMessageSize")
 SETTABLE: Final = frozenset((*_BOOLEANS, *_CHOICES, *_PLAIN))
 _REMOVABLE: Final = ("Policy", "DeliveryPolicy", "KmsMasterKeyId", "ArchivePolicy")
 """Attributes that an empty value takes away."""
@@ -91,7 +93,9 @@ def _checked(name: str, value: str, where: str) -> str | None:
         return _delivery_policy(value, where)
     if name == "ArchivePolicy":
         return _archive_policy(value, where)
-    if name.endswith("SampleRate") and not (value.isdigit() and 0 <= int(value[:4]) <= 100):
+    if name == "MaximumMessageSize":
+        return _message_size(value, where)
+    if name.endswith("SampleRate") and not (re.fullmatch(r"[0-9]{1,3}", value) and int(value) <= 100):
         raise invalid(f"{where}: the sample rate must be between 0 and 100")
     return value
 
@@ -118,6 +122,13 @@ def _delivery_policy(value: str, where: str) -> str | None:
         return None
     kept = {name: member for name, member in http.items() if member is not None}
     return _json({"http": {"disableSubscriptionOverrides": False, **kept}})
+
+
+def _message_size(value: str, where: str) -> str:
+    low, high = MESSAGE_BYTES
+    if not re.fullmatch(r"[0-9]{1,7}", value) or not low <= int(value) <= high:
+        raise invalid(f"{where}: Invalid value [{value}]. Must be an integer between {low} and {high}.")
+    return str(int(value))
 
 
 def _archive_policy(value: str, where: str) -> str | None:

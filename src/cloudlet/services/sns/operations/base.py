@@ -8,6 +8,7 @@ from typing import Any, Final
 from cloudlet.delivery.engine import Engine
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform, Service
+from cloudlet.services.measurements import Record
 from cloudlet.services.sns import topic_tables
 from cloudlet.services.sns.confirmations import Confirmations
 from cloudlet.services.sns.deliveries import Deliveries
@@ -21,6 +22,7 @@ from cloudlet.services.sns.replay import Replay
 from cloudlet.services.sns.sending import Sending
 from cloudlet.services.sns.signing import Signer
 from cloudlet.services.sns.topic import Topic
+from cloudlet.services.sns.topic_metrics import TopicMetrics
 from cloudlet.services.sns.web import Web
 from cloudlet.store.base import Transaction
 
@@ -32,8 +34,9 @@ class Operations(Service):
 
     name = "sns"
 
-    def __init__(self, platform: Platform, engine: Engine) -> None:
+    def __init__(self, platform: Platform, engine: Engine, record: Record) -> None:
         super().__init__(platform)
+        self.metrics = TopicMetrics(record, platform.clock)
         self.directory = Directory(platform.store)
         self.signer = Signer(platform)
         self.web = Web(platform.clock)
@@ -43,8 +46,8 @@ class Operations(Service):
             self.signer,
             {"http": self.web.send, "https": self.web.send, "email": mail.send, "email-json": mail.send},
         )
-        self.deliveries = Deliveries(engine, self.directory, self.sending)
-        self.ordering = Ordering(platform, engine, self.deliveries, self.sending)
+        self.deliveries = Deliveries(engine, self.directory, self.sending, self.metrics)
+        self.ordering = Ordering(platform, engine, self.deliveries, self.sending, self.metrics)
         self.confirmations = Confirmations(platform, engine, self.directory, self.sending)
         self.replay = Replay(platform, engine, self.ordering)
         self.publisher = Publisher(platform, self.deliveries, self.ordering)
@@ -81,9 +84,12 @@ def after_token(token: str | None) -> Sequence[str]:
     if not token:
         return ()
     try:
-        return tuple(base64.urlsafe_b64decode(token).decode().split("\n"))
+        names = base64.b64decode(token, altchars=b"-_", validate=True).decode().split("\n")
     except (binascii.Error, ValueError):
         raise invalid("NextToken") from None
+    if not all(name.isprintable() for name in names):
+        raise invalid("NextToken")
+    return names
 
 
 def token_after(*names: str) -> str:

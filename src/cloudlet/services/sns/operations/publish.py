@@ -18,7 +18,8 @@ from cloudlet.services.sns.errors import (
 )
 from cloudlet.services.sns.message import shown_sequence
 from cloudlet.services.sns.operations.base import Operations
-from cloudlet.services.sns.publishing import MAX_BYTES, Published, size_bytes
+from cloudlet.services.sns.publishing import Published, size_bytes
+from cloudlet.services.sns.topic import Topic
 
 if TYPE_CHECKING:
     from types_boto3_sns import type_defs as types
@@ -43,6 +44,7 @@ class PublishOperations(Operations):
         known = await self.known(context, params, given[0])
         message = self.publisher.message(context, known.topic, params)
         (published,) = await self.publisher.publish(known, [message])
+        self._count(known.topic, params, published)
         return _result(published)
 
     @operation("PublishBatch")
@@ -51,10 +53,12 @@ class PublishOperations(Operations):
         entries: Sequence[Any] = params["PublishBatchRequestEntries"]
         _check_entries(entries)
         known = await self.known(context, {"TopicArn": key.arn})
+        if sum(map(size_bytes, entries)) > known.topic.max_message_bytes:
+            raise BatchRequestTooLong("The length of all the batch messages put together is more than the limit.")
         made, failed = [], []
         for entry in entries:
             try:
-                made.append((entry["Id"], self.publisher.message(context, known.topic, entry)))
+                made.append((entry, self.publisher.message(context, known.topic, entry)))
             except InvalidParameterValue:
                 raise
             except ServiceError as error:
@@ -62,8 +66,14 @@ class PublishOperations(Operations):
                     {"Id": entry["Id"], "Code": "InvalidParameter", "Message": str(error), "SenderFault": True}
                 )
         published = await self.publisher.publish(known, [message for _, message in made]) if made else []
-        successful = [{"Id": entry, **_result(each)} for (entry, _), each in zip(made, published, strict=True)]
+        for (entry, _), each in zip(made, published, strict=True):
+            self._count(known.topic, entry, each)
+        successful = [{"Id": entry["Id"], **_result(each)} for (entry, _), each in zip(made, published, strict=True)]
         return {"Successful": successful, "Failed": failed}
+
+    def _count(self, topic: Topic, params: Mapping[str, Any], published: Published) -> None:
+        self.metrics.published(topic.key, size_bytes(params))
+        self.metrics.filtered(topic.key, published.rejections)
 
 
 def _result(published: Published) -> dict[str, Any]:
@@ -71,10 +81,6 @@ def _result(published: Published) -> dict[str, Any]:
     if published.sequence:
         result["SequenceNumber"] = shown_sequence(published.sequence)
     return result
-
-
-def _failed(entry: Mapping[str, Any], error: ServiceError) -> dict[str, Any]:
-    return {"Id": entry["Id"], "Code": "InvalidParameter", "Message": str(error), "SenderFault": error.sender_fault}
 
 
 def _check_entries(entries: Sequence[Mapping[str, Any]]) -> None:
@@ -88,5 +94,3 @@ def _check_entries(entries: Sequence[Mapping[str, Any]]) -> None:
         raise InvalidBatchEntryId("The Id of a batch entry in a batch request doesn't abide by the specification.")
     if len(set(names)) < len(names):
         raise BatchEntryIdsNotDistinct("Two or more batch entries in the request have the same Id.")
-    if sum(map(size_bytes, entries)) > MAX_BYTES:
-        raise BatchRequestTooLong("The length of all the batch messages put together is more than the limit.")

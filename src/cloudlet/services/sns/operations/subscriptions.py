@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 from cloudlet.clock import now_ms
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
-from cloudlet.services.sns import endpoints, ordering, subscription_attributes, subscription_tables, topic_tables
+from cloudlet.services.sns import (
+    endpoints,
+    ordering,
+    subscription_attributes,
+    subscription_limits,
+    subscription_tables,
+    topic_tables,
+)
 from cloudlet.services.sns.confirmations import SUBSCRIBE, UNSUBSCRIBE, is_token
 from cloudlet.services.sns.directory import changed
 from cloudlet.services.sns.errors import AuthorizationError, invalid, no_subscription, no_topic
@@ -40,6 +47,7 @@ class SubscriptionOperations(Operations):
                 raise no_topic()
             found = subscription_tables.of_endpoint(tx, topic.key, protocol, endpoint)
             if found is None:
+                subscription_limits.check_new(tx, current, protocol, subscription.attributes)
                 subscription_tables.add(tx, subscription)
                 found = subscription
                 self._replay(tx, current, found, given)
@@ -159,6 +167,7 @@ class SubscriptionOperations(Operations):
             new = replace(found, attributes=attributes)
             topic = topic_tables.find(tx, key.topic)
             if topic is not None:
+                subscription_limits.check_change(tx, topic, found.attributes, attributes)
                 self._replay(tx, topic, new, given)
             return new
 

@@ -9,7 +9,15 @@ import orjson
 from cloudlet.clock import now_ms
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
-from cloudlet.services.sns import archive, confirmations, ordering, subscription_tables, topic_attributes, topic_tables
+from cloudlet.services.sns import (
+    archive,
+    confirmations,
+    ordering,
+    subscription_limits,
+    subscription_tables,
+    topic_attributes,
+    topic_tables,
+)
 from cloudlet.services.sns.directory import changed
 from cloudlet.services.sns.errors import InvalidState, ResourceNotFound, TagLimitExceeded, invalid, no_topic
 from cloudlet.services.sns.message import timestamp
@@ -52,7 +60,7 @@ class TopicOperations(Operations):
                 return
             if any(existing.attributes.get(each, _DEFAULTS.get(each)) != settings.get(each) for each in given):
                 raise invalid("Attributes Reason: Topic already exists with different attributes")
-            if params.get("Tags") and tags != existing.tags:
+            if not tags.items() <= existing.tags.items():
                 raise invalid("Tags Reason: Topic already exists with different tags")
 
         await self.platform.store.transact(create)
@@ -117,7 +125,10 @@ class TopicOperations(Operations):
             settings = topic_attributes.changed(topic.attributes, given, is_fifo=topic.is_fifo, creating=False)
             if "ArchivePolicy" not in settings:
                 archive.remove(tx, topic.key)
-            return replace(topic, attributes=settings)
+            changed_topic = replace(topic, attributes=settings)
+            if "MaximumMessageSize" in given:
+                subscription_limits.check_large(tx, changed_topic)
+            return changed_topic
 
         await self.change_topic(self.key(context, params), change)
         return {}
