@@ -78,6 +78,37 @@ def test_a_queue_may_let_one_topic_in_and_no_other(client: MakeClient) -> None:
     assert receive(sqs, url)[0]["Body"] == "friend"
 
 
+@pytest.mark.parametrize("everybody", ["*", {"AWS": "*"}])
+def test_a_queue_may_let_in_everybody_who_comes_for_a_topic(client: MakeClient, everybody: Any) -> None:
+    sns, sqs = client("sns"), client("sqs")
+    topic, other = (sns.create_topic(Name=name)["TopicArn"] for name in ("allowed", "other"))
+    url, arn = queue(sqs, topic)
+    is_topic = {"ArnLike": {"aws:SourceArn": topic.replace("us-east-1", "*")}}
+    statements = [
+        {
+            "Effect": "Allow",
+            "Principal": everybody,
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": is_topic,
+        },
+        # What infrastructure tools add to every queue: services do not come without TLS.
+        {
+            "Effect": "Deny",
+            "Principal": everybody,
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    for each in (other, topic):
+        sns.subscribe(TopicArn=each, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+        sns.publish(TopicArn=each, Message=each)
+    assert receive(sqs, url)[0]["Body"] == topic
+
+
 def test_what_a_user_may_depends_on_protocol_and_endpoint(client: MakeClient, account: str) -> None:
     iam, sns = client("iam"), client("sns")
     topic = sns.create_topic(Name="t")["TopicArn"]

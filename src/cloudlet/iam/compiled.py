@@ -172,11 +172,13 @@ def _principal(statement: Statement) -> Callable[[AccessRequest], Named]:
 
 def _named(request: AccessRequest, kind: str, name: str) -> Named:
     principal = request.principal
+    if name == "*" and kind in ("*", "AWS"):
+        # Services too: many queues let topics in like this, and `aws:SourceArn` says which. A role has to name them.
+        is_trust = principal.kind == "service" and request.action_key.startswith("sts:")
+        return Named.NOT if is_trust else Named.SELF
     if principal.kind == "service":
         is_it = kind == "Service" and service_name(name) == service_name(principal.source_service)
         return Named.SELF if is_it else Named.NOT
-    if name == "*" and kind in ("*", "AWS"):
-        return Named.SELF
     if kind == "Federated":
         return Named.SELF if request.federated and name == request.federated else Named.NOT
     if kind != "AWS" or principal.kind == "anonymous":

@@ -52,7 +52,10 @@ def global_keys(context: RequestContext) -> Keys:
         "aws:sourceip": "" if context.called_via else context.source_ip,
     }
     keys |= {name: (value,) for name, value in single.items() if value}
-    keys["aws:securetransport"] = ("true" if context.endpoint.startswith("https:") else "false",)
+    # What services send each other does not leave the platform.
+    is_internal = bool(context.called_via) or context.principal.kind == "service"
+    is_secure = is_internal or context.endpoint.startswith("https:")
+    keys["aws:securetransport"] = (str(is_secure).lower(),)
     keys["aws:viaawsservice"] = (str(bool(context.called_via)).lower(),)
     keys |= context.principal_keys
     if context.called_via:

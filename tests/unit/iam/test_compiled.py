@@ -64,6 +64,16 @@ def test_resources_match_with_regard_to_case() -> None:
     assert _decide(_statement(NotResource="arn:*:q"), resource="arn:aws:Q") == "Allow"
 
 
+def test_everybody_means_services_too_but_not_in_a_trust_policy() -> None:
+    """https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html lets topics in by `*`."""
+    topics = Principal.service("sns.amazonaws.com", ACCOUNT)
+    for everybody in ("*", {"AWS": "*"}):
+        for effect in ("Allow", "Deny"):
+            statement = _statement(effect, Principal=everybody)
+            assert _decide(statement, principal=topics, action="sqs:SendMessage") == effect
+            assert _decide(statement, principal=LAMBDA) is None
+
+
 @pytest.mark.parametrize(
     ("named", "meant"),
     [
