@@ -85,14 +85,15 @@ def test_the_function_sees_the_request_and_the_client_its_answer(client: MakeCli
     assert [value for name, value in answer.all_headers if name.lower() == "set-cookie"] == ["a=1", "b=2"]
     event = answer.json
     assert event["version"] == "2.0"
-    assert (event["rawPath"], event["rawQueryString"]) == ("/some/p th", "a=1&a=2&b=")
+    # As sent: unlike an HTTP API of API Gateway, a function URL decodes no path.
+    assert (event["rawPath"], event["rawQueryString"]) == ("/some/p%20th", "a=1&a=2&b=")
     assert event["queryStringParameters"] == {"a": "1,2", "b": ""}
     assert event["cookies"] == ["c=1", "d=2"]
     assert event["headers"]["x-two"] == "z"
     assert "cookie" not in event["headers"]
     assert (event["body"], event["isBase64Encoded"]) == ('{"x": 1}', False)
     context = event["requestContext"]
-    assert context["http"]["method"] == "POST"
+    assert (context["http"]["method"], context["http"]["path"]) == ("POST", "/some/p%20th")
     assert context["accountId"] == "anonymous"
     assert context["domainPrefix"] == url.split("/")[2].split(".")[0]
     assert context["requestId"] == answer.headers["x-amzn-requestid"]
@@ -104,6 +105,33 @@ def test_a_body_that_is_no_text_is_base64(client: MakeClient, endpoint: str) -> 
     allow(aws)
     event = ask(endpoint, url, "/", "PUT", b"\x00\xff", Content_Type="application/octet-stream").json
     assert (event["body"], event["isBase64Encoded"]) == ("AP8=", True)
+    event = ask(endpoint, url, "/", "PUT", b"a=b").json  # nobody says that it is a text
+    assert (event["body"], event["isBase64Encoded"]) == ("YT1i", True)
+
+
+def test_what_is_of_the_connection_is_not_in_the_event(client: MakeClient, endpoint: str) -> None:
+    aws = client("lambda")
+    url = url_of(aws)
+    allow(aws)
+    headers = ask(endpoint, url, Connection="keep-alive", Keep_Alive="timeout=5", X_Forwarded_For="192.0.2.1").json[
+        "headers"
+    ]
+    assert not {"connection", "keep-alive"} & set(headers)
+    assert headers["x-forwarded-for"] == "127.0.0.1"
+
+
+def test_cookies_may_come_in_several_headers(client: MakeClient, endpoint: str) -> None:
+    aws = client("lambda")
+    url = url_of(aws)
+    allow(aws)
+    connection = http.client.HTTPConnection(endpoint.removeprefix("http://"))
+    connection.putrequest("GET", "/", skip_host=True)
+    for name, value in (("Host", url.split("/")[2]), ("Cookie", "a=1; b=2"), ("Cookie", "c=3,4")):
+        connection.putheader(name, value)
+    connection.endheaders()
+    event = json.loads(connection.getresponse().read())
+    connection.close()
+    assert event["cookies"] == ["a=1", "b=2", "c=3,4"]
 
 
 @pytest.mark.parametrize(
@@ -115,6 +143,8 @@ def test_a_body_that_is_no_text_is_base64(client: MakeClient, endpoint: str) -> 
         ('{"statusCode": 204}', 204, b""),
         ('{"statusCode": 200, "body": "aGk=", "isBase64Encoded": true}', 200, b"hi"),
         ('{"statusCode": "x"}', 502, b"Internal Server Error"),
+        ('{"statusCode": 100}', 502, b"Internal Server Error"),  # no client takes that for an answer
+        ('{"statusCode": 101}', 502, b"Internal Server Error"),
         ('{"statusCode": 200, "headers": {"a b": "c"}}', 502, b"Internal Server Error"),
     ],
 )
@@ -124,6 +154,18 @@ def test_what_a_function_returns(client: MakeClient, endpoint: str, raw: str, st
     allow(aws)
     answer = ask(endpoint, url, "/?raw=" + raw.replace(" ", "%20").replace('"', "%22"))
     assert (answer.status, answer.body) == (status, body)
+
+
+def test_a_function_does_not_choose_its_request_id(client: MakeClient, endpoint: str) -> None:
+    aws = client("lambda")
+    url = url_of(aws)
+    allow(aws)
+    raw = '{"statusCode":200,"headers":{"X-Amzn-RequestId":"mine"}}'.replace('"', "%22")
+    ids = [
+        value for name, value in ask(endpoint, url, f"/?raw={raw}").all_headers if name.lower() == "x-amzn-requestid"
+    ]
+    assert len(ids) == 1
+    assert ids != ["mine"]
 
 
 def test_an_error_of_the_function_is_a_502(client: MakeClient, endpoint: str) -> None:
@@ -191,6 +233,7 @@ def test_cors_is_the_configurations(client: MakeClient, endpoint: str) -> None:
     page = "https://app.example.com"
     asked = ask(endpoint, url, "/", "OPTIONS", Origin=page, Access_Control_Request_Method="GET")
     assert asked.status == 200
+    assert [value for name, value in asked.all_headers if name.lower() == "content-length"] == ["0"]
     assert asked.headers["access-control-allow-origin"] == page
     assert asked.headers["access-control-allow-methods"] == "GET"
     assert asked.headers["access-control-max-age"] == "60"

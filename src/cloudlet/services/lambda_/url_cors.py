@@ -22,8 +22,7 @@ def preflight(cors: Mapping[str, Any], request: HttpRequest) -> HttpResponse | N
     """The answer to a browser that asks whether it may; None for any other request."""
     if not cors or request.method != "OPTIONS" or "access-control-request-method" not in request.headers:
         return None
-    headers = {"content-length": "0", **allowed(cors, request, is_preflight=True)}
-    return HttpResponse(200, headers)
+    return HttpResponse(200, allowed(cors, request, is_preflight=True))
 
 
 def allowed(cors: Mapping[str, Any], request: HttpRequest, *, is_preflight: bool = False) -> dict[str, str]:

@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -18,7 +18,10 @@ from cloudlet.services.lambda_.url_config import UrlConfig
 from cloudlet.wire.http import HttpRequest
 
 _TEXT = ("application/json", "application/xml", "application/javascript")
-_HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "keep-alive", "upgrade"}
+_HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "upgrade"}
+_NOT_IN_EVENTS = {"cookie", *_HOP_BY_HOP}
+_NOT_IN_ANSWERS = {"content-length", "x-amzn-requestid", *_HOP_BY_HOP}
+"""What the platform says by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def event_of(
 ) -> bytes:
     """The event. `caller` is who signed the request, None where nobody had to."""
     headers = {
-        **{name: value for name, value in request.headers.items() if name != "cookie"},
+        **{name: value for name, value in request.headers.items() if name not in _NOT_IN_EVENTS},
         "x-forwarded-for": request.source_ip,
         "x-forwarded-proto": request.scheme,
         "x-forwarded-port": request.host.partition(":")[2] or ("443" if request.scheme == "https" else "80"),
@@ -49,14 +52,15 @@ def event_of(
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
-        "rawPath": unquote(request.raw_path),
+        "rawPath": request.raw_path,  # as sent: unlike an HTTP API of API Gateway, a function URL decodes nothing
         "rawQueryString": request.query_string,
         "headers": headers,
         "requestContext": _context(config, request, caller, request_id, moment_s),
         "isBase64Encoded": False,
     }
-    if cookie := request.headers.get("cookie"):
-        event["cookies"] = [part.strip() for part in cookie.split(";") if part.strip()]
+    if "cookie" in request.headers:
+        cookies = ";".join(value for name, value in request.raw_headers if name == "cookie")
+        event["cookies"] = [part.strip() for part in cookies.split(";") if part.strip()]
     if request.query_string:
         parameters: dict[str, str] = {}
         for name, value in parse_qsl(request.query_string, keep_blank_values=True):
@@ -80,7 +84,7 @@ def _context(
         "domainPrefix": config.url_id,
         "http": {
             "method": request.method,
-            "path": unquote(request.raw_path),
+            "path": request.raw_path,
             "protocol": "HTTP/1.1",
             "sourceIp": request.source_ip,
             "userAgent": request.headers.get("user-agent", ""),
@@ -109,7 +113,7 @@ def _context(
 def _text(request: HttpRequest) -> str | None:
     """The body as text, where its type says that it is one."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type and not (content_type.startswith("text/") or content_type in _TEXT):
+    if not (content_type.startswith("text/") or content_type in _TEXT):
         return None
     try:
         return request.body.decode()
@@ -144,13 +148,13 @@ def head_of(content: Mapping[str, Any]) -> tuple[int, dict[str, str], tuple[str,
     status = content.get("statusCode", 200)
     if isinstance(status, str) and status.isdigit():
         status = int(status)
-    if not isinstance(status, int) or isinstance(status, bool) or not 100 <= status <= 599:
+    if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 599:
         raise MalformedAnswer("no status")
     given, cookies = content.get("headers") or {}, content.get("cookies") or ()
     if not isinstance(given, dict) or not isinstance(cookies, list | tuple):
         raise MalformedAnswer("no headers")
     headers = {
-        str(name).lower(): _value(value) for name, value in given.items() if str(name).lower() not in _HOP_BY_HOP
+        str(name).lower(): _value(value) for name, value in given.items() if str(name).lower() not in _NOT_IN_ANSWERS
     }
     if not all(name.isascii() and name.replace("-", "").replace("_", "").isalnum() for name in headers):
         raise MalformedAnswer("no name of a header")
