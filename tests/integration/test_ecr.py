@@ -87,6 +87,13 @@ class TestRepositories:
         pages = ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 2})
         assert [[one["repositoryName"] for one in page["repositories"]] for page in pages] == [["aa", "bb"], ["cc"]]
 
+    def test_pages_are_of_all_and_not_of_some(self, ecr: Any, app: str) -> None:
+        """https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeRepositories.html"""
+        named: Json = {"repositoryNames": [app]}
+        assert fails(ecr.describe_repositories, "InvalidParameterException", maxResults=1, **named)
+        image: Json = {"repositoryName": app, "imageIds": [{"imageTag": "v1"}]}
+        assert fails(ecr.describe_images, "InvalidParameterException", maxResults=1, **image)
+
     @pytest.mark.parametrize("name", ["Upper", "a//b", "-x", "a" * 257])
     def test_a_name_that_cannot_be_is_refused(self, client: MakeClient, name: str) -> None:
         lax = client("ecr", parameter_validation=False)
@@ -102,6 +109,29 @@ class TestImages:
         assert ecr.list_images(repositoryName=app)["imageIds"] == [{"imageDigest": digest, "imageTag": "v1"}]
         [image] = ecr.batch_get_image(repositoryName=app, imageIds=[{"imageTag": "v1"}])["images"]
         assert digest_of(image["imageManifest"].encode()) == digest
+
+    def test_a_page_has_so_many_tags_and_not_images(self, ecr: Any, app: str, registry: Registry) -> None:
+        one, other = registry.image(app, "v1", b"1"), registry.image(app, "w1", b"2")
+        for tag in ("v2", "v3"):
+            registry.image(app, tag, b"1")
+        untagged = registry.image(app, "", b"3")
+        expected = {(one, "v1"), (one, "v2"), (one, "v3"), (other, "w1"), (untagged, None)}
+        pages = list(ecr.get_paginator("list_images").paginate(repositoryName=app, PaginationConfig={"PageSize": 2}))
+        assert [len(page["imageIds"]) for page in pages] == [2, 2, 1]
+        assert {(each["imageDigest"], each.get("imageTag")) for page in pages for each in page["imageIds"]} == expected
+        tagged = ecr.get_paginator("list_images").paginate(
+            repositoryName=app, filter={"tagStatus": "TAGGED"}, PaginationConfig={"PageSize": 3}
+        )
+        assert [len(page["imageIds"]) for page in tagged] == [3, 1]
+
+    @pytest.mark.parametrize("tag", ["a b", "-a", "a/b", "a:b", "a" * 129])
+    def test_a_tag_that_can_be_none_is_refused(self, ecr: Any, app: str, registry: Registry, tag: str) -> None:
+        registry.image(app, "v1")
+        manifest = ecr.batch_get_image(repositoryName=app, imageIds=[{"imageTag": "v1"}])["images"][0]["imageManifest"]
+        text = fails(
+            ecr.put_image, "InvalidParameterException", repositoryName=app, imageManifest=manifest, imageTag=tag
+        )
+        assert text.startswith("Invalid parameter at 'imageTag' failed to satisfy constraint: ")
 
     def test_what_is_not_there_is_a_failure_or_an_error(self, ecr: Any, app: str, account: str) -> None:
         answer = ecr.batch_get_image(repositoryName=app, imageIds=[{"imageTag": "none"}])

@@ -78,3 +78,12 @@ def read_token(params: dict[str, Any]) -> str:
     if not isinstance(value, str) or "\0" in value:
         raise InvalidParameter("Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'")
     return value
+
+
+def refuse_pages(params: dict[str, Any], member: str) -> None:
+    """Raises InvalidParameter for a page of what `member` names one by one."""
+    for asked in ("maxResults", "nextToken"):
+        if params.get(asked):
+            raise InvalidParameter(
+                f"Invalid parameter at '{asked}' failed to satisfy constraint: 'cannot be used together with {member}'"
+            )

@@ -3,12 +3,13 @@
 from typing import Any
 
 from cloudlet.compute.images.manifest import digest_of
+from cloudlet.compute.images.reference import TAG
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
 from cloudlet.services.ecr import image, repository, tables
 from cloudlet.services.ecr.errors import ImageNotFound, InvalidParameter
 from cloudlet.services.ecr.image import Failure, StoredImage
-from cloudlet.services.ecr.operations.base import DEFAULT_RESULTS, EcrParts, named, page_token, read_token
+from cloudlet.services.ecr.operations.base import DEFAULT_RESULTS, EcrParts, named, page_token, read_token, refuse_pages
 from cloudlet.services.ecr.tables import Key
 from cloudlet.store.base import Reader, Transaction
 
@@ -28,6 +29,11 @@ class ImageOperations(EcrParts):
         content = params["imageManifest"].encode()
         manifest = image.parsed(content, params.get("imageManifestMediaType") or "")
         tag, digest, now = params.get("imageTag") or "", params.get("imageDigest") or "", self.now_ms
+        if tag and not TAG.fullmatch(tag):
+            raise InvalidParameter(
+                "Invalid parameter at 'imageTag' failed to satisfy constraint: "
+                f"'must satisfy regular expression '{TAG.pattern}''"
+            )
         await self.store.read(lambda reader: repository.find(reader, key))
         async with self.parts.hold([image.bare(digest_of(content))]):
             await self.parts.blobs.put(content)
@@ -85,6 +91,7 @@ class ImageOperations(EcrParts):
     async def describe_images(self, context: RequestContext, params: dict[str, Any]) -> Result:
         key = repository.key_of(context, params)
         if ids := params.get("imageIds"):
+            refuse_pages(params, "imageIds")
             return {"imageDetails": await self.of_repository(key, lambda reader: _named(reader, key, ids))}
         wanted = (params.get("filter") or {}).get("tagStatus") or "ANY"
         if (params.get("filter") or {}).get("imageStatus") not in (None, "ANY", "ACTIVE"):
@@ -100,13 +107,12 @@ class ImageOperations(EcrParts):
         if (params.get("filter") or {}).get("imageStatus") not in (None, "ANY", "ACTIVE"):
             return {"imageIds": []}
         limit, after = params.get("maxResults") or DEFAULT_RESULTS, read_token(params)
-        details, last = await self.of_repository(key, lambda reader: _details(reader, key, wanted, after, limit))
-        ids: list[dict[str, str]] = []
-        for one in details:
-            tags = one.get("imageTags") or []
-            digest = {"imageDigest": one["imageDigest"]}
-            ids += [{**digest, "imageTag": tag} for tag in tags] or [digest]
-        return {"imageIds": ids, **({"nextToken": page_token(last)} if last else {})}
+        ids = await self.of_repository(key, lambda reader: _image_ids(reader, key, wanted, after, limit + 1))
+        if len(ids) <= limit:
+            return {"imageIds": ids}
+        last = ids[limit - 1]
+        token = page_token(f"{last['imageDigest']} {last.get('imageTag', '')}")
+        return {"imageIds": ids[:limit], "nextToken": token}
 
     @operation("ListImageReferrers")
     async def list_image_referrers(self, context: RequestContext, params: dict[str, Any]) -> Result:
@@ -159,6 +165,19 @@ def _named(reader: Reader, key: Key, ids: list[dict[str, str]]) -> list[dict[str
             )
         found.append(image.describe(key, selected, tables.tags_of(reader, key, selected.digest)))
     return found
+
+
+def _image_ids(reader: Reader, key: Key, wanted: str, after: str, limit: int) -> list[dict[str, str]]:
+    """Digests with their tags, each tag for itself, after `<digest> <tag>`."""
+    digest, _, last_tag = after.partition(" ")
+    ids = [{"imageDigest": digest, "imageTag": tag} for tag in tables.tags_of(reader, key, digest) if tag > last_tag]
+    if not last_tag or wanted == "UNTAGGED":
+        ids = []  # what has no tag has been there as a whole
+    details, _ = _details(reader, key, wanted, digest, limit)
+    for one in details:
+        named = {"imageDigest": one["imageDigest"]}
+        ids += [{**named, "imageTag": tag} for tag in one.get("imageTags") or []] or [named]
+    return ids[:limit]
 
 
 def _details(reader: Reader, key: Key, wanted: str, after: str, limit: int) -> tuple[list[dict[str, Any]], str]:

@@ -8,7 +8,7 @@ from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
 from cloudlet.services.ecr import image, repository, tables
 from cloudlet.services.ecr.errors import InvalidParameter, RepositoryAlreadyExists, RepositoryNotEmpty
-from cloudlet.services.ecr.operations.base import DEFAULT_RESULTS, EcrParts, named, page_token, read_token
+from cloudlet.services.ecr.operations.base import DEFAULT_RESULTS, EcrParts, named, page_token, read_token, refuse_pages
 from cloudlet.services.ecr.repository import Repository
 from cloudlet.services.ecr.tables import Key
 from cloudlet.store.base import Reader, Row, Transaction
@@ -52,6 +52,7 @@ class RepositoryOperations(EcrParts):
     async def describe_repositories(self, context: RequestContext, params: dict[str, Any]) -> Result:
         account = params.get("registryId") or context.account
         if names := params.get("repositoryNames"):
+            refuse_pages(params, "repositoryNames")
             for name in names:
                 repository.check_name(name)
             keys = [Key(account, context.region, name) for name in names]
