@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.functions import create_function
 from tests.support.nodes import MakeClient
 
 RUNTIME = "python3.11"
@@ -179,3 +180,24 @@ def test_tools_find_the_defaults_that_they_ask_for(functions: Any, create: Calla
 def _published(functions: Any) -> str:
     version: str = functions.publish_version(FunctionName="fn")["Version"]
     return version
+
+
+def test_a_permission_is_for_somebody_who_is_there(client: MakeClient, account: str) -> None:
+    functions, iam = client("lambda"), client("iam")
+    create_function(functions, "fn", "def handler(event, context): pass")
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
+    made = iam.create_role(RoleName="there", Path="/team/", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+
+    def allow(principal: str) -> None:
+        sid = str(len(principal))
+        functions.add_permission(
+            FunctionName="fn", StatementId=sid, Action="lambda:InvokeFunction", Principal=principal
+        )  # fmt: skip
+
+    mine = f"arn:aws:iam::{account}"
+    nobody = [f"{mine}:role/missing", f"{mine}:role/there", f"{mine}:user/missing"]
+    for principal in nobody:
+        with pytest.raises(ClientError, match="The provided principal was invalid"):
+            allow(principal)
+    for principal in (made, f"{mine}:root", "arn:aws:iam::222222222222:role/theirs"):
+        allow(principal)

@@ -4,12 +4,19 @@ from typing import Any
 
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
-from cloudlet.services.lambda_ import alias, code_signing, concurrency, permission, tables, tagging, url_config
+from cloudlet.services.lambda_ import alias, code_signing, concurrency, permission, role, tables, tagging, url_config
 from cloudlet.services.lambda_.base import LambdaParts
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.event_sources import tags as mapping_tags
 from cloudlet.services.lambda_.function import check_exists
-from cloudlet.services.lambda_.names import CodeSigningKey, EventSourceKey, FunctionRef, resolve, resolve_resource
+from cloudlet.services.lambda_.names import (
+    CodeSigningKey,
+    EventSourceKey,
+    FunctionRef,
+    only_function,
+    resolve,
+    resolve_resource,
+)
 from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
 from cloudlet.services.lambda_.version import sequence_of
 from cloudlet.store.base import Reader, Row, Transaction
@@ -71,6 +78,8 @@ class AccessOperations(LambdaParts):
     @operation("AddPermission")
     async def add_permission(self, context: RequestContext, params: dict[str, Any]) -> Result:
         ref = resolve(context, params["FunctionName"], params.get("Qualifier"))
+        if not await role.is_known(self.platform, context, params["Principal"]):
+            raise InvalidParameterValue(permission.NO_PRINCIPAL)
         statement = await self.store.transact(lambda tx: permission.add(tx, ref, params, self.platform.ids.uuid()))
         return {"Statement": statement}
 
@@ -125,7 +134,7 @@ class AccessOperations(LambdaParts):
 
     @operation("PutFunctionConcurrency")
     async def put_function_concurrency(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        ref = _unqualified(resolve(context, params["FunctionName"]))
+        ref = only_function(resolve(context, params["FunctionName"]))
         amount, limit = params["ReservedConcurrentExecutions"], self.platform.config.concurrency
         await self.store.transact(lambda tx: concurrency.put(tx, ref, amount, limit))
         await self.changes.configure(ref.account, ref.region)  # here at once, elsewhere soon
@@ -139,7 +148,7 @@ class AccessOperations(LambdaParts):
 
     @operation("DeleteFunctionConcurrency")
     async def delete_function_concurrency(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        ref = _unqualified(resolve(context, params["FunctionName"]))
+        ref = only_function(resolve(context, params["FunctionName"]))
         await self.store.transact(lambda tx: concurrency.delete(tx, ref))
         await self.changes.configure(ref.account, ref.region)
         return {}
@@ -148,12 +157,3 @@ class AccessOperations(LambdaParts):
     async def get_account_settings(self, context: RequestContext, _params: dict[str, Any]) -> Result:
         account, region, limit = context.account, context.region, self.platform.config.concurrency
         return await self.store.read(lambda reader: concurrency.account_settings(reader, account, region, limit))
-
-
-def _unqualified(ref: FunctionRef) -> FunctionRef:
-    if ref.qualifier:
-        raise InvalidParameterValue(
-            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
-            "Please specify either a function name or an unqualified function ARN."
-        )
-    return ref

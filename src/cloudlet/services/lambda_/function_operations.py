@@ -17,7 +17,7 @@ from cloudlet.services.lambda_.errors import CrossAccount, InvalidParameterValue
 from cloudlet.services.lambda_.function_images import FunctionImages
 from cloudlet.services.lambda_.layer import check_size
 from cloudlet.services.lambda_.layer_operations import LayerOperations
-from cloudlet.services.lambda_.names import CodeSigningKey, FunctionRef, resolve
+from cloudlet.services.lambda_.names import LATEST, CodeSigningKey, FunctionRef, only_function, resolve
 from cloudlet.services.lambda_.packages import Package
 from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
 from cloudlet.services.lambda_.version import Configuration, Version, describe, find
@@ -82,7 +82,7 @@ class FunctionOperations(LayerOperations):
 
     @operation("UpdateFunctionCode")
     async def update_function_code(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        ref = resolve(context, params["FunctionName"])
+        ref = only_function(resolve(context, params["FunctionName"]), LATEST)
         configurations.refuse_unbuilt(params)
         architecture = configurations.architecture(params)
         await self.settled(ref)
@@ -121,7 +121,7 @@ class FunctionOperations(LayerOperations):
 
     @operation("UpdateFunctionConfiguration")
     async def update_function_configuration(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        ref = resolve(context, params["FunctionName"])
+        ref = only_function(resolve(context, params["FunctionName"]), LATEST)
         await self.settled(ref)
         current = await self.store.read(lambda reader: find(reader, ref.qualified("")))
         # Once here for the errors that need no transaction, then on whatever is current when it is done.

@@ -159,6 +159,16 @@ def resolve(context: RequestContext, name: str, qualifier: str | None = None) ->
     return FunctionRef(context.account, context.region, function, qualifier or own or "")
 
 
+def only_function(ref: FunctionRef, *allowed: str) -> FunctionRef:
+    """`ref` without its qualifier. Raises InvalidParameterValue for one that is none of those `allowed`."""
+    if ref.qualifier and ref.qualifier not in allowed:
+        raise InvalidParameterValue(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
+            "Please specify either a function name or an unqualified function ARN."
+        )
+    return ref.qualified("")
+
+
 def resolve_resource(context: RequestContext, arn: str) -> FunctionRef | EventSourceKey | CodeSigningKey:
     """The function, event source mapping or code signing configuration behind a taggable resource's ARN.
 

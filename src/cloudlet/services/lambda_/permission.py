@@ -22,6 +22,7 @@ from cloudlet.services.lambda_.names import LATEST, FunctionRef, is_alias, is_ve
 from cloudlet.services.lambda_.version import Version, find
 from cloudlet.store.base import Reader, Transaction
 
+NO_PRINCIPAL = "The provided principal was invalid. Please check the principal and try again."
 _IAM_PRINCIPAL = re.compile(r"arn:aws[a-zA-Z-]*:(iam|sts):")
 _SERVICE_PRINCIPAL = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com(\.cn)?|amazon\.com)")
 
@@ -138,4 +139,4 @@ def _principal(principal: str) -> str | dict[str, str]:
         return {"AWS": principal}
     if _SERVICE_PRINCIPAL.fullmatch(principal):
         return {"Service": principal}
-    raise InvalidParameterValue("The provided principal was invalid. Please check the principal and try again.")
+    raise InvalidParameterValue(NO_PRINCIPAL)

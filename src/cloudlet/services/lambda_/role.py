@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
 """
 
 import datetime
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from cloudlet.services.base import Platform
 from cloudlet.services.lambda_.errors import CrossAccount, InvalidParameterValue
 
 SERVICE = "lambda.amazonaws.com"
+_OWN = re.compile(r"arn:aws:iam::(?P<account>\d{12}):(?P<kind>role|user)/(?:.*/)?(?P<name>[^/]+)")
 REFUSED = "The role defined for the function cannot be assumed by Lambda."
 
 
@@ -90,6 +92,24 @@ async def _exists(platform: Platform, context: RequestContext, role_arn: str) ->
     except ServiceError:
         return False
     return True
+
+
+async def is_known(platform: Platform, context: RequestContext, principal: str) -> bool:
+    """False for a role or user of the caller's account that is not there. Other accounts may be of other nodes."""
+    match = _OWN.fullmatch(principal)
+    if match is None or match["account"] != context.account:
+        return True
+    kind = match["kind"].capitalize()
+    call = _context(platform, context.account, context.region, "")
+    try:
+        found = await platform.calls.call(call, "iam", f"Get{kind}", {f"{kind}Name": match["name"]})
+    except OperationNotImplemented:
+        return True
+    except ServiceError as error:
+        if not error.sender_fault:
+            raise
+        return False
+    return bool(found[kind]["Arn"] == principal)
 
 
 def _context(platform: Platform, account: str, region: str, source_arn: str) -> RequestContext:

@@ -366,3 +366,15 @@ async def test_an_account_has_room_for_so_much_code(world: World, monkeypatch: p
     with pytest.raises(ServiceError) as caught:
         await world.create("third")
     assert (caught.value.code, caught.value.message) == ("CodeStorageExceededException", "Code storage limit exceeded.")
+
+
+@pytest.mark.parametrize("operation", ["UpdateFunctionCode", "UpdateFunctionConfiguration"])
+async def test_only_what_is_not_published_is_changed(world: World, operation: str) -> None:
+    await world.create(Publish=True)
+    await world.call("CreateAlias", FunctionName="fn", Name="live", FunctionVersion="1")
+    change: dict[str, object] = {"ZipFile": zip_of(a="")} if operation == "UpdateFunctionCode" else {"Timeout": 9}
+    for name in ("fn:1", f"{ARN}:live"):
+        error = await refusal(world, operation, FunctionName=name, **change)
+        assert error.code == "InvalidParameterValueException"
+        assert error.message.startswith("This operation is permitted on Lambda functions only.")
+    assert (await world.call(operation, FunctionName="fn:$LATEST", **change))["FunctionArn"] == ARN
