@@ -418,6 +418,12 @@ class TestQueues:
         with pytest.raises(ClientError, match="can't find label"):
             sqs.remove_permission(QueueUrl=url, Label="l")
 
+    @pytest.mark.parametrize("form", ["http://h/{0}\t{1}/q", "http://h/{0}{1}/q\n", "http:/{0}{1}/q", "x:/{0}{1}/q"])
+    def test_no_form_of_a_url_opens_another_accounts_queue(self, client: MakeClient, account: str, form: str) -> None:
+        make(client("sqs"))
+        with pytest.raises(ClientError, match=r"not valid for this endpoint|not authorized"):
+            receive(client("sqs", account=fresh_account()), form.format(account[:5], account[5:]))
+
     @pytest.mark.parametrize("name", ["", "a b", "x" * 81, "q.fifo"])
     def test_names_that_are_none(self, client: MakeClient, name: str) -> None:
         with pytest.raises(ClientError, match=r"Can only include alphanumeric|must contain|QueueName"):

@@ -4,20 +4,16 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-q
 """
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from cloudlet.arn import Arn
+from cloudlet.iam.naming.sqs import queue_of_url
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.sqs.errors import InvalidAddress, invalid
 
 FIFO_SUFFIX = ".fifo"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _FIFO_NAME = re.compile(r"[A-Za-z0-9_-]{1,75}\.fifo")
-_PATH = re.compile(r"/(?:queue/)?(\d{12})/([A-Za-z0-9_-]{1,80}(?:\.fifo)?)/?")
-_CACHED_URL_CHARACTERS = 512
-"""Longer ones are taken apart each time, so that the cache's memory stays bounded."""
 
 
 class QueueKey(NamedTuple):
@@ -54,30 +50,13 @@ def check_name(name: str, *, is_fifo: bool) -> None:
         )
 
 
-def account_and_name(url: str) -> tuple[str, str]:
-    """The account and the name in a queue's URL, whatever its host. Raises InvalidAddress."""
-    return _cached_parts(url) if len(url) <= _CACHED_URL_CHARACTERS else _parts(url)
-
-
-def _parts(url: str) -> tuple[str, str]:
-    try:
-        match = _PATH.fullmatch(urlsplit(url).path)
-    except ValueError:
-        match = None
-    if match is None:
-        raise InvalidAddress(f"The address {url} is not valid for this endpoint.")
-    return match[1], match[2]
-
-
-_cached_parts = lru_cache(maxsize=4096)(_parts)
-
-
 def key_of_url(context: RequestContext, url: str) -> QueueKey:
     """The queue that a URL means to this caller. A bare name means a queue of the caller's. Raises InvalidAddress."""
     if "/" not in url and (_NAME.fullmatch(url) or _FIFO_NAME.fullmatch(url)):
         return QueueKey(context.account, context.region, url)
-    account, name = account_and_name(url)
-    return QueueKey(account, context.region, name)
+    if (queue := queue_of_url(url)) is None:
+        raise InvalidAddress(f"The address {url} is not valid for this endpoint.")
+    return QueueKey(queue[0], context.region, queue[1])
 
 
 def key_of_arn(text: str) -> QueueKey | None:
