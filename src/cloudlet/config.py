@@ -43,8 +43,12 @@ class Config:
     """New execution environments of a function within 10 s, besides provisioned ones; 0 for no limit."""
     request_rate_factor: int = 10
     """Synchronous invocations in a second per unit of concurrency, of the account or reserved; 0 for no limit."""
-    freeze_after_s: float = 0.0
-    """An execution environment that is idle for so long is frozen until its next invocation; 0 for never."""
+    freeze_after_s: float = 1.0
+    """An execution environment that is idle for so long is frozen until its next invocation; 0 for never.
+
+    AWS freezes at once; here that would cost each of many invocations in a row two writes.
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+    """
     sandbox_memory_mb: int = 0
     """Memory that all sandboxes together may use; 0 for three quarters of the machine's."""
     idle_timeout_s: float = 600.0

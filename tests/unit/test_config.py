@@ -25,6 +25,12 @@ def test_options_win_over_variables_over_the_file(tmp_path: Path) -> None:
     assert config.host == "127.0.0.1"
 
 
+def test_what_is_idle_is_frozen_unless_somebody_wants_otherwise() -> None:
+    """As on AWS: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"""
+    assert load(environ={}).freeze_after_s > 0
+    assert load(environ={"CLOUDLET_FREEZE_AFTER_S": "0"}).freeze_after_s == 0
+
+
 def test_variables_are_converted() -> None:
     environ = {
         "CLOUDLET_PORT": "0",

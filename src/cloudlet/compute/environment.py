@@ -496,8 +496,9 @@ class Environment:
     # -- between invocations and at the end
 
     def freeze(self) -> None:
-        """Stop all that runs in the sandbox until the next invocation."""
-        if self.state is State.READY and not self._is_frozen:
+        """Stop all that runs in the sandbox until the next invocation, unless somebody looks into it."""
+        is_debugged = self.function.environment_id in self._host.debuggers
+        if self.state is State.READY and not self._is_frozen and not is_debugged:
             self._live_process.sandbox.freeze()
             self._is_frozen = True
             if self._beside is not None:

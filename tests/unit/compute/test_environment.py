@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from cloudlet.compute import environment, runtime_process
+from cloudlet.compute.debugging import DebugSession
 from cloudlet.compute.environment import Environment
 from cloudlet.compute.function import RuntimeMissing, SandboxFailure
 from cloudlet.config import MIB
@@ -590,6 +591,18 @@ async def test_frozen_environments_thaw_for_the_next_invocation(world: ComputeWo
     assert sandbox.frozen == [True]
     await world.front_end.invoke(function_version(), invocation())
     assert sandbox.frozen == [True, False]
+
+
+async def test_what_is_debugged_is_not_frozen(world: ComputeWorld) -> None:
+    world.host.debuggers[function_version().environment_id] = DebugSession(0)
+    call = world.invoke(function_version())
+    sandbox = await world.serving()
+    await call
+    while world.manager.idle == 0:
+        await asyncio.sleep(0)
+    for each in world.manager._idle:
+        each.freeze()
+    assert sandbox.frozen == []
 
 
 async def test_the_package_is_released_with_its_environment(world: ComputeWorld) -> None:
