@@ -159,6 +159,7 @@ class Deliveries:
         except NotSent as error:
             if not delivery.deferrals:
                 self._metrics.add(message.topic, NOT_REDRIVEN)
+            logger.warning("the dead-letter queue of %s takes nothing: %s", subscription.arn, error)
             return Retry(detail=detail_of(error))
         self._metrics.add(message.topic, REDRIVEN)
         return Done()

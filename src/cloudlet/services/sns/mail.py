@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
 import asyncio
 import smtplib
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Final
@@ -22,6 +23,8 @@ from cloudlet.services.sns.topic import Topic
 TIMEOUT_S: Final = 15
 DEFAULT_SUBJECT: Final = "AWS Notification Message"
 CONFIRMATION_SUBJECT: Final = "AWS Notification - Subscription Confirmation"
+CONFIRMATION_SENDER: Final = "AWS Notifications"
+"""Whatever the topic's display name is."""
 AT_ONCE: Final = 8
 """Connections to the server at the same time."""
 _PERMANENT: Final = 500
@@ -32,19 +35,24 @@ class Mail:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._places = asyncio.Semaphore(AT_ONCE)
+        # Threads of its own: a server that does not answer must not keep others from those that all share.
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="mail")
+
+    def close(self) -> None:
+        """Begin to send no more mails."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def send(self, topic: Topic, subscription: Subscription, message: Message, envelopes: Envelopes) -> None:
         """Send a message. Raises NotSent."""
         mail = EmailMessage(policy=SMTP)
-        mail["From"] = f'"{_plain(topic.attributes.get("DisplayName") or topic.key.name)}" <{self._config.smtp_from}>'
+        is_confirmation = message.kind != "Notification"
+        display_name = _plain(topic.attributes.get("DisplayName") or topic.key.name)
+        mail["From"] = f'"{CONFIRMATION_SENDER if is_confirmation else display_name}" <{self._config.smtp_from}>'
         mail["To"] = subscription.endpoint
         mail["Message-ID"] = f"<{message.id}@{self._config.smtp_from.rpartition('@')[2]}>"
-        is_confirmation = message.kind != "Notification"
         mail["Subject"] = message.subject or (CONFIRMATION_SUBJECT if is_confirmation else DEFAULT_SUBJECT)
         mail.set_content(_text(subscription, message, envelopes))
-        async with self._places:
-            await asyncio.to_thread(self._send, mail)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._send, mail)
 
     def _send(self, mail: EmailMessage) -> None:
         server = urlsplit(self._config.smtp)

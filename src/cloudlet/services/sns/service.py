@@ -31,6 +31,7 @@ class SnsService(TopicOperations, SubscriptionOperations, PublishOperations, Per
         await self.metrics.measuring.close()
         self.directory.close()
         await self.web.close()
+        self.mail.close()
 
     async def idle(self) -> None:
         await self.metrics.measuring.flush()

@@ -69,6 +69,9 @@ class Web:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+                # The delivery engine says how many there are at once. A limit here would let endpoints that hang use up
+                # the time of others, which begins while they wait for a connection.
+                connector=aiohttp.TCPConnector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("Accept", "Accept-Encoding"),
             )

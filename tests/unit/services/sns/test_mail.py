@@ -1,8 +1,11 @@
 """Mail goes through the server of the configuration."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -107,3 +110,23 @@ async def test_a_server_that_is_away_is_tried_again() -> None:
     with pytest.raises(NotSent) as raised:
         await Mail(Config(smtp=f"smtp://127.0.0.1:{port}")).send(TOPIC, to("you@cloudlet.test"), MESSAGE, ENVELOPES)
     assert not raised.value.is_permanent
+
+
+async def test_a_confirmation_comes_from_aws(server: Server) -> None:
+    confirmation = replace(MESSAGE, kind="SubscriptionConfirmation", subject="", token="t")
+    await mail(server).send(TOPIC, to("you@cloudlet.test"), confirmation, ENVELOPES)
+    assert "From: AWS Notifications <sns@cloudlet.test>" in server.mails[0].replace('"', "")
+
+
+async def test_a_server_that_hangs_holds_up_no_other_work() -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        sender = Mail(Config(smtp=f"smtp://127.0.0.1:{silent.getsockname()[1]}"))
+        sending = asyncio.create_task(sender.send(TOPIC, to("you@cloudlet.test"), MESSAGE, ENVELOPES))
+        connection = (await asyncio.to_thread(silent.accept))[0]  # it waits for a greeting now
+        await asyncio.to_thread(str)
+        assert not sending.done()
+        connection.close()
+        with pytest.raises(NotSent):
+            await sending
+    sender.close()

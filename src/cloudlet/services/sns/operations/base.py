@@ -40,11 +40,11 @@ class Operations(Service):
         self.directory = Directory(platform.store)
         self.signer = Signer(platform)
         self.web = Web(platform.clock)
-        mail = Mail(platform.config)
+        self.mail = Mail(platform.config)
         self.sending = Sending(
             platform,
             self.signer,
-            {"http": self.web.send, "https": self.web.send, "email": mail.send, "email-json": mail.send},
+            {"http": self.web.send, "https": self.web.send, "email": self.mail.send, "email-json": self.mail.send},
         )
         self.deliveries = Deliveries(engine, self.directory, self.sending, self.metrics)
         self.ordering = Ordering(platform, engine, self.deliveries, self.sending, self.metrics)
