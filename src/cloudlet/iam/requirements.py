@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from cloudlet.arn import PARTITION
 from cloudlet.iam import corrections
 from cloudlet.iam.access_data import Action, ServiceAccess, service_access
 from cloudlet.iam.naming.base import ANY, NamedRequest, Namer, Spellings, by_members
@@ -67,11 +68,17 @@ def requirements(
     action, service = found
     request = NamedRequest(action, service, params, context.principal, context.region)
     resources = _NAMERS.get(service.prefix, by_members)(request, reader) if action.resource_types else [ANY]
-    needed = [Requirement(action.name, resource) for resource in resources]
+    needed = [Requirement(action.name, tuple(map(_of_ours, resource))) for resource in resources]
     if PASS_ROLE in action.needs:
         receiver = {"iam:passedtoservice": (f"{service.prefix}.amazonaws.com",)}
-        needed += (Requirement(PASS_ROLE, (arn,), receiver) for arn in dict.fromkeys(_roles(params)))
+        needed += (Requirement(PASS_ROLE, (_of_ours(arn),), receiver) for arn in dict.fromkeys(_roles(params)))
     return needed
+
+
+def _of_ours(arn: str) -> str:
+    """An ARN as policies speak of it: there is one partition, whatever a request calls it."""
+    parts = arn.split(":", 2)
+    return f"arn:{PARTITION}:{parts[2]}" if parts[0] == "arn" and len(parts) == 3 else arn
 
 
 def _roles(value: Any, depth: int = 0) -> Iterator[str]:

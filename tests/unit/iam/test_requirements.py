@@ -44,6 +44,23 @@ def _needed(reader: Reader, service: str, operation: str, **params: Any) -> list
         ("lambda", "Invoke", {"FunctionName": "f:live"}, f"{LAMBDA}:f:live"),
         ("lambda", "Invoke", {"FunctionName": f"{ACCOUNT}:function:f"}, f"{LAMBDA}:f"),
         ("lambda", "Invoke", {"FunctionName": f"{LAMBDA}:f:2"}, f"{LAMBDA}:f:2"),
+        *(
+            ("lambda", "Invoke", {"FunctionName": spelling}, f"{LAMBDA}:f")
+            for spelling in (
+                f"{ACCOUNT}:f",
+                "eu-west-1:f",
+                "function:f",
+                "eu-west-1:function:f",
+                f"eu-west-1:{ACCOUNT}:function:f",
+                "arn:aws:lambda:f",
+                "arn:aws:lambda:function:f",
+                f"arn:aws:lambda:eu-west-1:{ACCOUNT}:f",
+                f"arn:aws-cn:lambda:eu-west-1:{ACCOUNT}:function:f",
+            )
+        ),
+        ("lambda", "Invoke", {"FunctionName": f"{ACCOUNT}:f:live"}, f"{LAMBDA}:f:live"),
+        ("lambda", "Invoke", {"FunctionName": "foo-bar-1:f"}, f"{LAMBDA}:foo-bar-1:f"),
+        ("lambda", "ListTags", {"Resource": f"{LAMBDA}:f".replace("aws", "aws-us-gov")}, f"{LAMBDA}:f"),
         ("lambda", "ListTags", {"Resource": f"{LAMBDA}:f"}, f"{LAMBDA}:f"),
         ("logs", "CreateLogGroup", {"logGroupName": "g"}, f"{LOGS}:g:log-stream:"),
         ("logs", "PutLogEvents", {"logGroupName": "g", "logStreamName": "s"}, f"{LOGS}:g:log-stream:s"),

@@ -3,10 +3,17 @@
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestParameters
 """
 
+import re
+
 from cloudlet.iam.naming.base import ANY, NamedRequest, Spellings, by_members
 from cloudlet.store.base import Reader
 
-_FUNCTION_PARTS = 7
+FUNCTION_NAME = re.compile(
+    r"(?:arn:aws[a-zA-Z-]*:lambda:)?(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
+    r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[a-zA-Z0-9-_.]+)(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9-_]+))?"
+)
+"""All that Lambda takes for a function. The service reads names by it too: what the two read differently, no policy
+would speak of."""
 
 
 def lambda_resources(request: NamedRequest, reader: Reader) -> list[Spellings]:
@@ -30,13 +37,10 @@ def lambda_resources(request: NamedRequest, reader: Reader) -> list[Spellings]:
 
 
 def _function_arn(request: NamedRequest, name: str) -> str:
-    parts = name.split(":")
-    if parts[0] == "arn":
-        arn = name
-    elif "function" in parts[1:2]:  # account:function:name, maybe with a qualifier
-        arn = f"arn:aws:lambda:{request.region}:{name}"
-    else:
-        arn = request.arn(name if parts[0] == "function" and len(parts) > 1 else f"function:{name}")
-    qualifier = request.text("Qualifier")
-    unqualified = len(arn.split(":")) == _FUNCTION_PARTS
-    return f"{arn}:{qualifier}" if qualifier and unqualified else arn
+    match = FUNCTION_NAME.fullmatch(name)
+    if match is None:
+        return name if name.startswith("arn:") else request.arn(f"function:{name}")  # Lambda has none of this name
+    region, account = match["region"] or request.region, match["account"] or request.principal.account
+    arn = f"arn:aws:lambda:{region}:{account}:function:{match['name']}"
+    qualifier = match["qualifier"] or request.text("Qualifier")
+    return f"{arn}:{qualifier}" if qualifier else arn

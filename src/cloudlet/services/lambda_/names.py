@@ -11,15 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from cloudlet.errors import ValidationError
+from cloudlet.iam.naming.lambda_ import FUNCTION_NAME
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.lambda_.errors import CrossAccount, InvalidParameterValue, ResourceNotFound
 
 LATEST = "$LATEST"
 
-_NAME = re.compile(
-    r"(?:arn:aws[a-zA-Z-]*:lambda:)?(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
-    r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[a-zA-Z0-9-_.]+)(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9-_]+))?"
-)
 _PATTERN = (
     r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?"
     r"(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?"
@@ -106,7 +103,7 @@ class FunctionRef:
     @classmethod
     def parse(cls, arn: str) -> "FunctionRef":
         """The function of an ARN, with its qualifier when it has one. Raises InvalidParameterValue."""
-        match = _NAME.fullmatch(arn)
+        match = FUNCTION_NAME.fullmatch(arn)
         if match is None or not (arn.startswith("arn:") and match["region"] and match["account"]):
             raise InvalidParameterValue(f"{arn} is not the ARN of a function.")
         return cls(match["account"], match["region"], match["name"], match["qualifier"] or "")
@@ -136,7 +133,7 @@ def resolve(context: RequestContext, name: str, qualifier: str | None = None) ->
     Raises ResourceNotFound for another region, CrossAccount for another account, InvalidParameterValue where the
     name's own qualifier and the given one differ.
     """
-    match = _NAME.fullmatch(name)
+    match = FUNCTION_NAME.fullmatch(name)
     if match is None:
         raise ValidationError(
             f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: "
