@@ -69,6 +69,13 @@ class JoinedWrites:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
 
+    def send(self, data: bytes) -> None:
+        """Send `data` after what is written already; nothing else is written within this turn."""
+        if self._parts:
+            self._parts.append(data)
+        else:
+            self._transport.write(data)
+
     def close(self) -> None:
         """Close after what is written has been sent."""
         self._flush()
@@ -106,7 +113,7 @@ class Cycle(RequestResponseCycle):
         length = f"content-length: {len(body)}\r\n" if has_content else ""
         close = "" if self.keep_alive else "connection: close\r\n"
         lines = f"{head}{length}{close}\r\n".encode("latin-1", "replace")
-        self.transport.write(b"".join((STATUS_LINE[status], self.default_head, lines, body)))
+        self.transport.send(b"".join((STATUS_LINE[status], self.default_head, lines, body)))  # type: ignore[attr-defined]
         if not self.keep_alive:
             self.transport.close()
         self.on_response()

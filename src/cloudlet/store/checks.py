@@ -16,7 +16,7 @@ def check_parameters(sql: str, parameters: Sequence[Parameter]) -> None:
 
 def check_notification(channel: str, payload: str) -> None:
     """Raises ValueError for a notification that PostgreSQL would not carry."""
-    if len(payload.encode()) > MAX_NOTIFICATION_BYTES:
+    if len(payload) * 4 > MAX_NOTIFICATION_BYTES and len(payload.encode()) > MAX_NOTIFICATION_BYTES:
         raise ValueError(f"a notification of {channel} has more than {MAX_NOTIFICATION_BYTES} bytes")
     if "\0" in payload:
         raise ValueError(f"a notification of {channel} has a NUL character")

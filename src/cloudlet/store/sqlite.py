@@ -1,7 +1,7 @@
 """The embedded store: SQLite with group commit.
 
 ```
-transact(fn) --> queue --> batch: BEGIN  fn  fn  fn ...  (in the event loop, in order, a savepoint where needed)
+transact(fn) --> queue --> batch: BEGIN  fn  fn  fn ...  (in the event loop, in order; again if one of them fails)
                   ^          |
                   |          v
                   |        COMMIT with fsync (in a thread)
@@ -89,8 +89,9 @@ class SqliteStore:
         self._reader.execute("PRAGMA query_only = ON")
         self._committer = Worker("store-commit", loop)
         self._listeners = Listeners()
-        self._room = asyncio.Semaphore(MAX_WAITING)
         self._queue: deque[_Call] = deque()
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        """Those who wait for room in the queue."""
         self._idle = asyncio.Event()
         """Clear while a batch runs or commits, or is about to."""
         self._idle.set()
@@ -132,14 +133,17 @@ class SqliteStore:
 
     async def transact(self, fn: Callable[[Transaction], T]) -> T:
         self._check_open()
-        async with self._room:
+        while len(self._queue) >= MAX_WAITING:
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            await waiter
             self._check_open()
-            call = _Call(fn, self._loop.create_future())
-            self._queue.append(call)
-            if self._idle.is_set():
-                self._idle.clear()
-                self._loop.call_soon(self._run_batch)
-            await call.future
+        call = _Call(fn, self._loop.create_future())
+        self._queue.append(call)
+        if self._idle.is_set():
+            self._idle.clear()
+            self._loop.call_soon(self._run_batch)
+        await call.future
         if call.error is not None:
             raise call.error
         result: T = call.result
@@ -203,14 +207,22 @@ class SqliteStore:
             call = self._queue.popleft()
             if not call.future.done():
                 batch.append(call)
-                failure = self._run_one(call)
+                failure = self._run_one(call, batch)
+        if self._waiters:
+            self._make_room()
         if failure is None and self._tx.changed:
             self._committer.submit(self._commit, lambda error: self._end_batch(batch, error))
         else:
             self._end_batch(batch, failure)
 
-    def _run_one(self, call: _Call) -> StoreError | None:
-        """Run one function; an error when that has cost the whole batch its transaction."""
+    def _make_room(self) -> None:
+        for _ in range(min(len(self._waiters), MAX_WAITING - len(self._queue))):
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _run_one(self, call: _Call, batch: Sequence[_Call]) -> StoreError | None:
+        """Run one function of `batch`; an error when that has cost the whole batch its transaction."""
         tx = self._tx
         tx.start()
         try:
@@ -223,10 +235,19 @@ class SqliteStore:
         try:
             if call.error is None:
                 tx.keep()
-            else:
-                tx.undo()
+            elif not tx.undo():
+                return self._run_again(batch)
         except sqlite3.Error as error:
             return translated(error, "savepoint")
+        return None
+
+    def _run_again(self, batch: Sequence[_Call]) -> StoreError | None:
+        """Undo a batch and run its functions once more, in a way in which each can be undone by itself."""
+        self._tx.begin_again()
+        for call in batch:
+            failure = self._run_one(call, batch)
+            if failure is not None:
+                return failure
         return None
 
     def _commit(self) -> None:
@@ -280,4 +301,5 @@ class SqliteStore:
         self._fail(batch, translated(error, "BEGIN"))
         for call in batch:
             call.finish()
+        self._make_room()
         self._next()

@@ -105,10 +105,11 @@ class SqliteReader:
 
 
 class SqliteTransaction(SqliteReader):
-    """The functions of one batch run on this, one after the other, each with a savepoint where it needs one.
+    """The functions of one batch run on this, one after the other.
 
-    A savepoint is made before a function's first change, and not for the first function of a batch: there the
-    transaction's own beginning is the place to go back to.
+    What the first function that changes something did is undone by beginning the transaction anew. For the others that
+    takes a savepoint, which costs as much as their statements, and nearly none of them fails: so a batch runs without
+    savepoints, and where one would have been needed, the batch is run again with them (`begin_again`).
     """
 
     skip_locked = ""
@@ -118,9 +119,15 @@ class SqliteTransaction(SqliteReader):
         self.notifications: dict[tuple[str, str], None] = {}
         self._own_notifications: dict[tuple[str, str], None] = {}
         self._changed_before = False
+        self._has_changed = False
+        """True when the function that runs has changed something."""
+        self._with_savepoints = False
         self._has_savepoint = False
-        self.changed = False
+
+    @property
+    def changed(self) -> bool:
         """True when the batch has something to commit."""
+        return self._changed_before or self._has_changed
 
     def execute(self, sql: str, parameters: Sequence[Parameter] = ()) -> int:
         self._prepare(sql, parameters)
@@ -146,14 +153,20 @@ class SqliteTransaction(SqliteReader):
     def begin(self) -> None:
         """Start a batch. Raises sqlite3.OperationalError (see `is_busy`)."""
         self._cursor.execute("BEGIN IMMEDIATE")
-        self.error = None
-        self.changed = False
-        self.notifications = {}
+        self._with_savepoints = False
+        self._forget()
+
+    def begin_again(self) -> None:
+        """Undo what the batch did, and start it once more, with savepoints. Raises sqlite3.OperationalError."""
+        self._restart()
+        self._with_savepoints = True
+        self._forget()
 
     def start(self) -> None:
         """Start a function."""
-        self._changed_before = self.changed
-        self._has_savepoint = False
+        if self._has_changed:
+            self._changed_before = True
+            self._has_changed = self._has_savepoint = False
         if self._own_notifications:
             self._own_notifications = {}
 
@@ -161,24 +174,38 @@ class SqliteTransaction(SqliteReader):
         """Keep what the function did."""
         if self._has_savepoint:
             self._cursor.execute("RELEASE f")
-        self.notifications.update(self._own_notifications)
+        if self._own_notifications:
+            self.notifications.update(self._own_notifications)
 
-    def undo(self) -> None:
-        """Undo what the function did."""
+    def undo(self) -> bool:
+        """Undo what the function did; false where only the whole batch can be undone."""
         if self._has_savepoint:
             self._cursor.execute("ROLLBACK TO f")
             self._cursor.execute("RELEASE f")
-        elif self.changed and not self._changed_before:
-            self._cursor.execute("ROLLBACK")
-            self._cursor.execute("BEGIN IMMEDIATE")
-        self.changed = self._changed_before
+        elif self._has_changed and self._changed_before:
+            return False
+        elif self._has_changed:
+            self._restart()
+        self._has_changed = self._has_savepoint = False
         self.error = None
+        return True
+
+    def _restart(self) -> None:
+        self._cursor.execute("ROLLBACK")
+        self._cursor.execute("BEGIN IMMEDIATE")
+
+    def _forget(self) -> None:
+        self.error = None
+        self._changed_before = self._has_changed = self._has_savepoint = False
+        self.notifications = {}
 
     def _prepare(self, sql: str, parameters: Sequence[Parameter]) -> None:
-        super()._prepare(sql, parameters)
-        if _only_reads(sql):
+        if self.error is not None:
+            raise self.error
+        check_parameters(sql, parameters)
+        if self._has_changed or _only_reads(sql):
             return
-        if self._changed_before and not self._has_savepoint:
+        if self._with_savepoints and self._changed_before:
             self._cursor.execute("SAVEPOINT f")
             self._has_savepoint = True
-        self.changed = True
+        self._has_changed = True

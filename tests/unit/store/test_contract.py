@@ -392,5 +392,6 @@ async def test_a_caller_that_is_cancelled_harms_no_other(pairs: Store) -> None:
 
 
 async def test_more_calls_than_may_wait_are_all_served(pairs: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, "_room", asyncio.Semaphore(2))
+    monkeypatch.setattr("cloudlet.store.sqlite.MAX_WAITING", 2)
+    monkeypatch.setattr(pairs, "_room", asyncio.Semaphore(2), raising=False)
     assert sum(await asyncio.gather(*(pairs.transact(put(f"n{i}")) for i in range(10)))) == 10

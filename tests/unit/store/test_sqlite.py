@@ -97,13 +97,30 @@ def refuse(tx: Transaction) -> None:
 
 
 @pytest.mark.parametrize("failing", [{0}, {1}, {9}, {0, 1, 2}, {3, 5, 7}, set(range(10))])
-async def test_savepoints_undo_exactly_the_functions_that_fail(store: SqliteStore, failing: set[int]) -> None:
+async def test_exactly_the_functions_that_fail_are_undone(store: SqliteStore, failing: set[int]) -> None:
     results = await asyncio.gather(
         *(store.transact(refuse if name in failing else partial(put, name=name)) for name in range(10)),
         return_exceptions=True,
     )
     assert {name for name, result in enumerate(results) if isinstance(result, Refused)} == failing
     assert await store.read(names) == [name for name in range(10) if name not in failing]
+
+
+async def test_neighbours_of_a_function_that_fails_answer_and_notify_once(store: SqliteStore) -> None:
+    heard: list[str] = []
+    store.listen("names", heard.append)
+
+    def put_and_count(tx: Transaction, name: int) -> int:
+        put(tx, name)
+        tx.notify("names", str(name))
+        return len(names(tx))
+
+    writes = [store.transact(partial(put_and_count, name=1)), store.transact(refuse)]
+    writes += [store.transact(partial(put_and_count, name=name)) for name in (2, 3)]
+    first, error, *rest = await asyncio.gather(*writes, return_exceptions=True)
+    assert isinstance(error, Refused)
+    assert (first, *rest) == (1, 2, 3)
+    assert heard == ["1", "2", "3"]
 
 
 async def test_a_function_that_raises_sees_what_is_committed_with_it(store: SqliteStore) -> None:
@@ -206,10 +223,11 @@ async def test_a_lock_of_another_program_is_not_waited_for_forever(
     store: SqliteStore, data_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr(module, "MAX_WAITING", 1)
     other = sqlite3.connect(data_folder / DATABASE_FILE, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailable, match="locked"):
-        await store.transact(partial(put, name=1))
+    errors = await asyncio.gather(*(store.transact(partial(put, name=1)) for _ in range(3)), return_exceptions=True)
+    assert all(isinstance(error, StoreUnavailable) and "locked" in str(error) for error in errors)
     other.close()
     await store.transact(partial(put, name=2))
     assert await store.read(names) == [2]
