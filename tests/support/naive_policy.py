@@ -83,7 +83,7 @@ def _named(question: Question, statement: Json) -> int:
         return 3
     principal = statement["Principal"]
     names = ["*"] if principal == "*" else _many(principal.get("AWS", []))
-    if "*" in names or question.arn in names:
+    if "*" in names or (question.kind != "root" and question.arn in names):
         return 3
     if question.role_arn and question.role_arn in names:
         return 2

@@ -183,7 +183,7 @@ def _named(request: AccessRequest, kind: str, name: str) -> Named:
         return Named.SELF if request.federated and name == request.federated else Named.NOT
     if kind != "AWS" or principal.kind == "anonymous":
         return Named.NOT
-    if name in (principal.arn, principal.user_id):
+    if principal.kind != "root" and name in (principal.arn, principal.user_id):  # the root's ARN names the account
         return Named.SELF
     if name and name in _behind(principal):
         return Named.ROLE

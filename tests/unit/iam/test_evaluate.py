@@ -195,6 +195,8 @@ def _decide(principal: Principal, policies: PolicySet) -> Decision:
         (USER, PolicySet([_allow()], boundary=NOTHING), Source.BOUNDARY),
         (SESSION, PolicySet([_allow()], session=[NOTHING]), Source.SESSION),
         (ROOT, PolicySet(organisation=[[_allow()], [NOTHING]]), Source.ORGANISATION),
+        (ROOT, PolicySet(resource=_allow({"AWS": ACCOUNT}), session=[NOTHING]), Source.SESSION),
+        (ROOT, PolicySet(resource=_allow({"AWS": ROOT.arn}), session=[NOTHING]), Source.SESSION),
         (USER, PolicySet([_allow()], is_cross_account=True), Source.RESOURCE),
         (USER, PolicySet(resource=_allow({"AWS": ACCOUNT})), Source.IDENTITY),
         (Principal.service("sns.amazonaws.com", ACCOUNT), PolicySet([_allow()]), Source.RESOURCE),
