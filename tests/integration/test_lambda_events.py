@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.integration.test_sns import queue as topic_queue
 from tests.support.functions import create_function
 from tests.support.nodes import MakeClient, NodeInThread, control
 
@@ -150,3 +151,32 @@ def test_an_alias_has_settings_of_its_own(node: NodeInThread, client: MakeClient
     assert record["requestContext"]["functionArn"].endswith(":function:fn:live")
     assert record["responseContext"]["executedVersion"] == "1"
     assert record["requestPayload"] == {"through": "alias"}
+
+
+def test_a_failure_whose_record_is_too_large_is_told_without_its_payloads(
+    node: NodeInThread, client: MakeClient
+) -> None:
+    """A topic takes 256 KiB. https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html"""
+    functions, sqs, sns = client("lambda"), client("sqs"), client("sns")
+    topic = sns.create_topic(Name="failed")["TopicArn"]
+    url, arn = topic_queue(sqs, topic)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    create_function(functions, "fn", FAILING)
+    functions.put_function_event_invoke_config(
+        FunctionName="fn", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": topic}}
+    )
+    invoke(functions, event="x" * 300_000)
+    record = received(sqs, url)
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert record["responseContext"]["functionError"] == "Unhandled"
+    assert not {"requestPayload", "responsePayload"} & set(record)
+
+
+def test_a_destination_of_another_partition(client: MakeClient) -> None:
+    functions, sqs = client("lambda"), client("sqs")
+    _, arn = queue(sqs, "destined")
+    create_function(functions, "fn", ECHO)
+    with pytest.raises(ClientError, match="is invalid"):
+        functions.put_function_event_invoke_config(
+            FunctionName="fn", DestinationConfig={"OnFailure": {"Destination": arn.replace("arn:aws:", "arn:aws-cn:")}}
+        )

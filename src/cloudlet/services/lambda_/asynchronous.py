@@ -13,7 +13,7 @@ import orjson
 
 from cloudlet.clock import now_ms
 from cloudlet.compute.counting import FUNCTION_RESERVED
-from cloudlet.compute.function import ComputeError, FunctionVersion, Invocation, TooManyRequests
+from cloudlet.compute.function import ComputeError, Invocation, TooManyRequests
 from cloudlet.delivery.backoff import Backoff
 from cloudlet.delivery.delivery import Delivery, Done, Fail, Keep, Outcome, Retry
 from cloudlet.delivery.engine import Engine
@@ -23,6 +23,7 @@ from cloudlet.services.lambda_ import invocation_record, limits, recursion, tabl
 from cloudlet.services.lambda_.destination import Destinations
 from cloudlet.services.lambda_.engines import Compute, Logged
 from cloudlet.services.lambda_.errors import LambdaError, RecursiveInvocation, ResourceNotFound
+from cloudlet.services.lambda_.event_invoke_config import lookup
 from cloudlet.services.lambda_.function_metrics import FunctionMetrics
 from cloudlet.services.lambda_.invocation_record import SUCCESS, Ending
 from cloudlet.services.lambda_.names import LATEST, FunctionRef
@@ -121,28 +122,25 @@ class Asynchronous:
             return Done()
         ending = Ending.of(result, function.version)
         message = self._record(delivery, invocation, ending, SUCCESS)
-        return Done(partial(self._tell, delivery, invocation, function, [(config.on_success, message)]))
+        return Done(partial(self._tell, delivery, invocation, function.role_arn, [(config.on_success, message)]))
 
     async def dead(self, delivery: Delivery) -> Outcome:
         """Tell the destination for failures and the dead-letter queue, both where there are both; else keep it."""
         invocation, ending = decode(delivery.payload), Ending.decode(delivery.detail)
-        try:
-            route = await self._route(delivery, invocation)
+        ref = FunctionRef.parse(invocation.invoked_function_arn)
+        try:  # not by a route: the function may be one that cannot run
+            version, config = await self._platform.store.read(lambda reader: (find(reader, ref), lookup(reader, ref)))
         except ResourceNotFound:
             return Done()
-        except LambdaError as error:
-            return Retry(detail=str(error).encode())
         self._metrics.event(invocation.invoked_function_arn, "AsyncEventsDropped")
         told: list[tuple[str, Message]] = []
-        if (config := route.event_invoke) is not None and config.on_failure:
+        if config is not None and config.on_failure:
             told.append((config.on_failure, self._record(delivery, invocation, ending, delivery.reason)))
-        if dead_letter_arn := await self._dead_letter_target(
-            delivery, ending.executed_version or route.function.version
-        ):
+        if dead_letter_arn := await self._dead_letter_target(delivery, ending.executed_version or version.number):
             told.append((dead_letter_arn, invocation_record.dead_letter(invocation, ending)))
         if not told:
             return Keep()
-        return Done(partial(self._tell, delivery, invocation, route.function, told))
+        return Done(partial(self._tell, delivery, invocation, version.configuration.role, told))
 
     async def _route(self, delivery: Delivery, invocation: Invocation) -> Route:
         principal = Principal.service(SERVICE, delivery.account)
@@ -173,13 +171,13 @@ class Asynchronous:
         self,
         delivery: Delivery,
         invocation: Invocation,
-        function: FunctionVersion,
+        role_arn: str,
         told: list[tuple[str, Message]],
         tx: Transaction,
     ) -> None:
         arn = _qualified(invocation.invoked_function_arn)
         for target, message in told:
-            self._destinations.enqueue(tx, delivery, arn, function.role_arn, target, message)
+            self._destinations.enqueue(tx, delivery, arn, role_arn, target, message)
 
 
 def encode(invocation: Invocation) -> bytes:

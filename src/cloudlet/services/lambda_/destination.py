@@ -6,16 +6,19 @@ sent with the function's role, and tried again until it is taken or too old; the
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from cloudlet.arn import Arn
+from cloudlet.arn import PARTITION, Arn
 from cloudlet.delivery.backoff import Backoff
 from cloudlet.delivery.delivery import Delivery, Done, Fail, Keep, Outcome, Retry
 from cloudlet.delivery.engine import MAX_PAYLOAD_BYTES, Engine
 from cloudlet.errors import ServiceError
+from cloudlet.iam.principals import Principal
 from cloudlet.services.base import Platform
+from cloudlet.services.lambda_ import invocation_record
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 from cloudlet.services.lambda_.function_metrics import FunctionMetrics
 from cloudlet.services.lambda_.names import FunctionRef
@@ -110,7 +113,12 @@ class Destinations:
         """Have `message` sent to `target` for the function of `delivery`, with its role."""
         payload = encode(role_arn, function_arn, target, message)
         if len(payload) > MAX_PAYLOAD_BYTES:
-            payload = encode(role_arn, function_arn, target, Message(b"null"), len(message.body))
+            smaller = without_payloads(message)
+            payload = (
+                encode(role_arn, function_arn, target, smaller)
+                if smaller is not None
+                else encode(role_arn, function_arn, target, Message(b"null"), len(message.body))
+            )
         self._engine.enqueue(
             tx,
             KIND,
@@ -131,9 +139,7 @@ class Destinations:
         name = source_arn.split(":")[6]
         try:
             caller = await self.roles.principal(header["role"], delivery.account, delivery.region, source_arn, name)
-            await self._targets.send(
-                caller, Arn.parse(header["target"]), message, via=SERVICE, source_arn=source_arn, region=delivery.region
-            )
+            await self._send(caller, Arn.parse(header["target"]), message, source_arn, delivery.region)
         except SendFailed as error:
             self._count(source_arn, message)
             text = str(error).encode()
@@ -143,6 +149,16 @@ class Destinations:
             return Retry(detail=f"The role {header['role']} cannot be assumed: {error.message}".encode())
         return Done()
 
+    async def _send(self, caller: Principal, target: Arn, message: Message, source_arn: str, region: str) -> None:
+        """Send a message; of a failure's record that is too large what is left without payloads. Raises SendFailed."""
+        try:
+            await self._targets.send(caller, target, message, via=SERVICE, source_arn=source_arn, region=region)
+        except SendFailed as error:
+            smaller = without_payloads(message) if error.is_permanent else None
+            if smaller is None:
+                raise
+            await self._targets.send(caller, target, smaller, via=SERVICE, source_arn=source_arn, region=region)
+
     def _count(self, source_arn: str, message: Message) -> None:
         """A dead letter or a record could not be sent."""
         is_dead_letter = "ErrorCode" in message.attributes
@@ -151,6 +167,18 @@ class Destinations:
     async def dead(self, delivery: Delivery) -> Outcome:  # noqa: ARG002 - what every handler is given
         """Nobody else wants it."""
         return Keep()
+
+
+def without_payloads(message: Message) -> Message | None:
+    """The record of a failure without what went into the function and came out of it; None where that is no way out.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_OnFailure.html
+    """
+    if message.detail_type != invocation_record.FAILURE:
+        return None
+    record: dict[str, Any] = orjson.loads(message.body)
+    kept = {name: value for name, value in record.items() if name not in ("requestPayload", "responsePayload")}
+    return replace(message, body=orjson.dumps(kept)) if kept != record else None
 
 
 def encode(role_arn: str, source_arn: str, target: str, message: Message, too_large: int = 0) -> bytes:
@@ -185,6 +213,7 @@ def decode(payload: bytes) -> tuple[dict[str, Any], Message]:
 
 def _parse(text: str) -> Arn | None:
     try:
-        return Arn.parse(text)
+        arn = Arn.parse(text)
     except ValueError:
         return None
+    return arn if arn.partition == PARTITION else None

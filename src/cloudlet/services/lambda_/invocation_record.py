@@ -16,6 +16,8 @@ from cloudlet.services.targets import Attribute, Message
 
 SUCCESS = "Success"
 SOURCE = "lambda"
+SUCCEEDED = "Lambda Function Invocation Result - Success"
+FAILURE = "Lambda Function Invocation Result - Failure"
 ERROR_MESSAGE_BYTES = 1024
 """A dead letter's attribute holds this much of the error's message."""
 
@@ -98,7 +100,7 @@ def record_message(content: bytes, function_arn: str, *, succeeded: bool, ids: I
     return Message(
         content,
         source=SOURCE,
-        detail_type=f"Lambda Function Invocation Result - {'Success' if succeeded else 'Failure'}",
+        detail_type=SUCCEEDED if succeeded else FAILURE,
         resources=(function_arn,),
         object_key=f"aws/lambda/async/{name}/{moment:%Y/%m/%d}/{moment:%Y-%m-%dT%H.%M.%S}-{ids.uuid()}",
     )

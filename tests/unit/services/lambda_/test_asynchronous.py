@@ -2,11 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from cloudlet.compute.function import FunctionVersion, Invocation, InvocationResult, SandboxFailure, TooManyRequests
+from cloudlet.services.lambda_ import destination, event_invoke_tables
 from cloudlet.services.lambda_.asynchronous import KIND, decode, encode
+from cloudlet.services.lambda_.function import changed
+from cloudlet.services.lambda_.names import FunctionRef
+from cloudlet.services.lambda_.version import find
+from cloudlet.store.base import Transaction
 from tests.support.lambda_world import World
 
 ERROR = InvocationResult(b'{"errorMessage": "no"}', "Unhandled")
@@ -152,3 +158,23 @@ def test_an_invocation_comes_back_as_it_went() -> None:
     came = Invocation("id", sent.payload, "arn", client_context='{"b": 1}', trace_id="Root", is_event=True)
     assert decode(encode(sent)) == came
     assert KIND == "lambda-async"
+
+
+async def test_the_events_of_a_function_that_cannot_run_any_more_are_handed_on(function: World) -> None:
+    ref = FunctionRef.parse((await function.call("GetFunctionConfiguration", FunctionName="fn"))["FunctionArn"])
+    config = ("$LATEST", None, None, "", "arn:aws:sqs:us-east-1:111111111111:told", 0)
+    await function.store.transact(lambda tx: event_invoke_tables.put(tx, ref, config))
+    function.compute.answer = failing(TooManyRequests("any"))
+    await queue(function)
+    await function.engine.idle()
+
+    def break_it(tx: Transaction) -> None:
+        version = find(tx, ref)
+        replace(version, state="Failed", state_reason_code="InvalidRuntime", serving="").put(tx)
+        changed(tx, ref)
+
+    await function.store.transact(break_it)
+    await function.clock.advance(7 * 3600)
+    await function.engine.idle()
+    waits = {status.kind: status.waiting + status.in_flight for status in await function.engine.status()}
+    assert (waits[KIND], waits[destination.KIND]) == (0, 1)
