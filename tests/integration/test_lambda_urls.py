@@ -273,6 +273,16 @@ def test_a_throttled_function_is_a_429(client: MakeClient, endpoint: str) -> Non
     assert ask(endpoint, url).status == 429
 
 
+def bootstrap(source: str) -> bytes:
+    """A package of a runtime of its own."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16
+        archive.writestr(entry, source)
+    return code.getvalue()
+
+
 STREAMS = """#!/usr/bin/env python3
 import json, os, socket
 host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
@@ -297,14 +307,24 @@ while True:
 """
 
 
+FAILS = STREAMS.replace(
+    "    prelude = json.dumps",
+    "    connection.sendall(b'0\\r\\nLambda-Runtime-Function-Error-Type: Some.Error\\r\\n\\r\\n'); continue\n    prelude = json.dumps",
+).replace("application/vnd.awslambda.http-integration-response", "text/plain")
+
+
+def test_a_stream_that_fails_before_its_first_byte_is_a_502(client: MakeClient, endpoint: str) -> None:
+    aws = client("lambda")
+    create_function(aws, "fn", "", Runtime="provided.al2023", Code={"ZipFile": bootstrap(FAILS)})
+    made = aws.create_function_url_config(FunctionName="fn", AuthType="NONE", InvokeMode="RESPONSE_STREAM")
+    allow(aws)
+    answer = ask(endpoint, made["FunctionUrl"])
+    assert (answer.status, answer.body) == (502, b"Internal Server Error")
+
+
 def test_a_streamed_response_has_its_own_head(client: MakeClient, endpoint: str) -> None:
     aws = client("lambda")
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        entry = zipfile.ZipInfo("bootstrap")
-        entry.external_attr = 0o755 << 16
-        archive.writestr(entry, STREAMS)
-    create_function(aws, "fn", "", Runtime="provided.al2023", Code={"ZipFile": code.getvalue()})
+    create_function(aws, "fn", "", Runtime="provided.al2023", Code={"ZipFile": bootstrap(STREAMS)})
     made = aws.create_function_url_config(FunctionName="fn", AuthType="NONE", InvokeMode="RESPONSE_STREAM")
     allow(aws)
     answer = ask(endpoint, made["FunctionUrl"])

@@ -123,14 +123,16 @@ class UrlEndpoint:
             result = await streamed.result()
             return _broken() if result.function_error else _whole(result.payload, is_head=False)
         chunks = streamed.chunks()
+        head = await anext(chunks, b"")
+        if not head and (await streamed.result()).function_error:
+            return _broken()  # nothing has been said yet: it can still be an answer
         content_type = streamed.stream.content_type
         if content_type.partition(";")[0].strip() != PRELUDE_TYPE:
-            return HttpResponse(200, {"content-type": content_type or "application/octet-stream"}, _rest(streamed, b"", chunks))  # fmt: skip # noqa: E501
-        head = b""
-        async for chunk in chunks:
+            return HttpResponse(
+                200, {"content-type": content_type or "application/octet-stream"}, _rest(streamed, head, chunks)
+            )
+        while PRELUDE_END not in head and len(head) <= MAX_PRELUDE_BYTES and (chunk := await anext(chunks, b"")):
             head += chunk
-            if PRELUDE_END in head or len(head) > MAX_PRELUDE_BYTES:
-                break
         prelude, _, begun = head.partition(PRELUDE_END)
         try:
             status, headers, cookies = url_event.head_of(orjson.loads(prelude))
