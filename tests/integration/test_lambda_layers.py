@@ -112,6 +112,18 @@ def test_lists_are_filtered(client: MakeClient) -> None:
     assert [each["Version"] for each in versions] == [2]
 
 
+def test_a_page_of_a_filtered_list_is_full(client: MakeClient) -> None:
+    aws = client("lambda")
+    for name in ("a", "b", "c"):
+        for number, runtime in enumerate(["python3.12", "nodejs20.x", "python3.12", "nodejs20.x"]):
+            layer(aws, name, {"x": f"{name}{number}"}, CompatibleRuntimes=[runtime if name != "b" else "nodejs20.x"])
+    wanted: dict[str, Any] = {"CompatibleRuntime": "python3.12", "PaginationConfig": {"PageSize": 1}}
+    pages = aws.get_paginator("list_layers").paginate(**wanted)
+    assert [[each["LayerName"] for each in page["Layers"]] for page in pages] == [["a"], ["c"]]
+    pages = aws.get_paginator("list_layer_versions").paginate(LayerName="a", **wanted)
+    assert [[each["Version"] for each in page["LayerVersions"]] for page in pages] == [[3], [1]]
+
+
 def test_a_bootstrap_may_come_from_a_layer(client: MakeClient) -> None:
     aws = client("lambda")
     bootstrap = """#!/bin/sh

@@ -307,10 +307,12 @@ while True:
 """
 
 
-FAILS = STREAMS.replace(
-    "    prelude = json.dumps",
-    "    connection.sendall(b'0\\r\\nLambda-Runtime-Function-Error-Type: Some.Error\\r\\n\\r\\n'); continue\n    prelude = json.dumps",
-).replace("application/vnd.awslambda.http-integration-response", "text/plain")
+ENDS_IN_ERROR = (
+    "    connection.sendall(b'0\\r\\nLambda-Runtime-Function-Error-Type: Some.Error\\r\\n\\r\\n'); continue\n"
+)
+FAILS = STREAMS.replace("    prelude = ", f"{ENDS_IN_ERROR}    prelude = ").replace(
+    "application/vnd.awslambda.http-integration-response", "text/plain"
+)
 
 
 def test_a_stream_that_fails_before_its_first_byte_is_a_502(client: MakeClient, endpoint: str) -> None:

@@ -1,5 +1,6 @@
 """The operations on layers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,9 +12,10 @@ from cloudlet.services.lambda_.base import LambdaParts
 from cloudlet.services.lambda_.code_urls import CodeUrls
 from cloudlet.services.lambda_.errors import CodeStorageExceeded, InvalidParameterValue, ResourceNotFound
 from cloudlet.services.lambda_.layer import LayerVersion
+from cloudlet.services.lambda_.limits import PAGE_ITEMS
 from cloudlet.services.lambda_.packages import Packages
-from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
-from cloudlet.store.base import Reader, Row, Transaction
+from cloudlet.services.lambda_.paging import page_items, read_marker, write_marker
+from cloudlet.store.base import Reader, Transaction
 
 _ALL = 1 << 62
 
@@ -73,31 +75,40 @@ class LayerOperations(LambdaParts):
         [after] = read_marker(params, ("",))
         is_wanted = _filter(params)
 
-        def read(reader: Reader) -> tuple[list[Row], list[LayerVersion]]:
-            names = [(name,) for name in layer_tables.names(reader, account, region, after, items + 1)]
-            latest = [
-                next((each for each in _versions(reader, (account, region, name)) if is_wanted(each)), None)
-                for (name,) in names[:items]
-            ]
-            return names, [each for each in latest if each is not None]
+        def read(reader: Reader) -> list[LayerVersion]:
+            found: list[LayerVersion] = []
+            names = layer_tables.names(reader, account, region, after, PAGE_ITEMS)
+            while names and len(found) <= items:
+                latest = (_latest(reader, (account, region, name), is_wanted) for name in names)
+                found += [each for each in latest if each is not None]
+                names = layer_tables.names(reader, account, region, names[-1], PAGE_ITEMS)
+            return found
 
-        names, found = await self.store.read(read)
+        found = await self.store.read(read)
         shown = [
             {"LayerName": each.name, "LayerArn": each.layer_arn, "LatestMatchingVersion": each.listed()}
-            for each in found
+            for each in found[:items]
         ]
-        marker = next_marker(names, items, 0)
-        return {"Layers": shown, "NextMarker": marker} if marker else {"Layers": shown}
+        more = {"NextMarker": write_marker([found[items - 1].name])} if len(found) > items else {}
+        return {"Layers": shown, **more}
 
     @operation("ListLayerVersions")
     async def list_layer_versions(self, context: RequestContext, params: dict[str, Any]) -> Result:
         key, items = layer.key_of(context, params["LayerName"]), page_items(params)
         [before] = read_marker(params, (_ALL,))
         is_wanted = _filter(params)
-        rows = await self.store.read(lambda reader: layer_tables.versions(reader, key, before, items + 1))
-        shown = [each.listed() for each in map(LayerVersion.from_row, rows[:items]) if is_wanted(each)]
-        marker = next_marker(rows, items, 3)
-        return {"LayerVersions": shown, "NextMarker": marker} if marker else {"LayerVersions": shown}
+
+        def read(reader: Reader) -> list[LayerVersion]:
+            found: list[LayerVersion] = []
+            rows = layer_tables.versions(reader, key, before, PAGE_ITEMS)
+            while rows and len(found) <= items:
+                found += filter(is_wanted, map(LayerVersion.from_row, rows))
+                rows = layer_tables.versions(reader, key, rows[-1][3], PAGE_ITEMS)
+            return found
+
+        found = await self.store.read(read)
+        more = {"NextMarker": write_marker([found[items - 1].version])} if len(found) > items else {}
+        return {"LayerVersions": [each.listed() for each in found[:items]], **more}
 
     @operation("DeleteLayerVersion")
     async def delete_layer_version(self, context: RequestContext, params: dict[str, Any]) -> Result:
@@ -167,11 +178,15 @@ class LayerOperations(LambdaParts):
         return found.shown(await self.code_urls.url(context.endpoint, found.digest))
 
 
-def _versions(reader: Reader, key: layer_tables.LayerKey) -> list[LayerVersion]:
-    return [LayerVersion.from_row(row) for row in layer_tables.versions(reader, key, _ALL, 1000)]
+def _latest(
+    reader: Reader, key: layer_tables.LayerKey, is_wanted: Callable[[LayerVersion], bool]
+) -> LayerVersion | None:
+    """The latest version of a layer that is wanted."""
+    rows = layer_tables.versions(reader, key, _ALL, 1000)
+    return next(filter(is_wanted, map(LayerVersion.from_row, rows)), None)
 
 
-def _filter(params: dict[str, Any]) -> Any:
+def _filter(params: dict[str, Any]) -> Callable[[LayerVersion], bool]:
     runtime, architecture = params.get("CompatibleRuntime"), params.get("CompatibleArchitecture")
 
     def is_wanted(each: LayerVersion) -> bool:
