@@ -1,5 +1,6 @@
 """Queues over HTTP, with boto3: what consumers and producers rely on."""
 
+import base64
 import json
 import socket
 import threading
@@ -31,6 +32,14 @@ def receive(sqs: Any, url: str, count: int = 10, **params: Any) -> list[Any]:
 
 def bodies(messages: list[Any]) -> list[str]:
     return [message["Body"] for message in messages]
+
+
+def refusal(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
+    """The code of the error that a call ends with, and its text."""
+    with pytest.raises(ClientError) as caught:
+        call(**params)
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
 
 
 def counts(sqs: Any, url: str) -> list[int]:
@@ -353,7 +362,11 @@ class TestDeadLetterQueues:
             ),
             (
                 '{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:no", "maxReceiveCount": 1}',
-                "does not exist",
+                "owner should be same as the source",
+            ),
+            (
+                '{"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:000000000000:no", "maxReceiveCount": 1}',
+                "must be in same region as the source",
             ),
         ],
     )
@@ -361,8 +374,135 @@ class TestDeadLetterQueues:
         with pytest.raises(ClientError, match=text):
             make(client("sqs"), "q", RedrivePolicy=policy)
 
+    def test_a_dead_letter_queue_has_to_be_there(self, client: MakeClient, account: str) -> None:
+        arn = f"arn:aws:sqs:us-east-1:{account}:no"
+        with pytest.raises(ClientError, match="Dead letter target does not exist"):
+            make(client("sqs"), RedrivePolicy=json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1}))
+
+
+class TestMoves:
+    def test_what_is_refused(self, client: MakeClient, account: str) -> None:
+        sqs = client("sqs", parameter_validation=False)
+        dead, other = make(sqs, "dead"), make(sqs, "other.fifo", **FIFO)
+        arn = arn_of(sqs, dead)
+        make(sqs, RedrivePolicy=json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1}))
+        for params, code, text in (
+            ({}, "MissingParameter", "The request must contain the parameter SourceArn."),
+            ({"SourceArn": ""}, "InvalidParameterValue", "You must use this format to specify the SourceArn"),
+            ({"SourceArn": arn + "x"}, "ResourceNotFoundException", "specified for the SourceArn parameter doesn't"),
+            ({"SourceArn": arn_of(sqs, other)}, "InvalidParameterValue", "must be configured as a Dead Letter Queue."),
+            ({"DestinationArn": ""}, "InvalidParameterValue", "You must use this format to specify the DestinationArn"),
+            ({"DestinationArn": arn + "x"}, "ResourceNotFoundException", "for the DestinationArn parameter doesn't"),
+            ({"DestinationArn": arn_of(sqs, other)}, "InvalidParameterValue", "must be of the same queue type."),
+            ({"DestinationArn": arn}, "InvalidParameterValue", "Source queue arn and destination queue arn cannot"),
+            ({"MaxNumberOfMessagesPerSecond": 501}, "InvalidParameterValue", "a number that's between 1 and 500."),
+        ):
+            given = {"SourceArn": arn, **params} if params else {}
+            answered = refusal(sqs.start_message_move_task, **given)
+            assert (answered[0], text in answered[1]) == (code, True), answered
+        assert refusal(sqs.list_message_move_tasks, SourceArn=arn, MaxResults=0)[0] == "InvalidParameterValue"
+
+    def test_one_at_a_time_and_only_a_running_one_can_be_cancelled(self, client: MakeClient) -> None:
+        sqs = client("sqs")
+        dead, back = make(sqs, "dead"), make(sqs, "back")
+        arn = arn_of(sqs, dead)
+        make(sqs, RedrivePolicy=json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1}))
+        for number in range(5):
+            sqs.send_message(QueueUrl=dead, MessageBody=str(number))
+        task = {"SourceArn": arn, "DestinationArn": arn_of(sqs, back), "MaxNumberOfMessagesPerSecond": 1}
+        handle = sqs.start_message_move_task(**task)["TaskHandle"]
+        assert refusal(sqs.start_message_move_task, **task)[0] == "InvalidParameterValue"
+        sqs.cancel_message_move_task(TaskHandle=handle)
+        assert refusal(sqs.cancel_message_move_task, TaskHandle=handle) == (
+            "ResourceNotFoundException",
+            "Task does not exist.",
+        )
+        unknown = json.dumps({"taskId": "1", "sourceArn": arn + "x"}).encode()
+        assert refusal(sqs.cancel_message_move_task, TaskHandle=base64.b64encode(unknown).decode())[1] == (
+            "The resource that you specified for the SourceArn parameter doesn't exist."
+        )
+
+    def test_messages_that_did_not_come_from_a_queue_have_nowhere_to_go(self, client: MakeClient) -> None:
+        sqs = client("sqs")
+        dead = make(sqs, "dead")
+        arn = arn_of(sqs, dead)
+        make(sqs, RedrivePolicy=json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1}))
+        sqs.send_message(QueueUrl=dead, MessageBody="m")
+        sqs.start_message_move_task(SourceArn=arn)
+        while (task := sqs.list_message_move_tasks(SourceArn=arn)["Results"][0])["Status"] == "RUNNING":
+            pass
+        assert (task["Status"], task["FailureReason"]) == ("FAILED", "CouldNotDetermineMessageSource")
+        assert bodies(receive(sqs, dead)) == ["m"]
+
+
+OWNERS: dict[str, dict[str, Any]] = {
+    "add_permission": {"Label": "l", "AWSAccountIds": ["111111111111"], "Actions": ["SendMessage"]},
+    "remove_permission": {"Label": "l"},
+    "set_queue_attributes": {"Attributes": {"DelaySeconds": "1"}},
+    "tag_queue": {"Tags": {"a": "1"}},
+    "untag_queue": {"TagKeys": ["a"]},
+    "list_queue_tags": {},
+    "delete_queue": {},
+}
+
 
 class TestQueues:
+    def test_a_policy_gives_others_the_messages_and_never_the_queue(self, client: MakeClient) -> None:
+        sqs, friend = client("sqs"), fresh_account()
+        url = make(sqs, "q")
+        arn = arn_of(sqs, url)
+        anybody = {"Effect": "Allow", "Principal": {"AWS": friend}, "Action": "sqs:*", "Resource": arn}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [anybody]})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        theirs = client("sqs", account=friend)
+        theirs.send_message(QueueUrl=url, MessageBody="m")
+        theirs.purge_queue(QueueUrl=url)
+        for name, params in OWNERS.items():
+            code, text = refusal(getattr(theirs, name), QueueUrl=url, **params)
+            assert (code, "not authorized to perform: sqs:" in text) == ("AccessDeniedException", True), name
+        for name in ("start_message_move_task", "list_message_move_tasks"):
+            assert refusal(getattr(theirs, name), SourceArn=arn)[0] == "AccessDeniedException", name
+        assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])["Attributes"] == {
+            "DelaySeconds": "0"
+        }
+
+    def test_permissions_are_for_accounts_and_for_what_may_be_shared(self, client: MakeClient) -> None:
+        sqs = client("sqs")
+        url = make(sqs)
+        good: dict[str, Any] = {"Label": "l", "AWSAccountIds": ["111111111111"], "Actions": ["SendMessage"]}
+        for params, text in (
+            ({"AWSAccountIds": []}, "Value [] for parameter PrincipalId is invalid. Reason: Unable to verify."),
+            ({"AWSAccountIds": ["x"]}, "Value [x] for parameter PrincipalId is invalid. Reason: Unable to verify."),
+            ({"Actions": []}, "The request must contain the parameter Actions."),
+            ({"Actions": ["DeleteQueue"]}, "Reason: Only the queue owner is allowed to invoke this action."),
+            ({"Actions": ["Send"]}, "Reason: Please refer to the appropriate WSDL for a list of valid actions."),
+            ({"Actions": ["SendMessage"] * 8}, "8 Actions were found, maximum allowed is 7."),
+        ):
+            assert refusal(sqs.add_permission, QueueUrl=url, **good | params)[1].endswith(text), params
+        twice = {"AWSAccountIds": ["111111111111", "x", "111111111111"], "Actions": ["SendMessage"] * 2}
+        sqs.add_permission(QueueUrl=url, **good | twice)
+        policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+        [statement] = json.loads(policy)["Statement"]
+        assert statement["Principal"] == {"AWS": "arn:aws:iam::111111111111:root"}
+        assert statement["Action"] == "SQS:SendMessage"
+
+    def test_tags_that_are_none(self, client: MakeClient) -> None:
+        sqs = client("sqs")
+        url = make(sqs)
+        sqs.tag_queue(QueueUrl=url, Tags={f"{number}": "" for number in range(49)})
+        sqs.tag_queue(QueueUrl=url, Tags={"0": "ключ a_.:/=+-@"})
+        for tags, text in (
+            ({}, "The request must contain the parameter Tags."),
+            ({"one": "", "more": ""}, "Too many tags added for queue q."),
+            ({"": ""}, "Tag keys must be between 1 and 128 characters in length."),
+            ({"1" * 129: ""}, "Tag keys must be between 1 and 128 characters in length."),
+            ({"1": "x" * 257}, "Tag values must be between 0 and 256 characters in length."),
+            ({"AWS:x": ""}, "Tag keys that begin with 'aws:' are reserved for system use."),
+            ({"1": "a!"}, "Tags can only contain Unicode letters, digits, white space and these characters:"),
+        ):
+            assert refusal(sqs.tag_queue, QueueUrl=url, Tags=tags)[1].startswith(text), tags
+        assert refusal(sqs.untag_queue, QueueUrl=url, TagKeys=[])[1].startswith("Tag keys must be between")
+
     def test_a_purge_empties_at_once_and_not_twice_a_minute(self, client: MakeClient, advance: Advance) -> None:
         sqs = client("sqs")
         url = make(sqs)
@@ -426,7 +566,7 @@ class TestQueues:
 
     @pytest.mark.parametrize("name", ["", "a b", "x" * 81, "q.fifo"])
     def test_names_that_are_none(self, client: MakeClient, name: str) -> None:
-        with pytest.raises(ClientError, match=r"Can only include alphanumeric|must contain|QueueName"):
+        with pytest.raises(ClientError, match=r"Can only include alphanumeric|name cannot be empty"):
             client("sqs", parameter_validation=False).create_queue(QueueName=name)
 
 

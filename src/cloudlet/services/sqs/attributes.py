@@ -3,12 +3,15 @@
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
 
+from cloudlet.services.sqs import policies
 from cloudlet.services.sqs.errors import InvalidAttributeName, InvalidAttributeValue, invalid
+from cloudlet.services.sqs.names import key_of_arn
 
 MAX_MESSAGE_BYTES: Final = 1_048_576
 MAX_VISIBILITY_TIMEOUT_S: Final = 43_200
@@ -56,6 +59,9 @@ _JSON: Final = ("Policy", "RedrivePolicy", "RedriveAllowPolicy")
 _REMOVABLE: Final = (*_JSON, "KmsMasterKeyId")
 """Attributes that an empty value takes away."""
 _FIFO_ONLY: Final = ("DeduplicationScope", "FifoThroughputLimit")
+_ONLY_SHOWN_OF_FIFO: Final = ("FifoQueue", "ContentBasedDeduplication")
+"""A standard queue does not know them. https://github.com/aws/aws-sdk-ruby/issues/1350"""
+_DIGITS: Final = re.compile(r"[0-9]{1,12}")
 SETTABLE: Final = frozenset((*RANGES, *_CHOICES, *_REMOVABLE, "FifoQueue"))
 NAMES: Final = SETTABLE.union(COMPUTED, ("All",))
 
@@ -65,10 +71,10 @@ def unknown(name: str) -> InvalidAttributeName:
     return InvalidAttributeName(f"Unknown Attribute {name}.")
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Raises InvalidAttributeName for a name that no queue has."""
+def check_names(names: Iterable[str], *, is_fifo: bool) -> None:
+    """Raises InvalidAttributeName for a name that no queue of this kind has."""
     for name in names:
-        if name not in NAMES:
+        if name not in NAMES or (name in _ONLY_SHOWN_OF_FIFO and not is_fifo):
             raise unknown(name)
 
 
@@ -114,7 +120,7 @@ def shown(attributes: Mapping[str, str], *, is_fifo: bool) -> dict[str, str]:
 def _check_kind(name: str, *, is_fifo: bool) -> None:
     if is_fifo:
         return
-    if name in ("FifoQueue", "ContentBasedDeduplication"):
+    if name in _ONLY_SHOWN_OF_FIFO:
         raise unknown(name)
     if name in _FIFO_ONLY:
         raise InvalidAttributeName(f"You can specify the {name} only when FifoQueue is set to true.")
@@ -123,9 +129,10 @@ def _check_kind(name: str, *, is_fifo: bool) -> None:
 def _checked(name: str, value: str) -> str:
     if name in RANGES:
         low, high = RANGES[name]
-        if not (value.isascii() and value.isdigit() and low <= int(value[:12]) <= high):
+        number = whole_number(value)
+        if number is None or not low <= number <= high:
             raise InvalidAttributeValue(f"Invalid value for the parameter {name}.")
-        return str(int(value))
+        return str(number)
     if name in _CHOICES:
         if value.lower() not in [choice.lower() for choice in _CHOICES[name]]:
             raise InvalidAttributeValue(f"Invalid value for the parameter {name}.")
@@ -139,8 +146,13 @@ def _checked(name: str, value: str) -> str:
     if name == "RedriveAllowPolicy":
         return _redrive_allow_policy(value)
     if name == "Policy":
-        _object(value, name, "Invalid value for the parameter Policy.")
+        policies.check(value)
     return value
+
+
+def whole_number(text: str) -> int | None:
+    """The number that decimal digits stand for; None for any other text, and where they are too many."""
+    return int(text) if _DIGITS.fullmatch(text) else None
 
 
 def _object(value: str, name: str, text: str) -> dict[str, Any]:
@@ -149,7 +161,7 @@ def _object(value: str, name: str, text: str) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         parsed = None
     if not isinstance(parsed, dict):
-        raise InvalidAttributeValue(text) if name == "Policy" else invalid(value, name, text)
+        raise invalid(value, name, text)
     return parsed
 
 
@@ -162,15 +174,15 @@ def _redrive_policy(value: str) -> str:
         if member not in ("deadLetterTargetArn", "maxReceiveCount"):
             raise invalid(value, "RedrivePolicy", f"Only following attributes are supported: [deadLetterTargetArn, maxReceiveCount]. Not supported: {member}.")  # fmt: skip # noqa: E501
     count, arn = policy["maxReceiveCount"], policy["deadLetterTargetArn"]
-    number = int(count) if isinstance(count, int) or (isinstance(count, str) and count.isdigit()) else 0
-    if isinstance(count, bool) or not 1 <= number <= MAX_RECEIVE_COUNT:
+    number = whole_number(str(count)) if isinstance(count, int | str) else None
+    if number is None or not 1 <= number <= MAX_RECEIVE_COUNT:
         raise invalid(
             value,
             "RedrivePolicy",
             f"Invalid value for maxReceiveCount: {count}, valid values are from 1 to {MAX_RECEIVE_COUNT} both"
             " inclusive.",
         )
-    if not isinstance(arn, str):
+    if not isinstance(arn, str) or key_of_arn(arn) is None:
         raise invalid(value, "RedrivePolicy", "Invalid value for deadLetterTargetArn.")
     return orjson.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": number}).decode()
 
@@ -182,9 +194,20 @@ def _redrive_allow_policy(value: str) -> str:
         raise invalid(value, "RedriveAllowPolicy", "Amazon SQS can't create the redrive allow policy. Enter a valid value for redrivePermission.")  # fmt: skip # noqa: E501
     if (permission == "byQueue") != bool(arns):
         raise invalid(value, "RedriveAllowPolicy", "Amazon SQS can't create the redrive allow policy. sourceQueueArns must be given with byQueue, and only then.")  # fmt: skip # noqa: E501
-    if arns and (not isinstance(arns, list) or len(arns) > MAX_SOURCE_QUEUES):
+    if arns and not _are_queues(arns):
         raise invalid(value, "RedriveAllowPolicy", f"Amazon SQS can't create the redrive allow policy. sourceQueueArns is a list of at most {MAX_SOURCE_QUEUES} ARNs.")  # fmt: skip # noqa: E501
+    for member in policy:
+        if member not in ("redrivePermission", "sourceQueueArns"):
+            raise invalid(value, "RedriveAllowPolicy", f"Only following attributes are supported: [redrivePermission, sourceQueueArns]. Not supported: {member}.")  # fmt: skip # noqa: E501
     return orjson.dumps(policy).decode()
+
+
+def _are_queues(arns: Any) -> bool:
+    return (
+        isinstance(arns, list)
+        and len(arns) <= MAX_SOURCE_QUEUES
+        and all(isinstance(arn, str) and key_of_arn(arn) is not None for arn in arns)
+    )
 
 
 def _check_throughput(attributes: Mapping[str, str]) -> None:

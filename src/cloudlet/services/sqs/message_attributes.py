@@ -8,6 +8,7 @@ import hashlib
 import re
 import struct
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from cloudlet.services.sqs.errors import InvalidParameterValue, MissingParameter
@@ -15,9 +16,15 @@ from cloudlet.services.sqs.errors import InvalidParameterValue, MissingParameter
 MAX_ATTRIBUTES = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 TRACE_HEADER = "AWSTraceHeader"
-_NAME = re.compile(r"(?!(?i:aws\.|amazon\.))[A-Za-z0-9_-](?:[A-Za-z0-9_-]|\.(?!\.|$)){0,255}")
+MAX_NAME_BYTES = 256
+NUMBER_DIGITS = 38
+SMALLEST, LARGEST = Decimal("1e-128"), Decimal("1e126")
+MAX_NUMBER_CHARACTERS = 512
+"""More than any number in these bounds needs, but for superfluous zeros."""
+_RESERVED = re.compile(r"aws\.|amazon\.", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_-]|\.(?!\.|$))*")
 _TYPE = re.compile(r"(String|Number|Binary)(\.[\x21-\x7e]{1,249})?")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 _INVALID_CHARACTER = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -37,30 +44,59 @@ def check(attributes: Mapping[str, Any]) -> None:
 
 
 def _check_one(name: str, value: Mapping[str, Any]) -> None:
+    _check_attribute_name(name)
     what = f"message (user) attribute '{name}'"
-    if not _NAME.fullmatch(name):
-        raise InvalidParameterValue(f"The {what} name contains invalid characters, or is reserved or too long.")
     data_type = value.get("DataType")
     if not data_type:
         raise MissingParameter(f"The {what} must contain a non-empty message attribute type.")
+    if value.get("StringListValues") or value.get("BinaryListValues"):
+        raise InvalidParameterValue("Message attribute list values in SendMessage operation are not supported.")
+    if len(data_type.encode()) > MAX_NAME_BYTES:
+        raise InvalidParameterValue(f"Message (user) attribute type must be shorter than {MAX_NAME_BYTES} bytes.")
     match = _TYPE.fullmatch(data_type)
     if match is None:
         raise InvalidParameterValue(
             f"The type of {what} is invalid. You must use only the following supported type prefixes: "
             "Binary, Number, String."
         )
-    if value.get("StringListValues") or value.get("BinaryListValues"):
-        raise InvalidParameterValue("Message attribute list values in SendMessage operation are not supported.")
     kind = match[1]
     content = value.get("BinaryValue" if kind == "Binary" else "StringValue")
     if not content:
-        raise InvalidParameterValue(f"The {what} must contain a non-empty value of type '{kind}'.")
+        raise InvalidParameterValue(
+            f"Message (user) attribute '{name}' must contain a non-empty value of type '{kind}'."
+        )
     if kind == "Binary":
         return
     if has_invalid_character(content):
         raise InvalidParameterValue(f"The {what} contains invalid characters.")
-    if kind == "Number" and not _NUMBER.fullmatch(content):
+    if kind == "Number" and not _is_number(content):
         raise InvalidParameterValue(f"Can't cast the value of {what} to a number.")
+
+
+def _check_attribute_name(name: str) -> None:
+    if not name:
+        raise InvalidParameterValue("The request must contain non-empty message (user) attribute names.")
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise InvalidParameterValue(f"Message (user) attribute name must be shorter than {MAX_NAME_BYTES} bytes.")
+    if _RESERVED.match(name):
+        raise InvalidParameterValue(
+            "You can't use message attribute names beginning with 'AWS.' or 'Amazon'. These strings are reserved for"
+            " internal use."
+        )
+    if not _NAME.fullmatch(name):
+        raise InvalidParameterValue(
+            "Message (user) attributes name can only contain upper and lower score characters, digits, periods, hyphens"
+            " and underscores. "
+        )
+
+
+def _is_number(text: str) -> bool:
+    """True for a number with at most 38 digits that count, between 10^-128 and 10^126 or the negative of such."""
+    if len(text) > MAX_NUMBER_CHARACTERS or not _NUMBER.fullmatch(text):
+        return False
+    number = Decimal(text)
+    digits = "".join(map(str, number.as_tuple().digits)).strip("0")
+    return len(digits) <= NUMBER_DIGITS and (not number or SMALLEST <= number.copy_abs() <= LARGEST)
 
 
 def check_system(attributes: Mapping[str, Any]) -> str:

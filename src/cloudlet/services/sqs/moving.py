@@ -18,12 +18,15 @@ from cloudlet.services.sqs.move_tables import MoveTask
 from cloudlet.services.sqs.names import key_of_arn
 from cloudlet.services.sqs.queue import Queue
 from cloudlet.services.sqs.receiving import refresh_group
-from cloudlet.store.base import Store, Transaction
+from cloudlet.store.base import Store, StoreError, Transaction
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE: Final = 100
 MAX_RATE: Final = 500
+RETRY_S: Final = 1.0
+"""After the store could not do its work."""
+NO_QUEUE: Final = "AWS.SimpleQueueService.NonExistentQueue"
 
 
 class Moving:
@@ -35,6 +38,10 @@ class Moving:
         self._ids = ids
         self._exchange = exchange
         self._woken = asyncio.Event()
+        self._moved: set[str] = set()
+        """Handles of the tasks that are at work."""
+        self._turn = asyncio.Semaphore(1)
+        """One step at a time: others write too."""
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Take up what was under way."""
@@ -45,26 +52,47 @@ class Moving:
         self._woken.set()
 
     async def _run(self) -> None:
-        while True:
-            running = await self._store.read(move_tables.active)
-            if not running:
-                await self._woken.wait()
+        """Have each task that has not ended at work, beside the others: a slow one holds up none."""
+        async with asyncio.TaskGroup() as movers:
+            while True:
                 self._woken.clear()
-                continue
-            for task in running:
-                moved = await self._step(task)
-                if task.rate:
-                    await self._clock.sleep(moved / task.rate)
+                try:
+                    active = await self._store.read(move_tables.active)
+                except StoreError:
+                    logger.warning("message moves could not be read; will be tried again", exc_info=True)
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                for task in active:
+                    if task.handle not in self._moved:
+                        self._moved.add(task.handle)
+                        movers.create_task(self._move_all(task), name=f"sqs move {task.handle}")
+                await self._woken.wait()
 
-    async def _step(self, task: MoveTask) -> int:
-        """Move some messages of a task; how many."""
+    async def _move_all(self, task: MoveTask) -> None:
+        """Take one task to its end."""
+        while True:
+            try:
+                async with self._turn:
+                    moved = await self._step(task)
+            except StoreError:
+                logger.warning("messages could not be moved; will be tried again", exc_info=True)
+                await asyncio.sleep(RETRY_S)
+                continue
+            if moved is None:
+                self._moved.discard(task.handle)
+                return
+            if task.rate:
+                await self._clock.sleep(moved / task.rate)
+
+    async def _step(self, task: MoveTask) -> int | None:
+        """Move some messages of a task; how many, or None where it has ended."""
         limit = min(AT_ONCE, task.rate) if task.rate else AT_ONCE
         moment_ms = now_ms(self._clock)
 
-        def move(tx: Transaction) -> int:
+        def move(tx: Transaction) -> int | None:
             current = move_tables.find(tx, task.handle)
             if current is None or current.status not in (move_tables.RUNNING, move_tables.CANCELLING):
-                return 0
+                return None
             after, moved = self._after_step(tx, current, limit, moment_ms)
             move_tables.put(tx, after)
             return moved
@@ -76,13 +104,13 @@ class Moving:
             return task._replace(status=move_tables.CANCELLED), 0
         source = queue_tables.find(tx, task.source)
         if source is None:
-            return task._replace(status=move_tables.FAILED, reason="AWS.SimpleQueueService.NonExistentQueue"), 0
+            return task._replace(status=move_tables.FAILED, reason=NO_QUEUE), 0
         found = message_tables.waiting(tx, source.bucket, moment_ms, task.last, limit)
         moved = 0
         for message in found:
             target = self._target(tx, task, message)
             if target is None or target.is_fifo != source.is_fifo:
-                reason = "CouldNotDetermineMessageSource" if not task.destination else "DestinationDoesNotExist"
+                reason = NO_QUEUE if task.destination else "CouldNotDetermineMessageSource"
                 return task._replace(status=move_tables.FAILED, reason=reason, moved=task.moved + moved), moved
             self._move(tx, source, target, message, moment_ms)
             moved += 1

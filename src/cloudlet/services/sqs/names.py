@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cloudlet.arn import Arn
 from cloudlet.iam.naming.sqs import queue_of_url
 from cloudlet.iam.principals import RequestContext
-from cloudlet.services.sqs.errors import InvalidAddress, invalid
+from cloudlet.services.sqs.errors import InvalidAddress, InvalidParameterValue
 
 FIFO_SUFFIX = ".fifo"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -35,18 +35,16 @@ class QueueKey(NamedTuple):
 
 def check_name(name: str, *, is_fifo: bool) -> None:
     """Raises InvalidParameterValue for a name that no queue can have."""
+    if not name:
+        raise InvalidParameterValue("Queue name cannot be empty.")
     if is_fifo and not _FIFO_NAME.fullmatch(name):
-        raise invalid(
-            name,
-            "QueueName",
+        raise InvalidParameterValue(
             "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with"
-            " .fifo suffix and be 1 to 80 in length.",
+            " .fifo suffix and be 1 to 80 in length."
         )
     if not is_fifo and not _NAME.fullmatch(name):
-        raise invalid(
-            name,
-            "QueueName",
-            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+        raise InvalidParameterValue(
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
         )
 
 

@@ -14,6 +14,7 @@ from cloudlet.services.sqs.names import key_of_arn
 from cloudlet.services.sqs.operations.messages import MessageOperations
 from cloudlet.services.sqs.operations.moves import MoveOperations
 from cloudlet.services.sqs.operations.permissions import PermissionOperations
+from cloudlet.services.sqs.operations.tags import TagOperations
 from cloudlet.services.sqs.queue_metrics import QueueMetrics
 from cloudlet.services.sqs.queue_tables import QUEUES
 
@@ -21,7 +22,7 @@ NO_POLICY: Final = '{"Version":"2012-10-17","Statement":[]}'
 """A queue without a policy takes nothing from services such as SNS."""
 
 
-class SqsService(MessageOperations, PermissionOperations, MoveOperations):
+class SqsService(MessageOperations, TagOperations, PermissionOperations, MoveOperations):
     """Amazon SQS."""
 
     migrations = (QUEUES, MESSAGES, GROUPS, MOVES)

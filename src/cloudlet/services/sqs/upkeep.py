@@ -5,6 +5,7 @@ way. Nothing waits for it: receives pass over what is too old, and what is purge
 """
 
 import asyncio
+import logging
 from functools import partial
 from typing import Final
 
@@ -14,7 +15,9 @@ from cloudlet.services.sqs import sequence as sequences
 from cloudlet.services.sqs.names import QueueKey
 from cloudlet.services.sqs.queue import Queue
 from cloudlet.services.sqs.receiving import refresh_group
-from cloudlet.store.base import Reader, Store, Transaction
+from cloudlet.store.base import Reader, Store, StoreError, Transaction
+
+logger = logging.getLogger(__name__)
 
 SWEEP_EVERY_S: Final = 60.0
 """What is new is looked at not more often than this."""
@@ -22,6 +25,7 @@ AT_ONCE: Final = 500
 """Rows that one transaction takes away: others want their turn."""
 QUEUES_AT_ONCE: Final = 200
 REMEMBER_DELETED_MS: Final = 60_000
+RETRY_S: Final = 1.0
 
 
 class Upkeep:
@@ -50,19 +54,26 @@ class Upkeep:
 
     async def _sweep_trash(self) -> None:
         while True:
-            while (bucket := await self._store.read(queue_tables.trash)) is not None:
-                await self._store.transact(partial(_sweep_bucket, bucket=bucket))
+            try:
+                while (bucket := await self._store.read(queue_tables.trash)) is not None:
+                    await self._store.transact(partial(_sweep_bucket, bucket=bucket))
+            except StoreError:
+                await _after_failure()
+                continue
             await self._woken.wait()
             self._woken.clear()
 
     async def _sweep_old(self) -> None:
         while True:
             self._used.clear()
-            due_ms = await self._due_ms()
-            if await self._is_used_before(due_ms):
-                await self._clock.sleep(SWEEP_EVERY_S)
-            else:
-                await self.sweep()
+            try:
+                due_ms = await self._due_ms()
+                if await self._is_used_before(due_ms):
+                    await self._clock.sleep(SWEEP_EVERY_S)
+                else:
+                    await self.sweep()
+            except StoreError:
+                await _after_failure()
 
     async def _is_used_before(self, due_ms: int | None) -> bool:
         """Wait; true when there is something new before the moment, which may be due earlier."""
@@ -108,6 +119,12 @@ class Upkeep:
         bucket = queue.bucket
         while await self._store.read(lambda reader: message_tables.expired(reader, bucket, floor, 1)):
             await self._store.transact(lambda tx: _expire_some(tx, bucket, floor, moment_ms))
+
+
+async def _after_failure() -> None:
+    """The store could not do its work: the next attempt, a moment later, begins anew."""
+    logger.warning("queues could not be swept; will be tried again", exc_info=True)
+    await asyncio.sleep(RETRY_S)
 
 
 def _ends(reader: Reader) -> list[int]:

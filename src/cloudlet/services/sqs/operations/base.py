@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cloudlet.errors import ServiceError
+from cloudlet.errors import AccessDenied, ServiceError
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform, Service
 from cloudlet.services.sqs.errors import (
@@ -15,6 +15,7 @@ from cloudlet.services.sqs.errors import (
     missing,
 )
 from cloudlet.services.sqs.exchange import Exchange
+from cloudlet.services.sqs.names import QueueKey
 from cloudlet.services.sqs.queue import Queue
 from cloudlet.services.sqs.queue_metrics import QueueMetrics
 from cloudlet.services.sqs.queues import Queues
@@ -45,6 +46,25 @@ class Operations(Service):
         if not url:
             raise missing("QueueUrl")
         return await self.queues.of_url(context, url)
+
+    async def owned_queue(self, context: RequestContext, params: Mapping[str, Any]) -> Queue:
+        """The queue of a request that no policy opens to other accounts. Raises AccessDenied, and what `queue` does.
+
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-limitations-of-custom-policies.html
+        """
+        queue = await self.queue(context, params)
+        check_owner(context, queue.key)
+        return queue
+
+
+def check_owner(context: RequestContext, key: QueueKey) -> None:
+    """Raises AccessDenied for a queue of another account than the caller's."""
+    if key.account != context.account:
+        action = f"sqs:{context.operation}"
+        raise AccessDenied(
+            f"User: {context.principal.arn} is not authorized to perform: {action} on resource: {key.arn} because no"
+            f" resource-based policy allows the {action} action"
+        )
 
 
 def check_entries(entries: Sequence[Entry], kind: str) -> None:

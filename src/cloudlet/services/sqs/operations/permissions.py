@@ -8,7 +8,8 @@ import orjson
 
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
-from cloudlet.services.sqs.errors import OverLimit, invalid, missing
+from cloudlet.services.sqs import policies
+from cloudlet.services.sqs.errors import invalid, missing
 from cloudlet.services.sqs.operations.queues import QueueOperations
 from cloudlet.services.sqs.queue import Queue
 from cloudlet.store.base import Transaction
@@ -16,9 +17,8 @@ from cloudlet.store.base import Transaction
 if TYPE_CHECKING:
     from types_boto3_sqs import type_defs as types
 
-MAX_ACTIONS: Final = 7
-MAX_STATEMENTS: Final = 20
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _SHARED: Final = frozenset(
     (
         "*",
@@ -33,6 +33,22 @@ _SHARED: Final = frozenset(
     )
 )
 """What others may be allowed; the rest is the owner's."""
+_OWNERS: Final = frozenset(
+    (
+        "AddPermission",
+        "CancelMessageMoveTask",
+        "CreateQueue",
+        "DeleteQueue",
+        "ListMessageMoveTasks",
+        "ListQueueTags",
+        "ListQueues",
+        "RemovePermission",
+        "SetQueueAttributes",
+        "StartMessageMoveTask",
+        "TagQueue",
+        "UntagQueue",
+    )
+)
 
 
 class PermissionOperations(QueueOperations):
@@ -43,31 +59,26 @@ class PermissionOperations(QueueOperations):
         label, accounts, actions = params["Label"], list(params["AWSAccountIds"]), list(params["Actions"])
         if not _LABEL.fullmatch(label):
             raise invalid(label, "Label", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")  # fmt: skip # noqa: E501
-        if not accounts:
-            raise missing("AWSAccountIds")
+        principals = [f"arn:aws:iam::{each}:root" for each in dict.fromkeys(accounts) if _ACCOUNT.fullmatch(each)]
+        if not principals:
+            raise invalid(f"[{', '.join(accounts)}]", "PrincipalId", "Unable to verify.")
         if not actions:
             raise missing("Actions")
-        if len(actions) > MAX_ACTIONS:
-            raise OverLimit(f"{len(actions)} Actions were found, maximum allowed is {MAX_ACTIONS}.")
+        if len(actions) > policies.MAX_ACTIONS:
+            raise policies.too_many(len(actions), policies.MAX_ACTIONS, "Actions")
         for action in actions:
-            if action not in _SHARED:
-                raise invalid(f"SQS:{action}", "ActionName", "Only the queue owner is allowed to invoke this action.")
+            _check_action(action)
+        named = [f"SQS:{action}" for action in dict.fromkeys(actions)]
 
         def change(_tx: Transaction, queue: Queue) -> Queue:
             policy = _policy(queue)
             if any(statement.get("Sid") == label for statement in policy["Statement"]):
                 raise invalid(label, "Label", "Already exists.")
-            if len(policy["Statement"]) >= MAX_STATEMENTS:
-                raise OverLimit(
-                    f"{len(policy['Statement']) + 1} statements were found, maximum allowed is {MAX_STATEMENTS}."
-                )
-            principals = [f"arn:aws:iam::{account}:root" for account in accounts]
-            actions_named = [f"SQS:{action}" for action in actions]
             statement = {
                 "Sid": label,
                 "Effect": "Allow",
                 "Principal": {"AWS": principals[0] if len(principals) == 1 else principals},
-                "Action": actions_named[0] if len(actions_named) == 1 else actions_named,
+                "Action": named[0] if len(named) == 1 else named,
                 "Resource": queue.key.arn,
             }
             policy["Statement"].append(statement)
@@ -97,6 +108,7 @@ class PermissionOperations(QueueOperations):
         settings = {name: value for name, value in queue.attributes.items() if name != "Policy"}
         if policy["Statement"]:
             settings["Policy"] = orjson.dumps(policy).decode()
+            policies.check(settings["Policy"])
         return replace(queue, attributes=settings, modified_ms=self.exchange.now_ms())
 
 
@@ -105,6 +117,14 @@ def _policy(queue: Queue) -> dict[str, Any]:
     if not text:
         return {"Version": "2012-10-17", "Id": f"{queue.key.arn}/SQSDefaultPolicy", "Statement": []}
     policy: dict[str, Any] = orjson.loads(text)
-    statements = policy.get("Statement", [])
-    policy["Statement"] = statements if isinstance(statements, list) else [statements]
+    policy["Statement"] = policies.statements_of(policy)
     return policy
+
+
+def _check_action(action: str) -> None:
+    if action in _SHARED:
+        return
+    reason = "Please refer to the appropriate WSDL for a list of valid actions."
+    if action in _OWNERS:
+        reason = "Only the queue owner is allowed to invoke this action."
+    raise invalid(f"SQS:{action}", "ActionName", reason)

@@ -1,4 +1,4 @@
-"""Queues: created, found, changed, purged, deleted; their tags."""
+"""Queues: created, found, changed, purged, deleted."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ import orjson
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
 from cloudlet.services.sqs import attributes as names
-from cloudlet.services.sqs import message_tables, move_tables, queue_tables
+from cloudlet.services.sqs import message_tables, move_tables, queue_tables, tagging
 from cloudlet.services.sqs.errors import (
     InvalidParameterValue,
     PurgeQueueInProgress,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from types_boto3_sqs import type_defs as types
 
 MAX_LISTED: Final = 1_000
-MAX_TAGS: Final = 50
 PURGE_INTERVAL_S: Final = 60
 COUNT_AT_ONCE: Final = 20_000
 
@@ -45,7 +44,7 @@ class QueueOperations(Operations):
         is_fifo = given.get("FifoQueue") == "true"
         name, tags = params["QueueName"], dict(params.get("tags") or {})
         check_name(name, is_fifo=is_fifo)
-        check_tags(tags)
+        tagging.check(tags, name)
         key = QueueKey(context.account, context.region, name)
         settings = names.changed({}, given, is_fifo=is_fifo)
         now_ms = self.exchange.now_ms()
@@ -111,7 +110,7 @@ class QueueOperations(Operations):
     ) -> Result:
         queue = await self.queue(context, params)
         wanted = {str(name) for name in params.get("AttributeNames") or ()}
-        names.check_names(wanted)
+        names.check_names(wanted, is_fifo=queue.is_fifo)
         found = names.shown(queue.attributes, is_fifo=queue.is_fifo)
         found["CreatedTimestamp"] = str(queue.created_ms // 1000)
         found["LastModifiedTimestamp"] = str(queue.modified_ms // 1000)
@@ -167,13 +166,13 @@ class QueueOperations(Operations):
             queue_tables.add_trash(tx, queue.bucket)
             return replace(queue, bucket=bucket, purged_ms=now_ms)
 
-        await self.change_queue(context, params, change)
+        await self._change((await self.queue(context, params)).key, change)
         self.upkeep.wake()
         return {}
 
     @operation("DeleteQueue")
     async def delete_queue(self, context: RequestContext, params: "types.DeleteQueueRequestTypeDef") -> Result:
-        queue = await self.queue(context, params)
+        queue = await self.owned_queue(context, params)
 
         def delete(tx: Transaction) -> None:
             current = queue_tables.find(tx, queue.key)
@@ -189,41 +188,13 @@ class QueueOperations(Operations):
         self.exchange.waiting.wake(queue.bucket, MAX_LISTED)
         return {}
 
-    @operation("TagQueue")
-    async def tag_queue(self, context: RequestContext, params: "types.TagQueueRequestTypeDef") -> Result:
-        new = dict(params["Tags"])
-
-        def change(_tx: Transaction, queue: Queue) -> Queue:
-            tags = {**queue.tags, **new}
-            check_tags(tags)
-            return replace(queue, tags=tags)
-
-        await self.change_queue(context, params, change)
-        return {}
-
-    @operation("UntagQueue")
-    async def untag_queue(self, context: RequestContext, params: "types.UntagQueueRequestTypeDef") -> Result:
-        gone = set(params["TagKeys"])
-        await self.change_queue(
-            context,
-            params,
-            lambda _tx, queue: replace(
-                queue, tags={name: value for name, value in queue.tags.items() if name not in gone}
-            ),
-        )
-        return {}
-
-    @operation("ListQueueTags")
-    async def list_queue_tags(self, context: RequestContext, params: "types.ListQueueTagsRequestTypeDef") -> Result:
-        queue = await self.queue(context, params)
-        return {"Tags": dict(queue.tags)} if queue.tags else {}
-
     async def change_queue(
         self, context: RequestContext, params: Mapping[str, Any], change: Callable[[Transaction, Queue], Queue]
     ) -> None:
-        """Change a queue's row. Raises QueueDoesNotExist, and what `change` raises."""
-        key = (await self.queue(context, params)).key
+        """Change the row of a queue of the caller's. Raises QueueDoesNotExist, AccessDenied, what `change` raises."""
+        await self._change((await self.owned_queue(context, params)).key, change)
 
+    async def _change(self, key: QueueKey, change: Callable[[Transaction, Queue], Queue]) -> None:
         def put(tx: Transaction) -> None:
             queue = queue_tables.find(tx, key)
             if queue is None:
@@ -254,27 +225,17 @@ def check_redrive(reader: Reader, queue: Queue, given: Mapping[str, str]) -> Non
     if not value:
         return
     target = key_of_arn(orjson.loads(queue.attributes["RedrivePolicy"])["deadLetterTargetArn"])
+    if target is not None and target.region != queue.key.region:
+        raise invalid(value, "RedrivePolicy", "Dead-letter target must be in same region as the source.")
+    if target is not None and target.account != queue.key.account:
+        raise invalid(value, "RedrivePolicy", "Dead-letter target owner should be same as the source.")
     found = queue_tables.find(reader, target) if target is not None else None
-    if found is None or found.key[:2] != queue.key[:2]:
+    if found is None:
         raise invalid(value, "RedrivePolicy", "Dead letter target does not exist.")
     if found.is_fifo != queue.is_fifo:
         raise invalid(value, "RedrivePolicy", "Dead-letter queue must be same type of queue as the source.")
     if not found.allows_redrive_from(queue.key):
         raise invalid(value, "RedrivePolicy", "Queue does not have permission to use this dead-letter queue.")
-
-
-def check_tags(tags: Mapping[str, str]) -> None:
-    """Raises InvalidParameterValue for tags that a queue cannot have.
-
-    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-tags.html
-    """
-    if len(tags) > MAX_TAGS:
-        raise InvalidParameterValue(f"Too many tags added for queue. Maximum allowed is {MAX_TAGS}.")
-    for name, value in tags.items():
-        if not 1 <= len(name) <= 128 or name.lower().startswith("aws:"):
-            raise InvalidParameterValue(f"Tag key is invalid: {name}")
-        if len(value) > 256:
-            raise InvalidParameterValue(f"Tag value is invalid: {value}")
 
 
 def page_of(params: Mapping[str, Any]) -> tuple[int, str]:
