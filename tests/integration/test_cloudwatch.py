@@ -184,6 +184,7 @@ def test_negative_values_have_no_percentiles(cloudwatch: Any, now: dt.datetime) 
         ({"Values": [1.0], "Counts": [0.0]}, "InvalidParameterValue", "Counts.member.1"),
         ({"Values": [float(n) for n in range(151)]}, "InvalidParameterValue", "must not have a size greater than 150"),
         ({"Value": 1, "StorageResolution": 30}, "InvalidParameterValue", "StorageResolution"),
+        ({"Value": 1, "StorageResolution": 0}, "InvalidParameterValue", "StorageResolution"),
         ({"Value": 1, "Dimensions": [{"Name": "a", "Value": "b"}] * 2}, "InvalidParameterValue", "Dimensions"),
         (
             {"Value": 1, "Dimensions": [{"Name": f"d{n}", "Value": "b"} for n in range(31)]},

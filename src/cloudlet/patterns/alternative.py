@@ -18,6 +18,7 @@ from functools import reduce
 from operator import and_
 from typing import Any, Final, NamedTuple
 
+from cloudlet.patterns.budget import Budget
 from cloudlet.patterns.values import ValueTests
 
 MAX_DEPTH: Final = 100
@@ -57,9 +58,9 @@ class Alternative:
         self._may_be_absent = sum(self._bits[path] for path, tests in self.fields.items() if tests.allows_absence)
         self._steps = frozenset(path[:end] for path in self.fields for end in [*_dots(path), len(path)])
 
-    def matches(self, event: Mapping[str, Any]) -> bool:
-        """True when all fields match."""
-        scope = _Scope(self._may_be_absent)
+    def matches(self, event: Mapping[str, Any], budget: Budget) -> bool:
+        """True when all fields match. Raises TooMuchWork."""
+        scope = _Scope(budget, self._may_be_absent)
         self._walk_object(event, "", scope, 0)
         return any(found | absent == self._all for found, absent in scope.sets())
 
@@ -77,8 +78,11 @@ class Alternative:
         elif path in self._bits:
             bit = self._bits[path]
             scope.absent &= ~bit
-            if not scope.found & bit and self.fields[path].passes(value):
-                scope.found |= bit
+            if not scope.found & bit:
+                tests = self.fields[path]
+                scope.budget.spend(tests.cost)
+                if tests.passes(value):
+                    scope.found |= bit
 
     def _walk_array(self, values: Iterable[Any], path: str, scope: "_Scope", depth: int) -> None:
         sets: set[_Set] = set()
@@ -87,19 +91,20 @@ class Alternative:
             if not isinstance(value, dict | list):
                 self._walk(value, path, scope, depth)
             elif depth < MAX_DEPTH:
-                element = _Scope(self._may_be_absent)
+                element = _Scope(scope.budget, self._may_be_absent)
                 self._walk(value, path, element, depth + 1)
                 found = element.sets()
                 sets |= found
                 absent &= reduce(and_, (each.absent for each in found))
         if sets:
-            scope.arrays.append(_largest({_of_element(each, absent) for each in sets}))
+            scope.arrays.append(_largest({_of_element(each, absent) for each in sets}, scope.budget))
 
 
 @dataclass(slots=True)
 class _Scope:
     """The event, or an element of an array."""
 
+    budget: Budget
     absent: int
     """Fields that may be absent, and have not been met here."""
     found: int = 0
@@ -109,7 +114,9 @@ class _Scope:
         """The sets of fields that can be satisfied together here."""
         sets = {_Set(self.found, self.absent)}
         for array in self.arrays:
-            sets = _largest({_Set(one[0] | other[0], one[1] & other[1]) for one in sets for other in array})
+            self.budget.spend(len(sets) * len(array))
+            joined = {_Set(one[0] | other[0], one[1] & other[1]) for one in sets for other in array}
+            sets = _largest(joined, self.budget)
         return sets
 
 
@@ -127,12 +134,13 @@ def _of_element(satisfied: _Set, absent: int) -> _Set:
     return _Set(satisfied.found, (satisfied.absent & later) | absent)
 
 
-def _largest(sets: set[_Set]) -> set[_Set]:
+def _largest(sets: set[_Set], budget: Budget) -> set[_Set]:
     """Those sets that are not within another one."""
     if len(sets) == 1:
         return sets
     kept: list[_Set] = []
     for candidate in sorted(sets, key=lambda each: -(each.found.bit_count() + each.absent.bit_count())):
+        budget.spend(len(kept))
         if not any(candidate.is_within(other) for other in kept):
             kept.append(candidate)
             if len(kept) == MAX_SETS:

@@ -161,7 +161,7 @@ def _anything_but_expression(reader: Reader) -> Test:
     tests = [make(reader, text) for text in texts]
     for _ in range(2):
         reader.expect_end("}", _ONE_KEY)
-    return values.none_of(tests)
+    return values.NoneOf(tests)
 
 
 def _list(reader: Reader) -> list[str | float]:

@@ -121,14 +121,14 @@ def _expression(reader: Reader, tests: ValueTests) -> None:
         reader.fail("Match expression name not found")
     if token.text == "exists":
         if operators.exists(reader):
-            tests.others.append(operators.ANY)
+            tests.add(operators.ANY)
         else:
             tests.allows_absence = True
         return
     read = operators.READERS.get(token.text)
     if read is None:
         reader.fail(f"Unrecognized match type {token.text}")
-    tests.others.append(read(reader))
+    tests.add(read(reader))
 
 
 _LITERALS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None}

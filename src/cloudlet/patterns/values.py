@@ -26,6 +26,13 @@ class ValueTests:
     """True when the field may be missing: `{"exists": false}`."""
     count: int = 0
     """How many alternatives were written."""
+    cost: int = 1
+    """How much work a value is that passes none of them, in tests."""
+
+    def add(self, test: "Test | NoneOf") -> None:
+        """One more alternative."""
+        self.others.append(test)
+        self.cost += len(test.tests) if isinstance(test, NoneOf) else 1
 
     def passes(self, value: Any) -> bool:
         """True when `value` passes one of the tests."""
@@ -142,6 +149,11 @@ def anything_but(values: Collection[Any]) -> Test:
     return lambda value: not (value in texts if isinstance(value, str) else is_number(value) and value in numbers)
 
 
-def none_of(tests: Sequence[Test]) -> Test:
+@dataclass(frozen=True, slots=True)
+class NoneOf:
     """Any value that passes none of the tests."""
-    return lambda value: not any(test(value) for test in tests)
+
+    tests: Sequence[Test]
+
+    def __call__(self, value: Any) -> bool:
+        return not any(test(value) for test in self.tests)

@@ -18,7 +18,7 @@ import orjson
 
 from cloudlet.delivery.delivery import Delivery, Done, Fail, Keep, Outcome, Retry
 from cloudlet.delivery.engine import Engine
-from cloudlet.services.sns import filtering
+from cloudlet.services.sns.choosing import Chooser
 from cloudlet.services.sns.directory import Directory, Known
 from cloudlet.services.sns.envelope import Envelopes
 from cloudlet.services.sns.message import Message
@@ -46,7 +46,10 @@ _PLATFORM = ("sqs", "lambda")
 class Deliveries:
     """The handler of both kinds of work."""
 
-    def __init__(self, engine: Engine, directory: Directory, sending: Sending, metrics: TopicMetrics) -> None:
+    def __init__(
+        self, engine: Engine, directory: Directory, sending: Sending, chooser: Chooser, metrics: TopicMetrics
+    ) -> None:
+        self._chooser = chooser
         self._metrics = metrics
         self._engine = engine
         self._directory = directory
@@ -86,7 +89,7 @@ class Deliveries:
         known = await self._directory.find(message.topic)
         if known is None or known.topic.id != message.topic_id:
             return Done()
-        wanting, rejections = filtering.chosen(known.subscriptions, message)
+        wanting, rejections = await self._chooser.chosen(known.subscriptions, message)
         self._metrics.filtered(message.topic, rejections)
         later = [each for each in wanting if each.protocol not in _PLATFORM]
         direct = [each for each in wanting if each.protocol in _PLATFORM]

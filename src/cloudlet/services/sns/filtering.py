@@ -21,6 +21,8 @@ MAX_COMBINATIONS: Final = 150
 MAX_BYTES: Final = 256 * 1024
 """https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html"""
 ARRAY = "String.Array"
+_INVALID: Final = object()
+"""What stands for a body that is no JSON."""
 
 
 def check(text: str, scope: str, parameter: str) -> None:
@@ -77,8 +79,9 @@ def chosen(subscriptions: Sequence[Subscription], message: Message) -> tuple[lis
     """Those subscriptions that are to get a message, and why the others are not."""
     wanting: list[Subscription] = []
     rejections: list[Rejection] = []
+    bodies: dict[str, Any] = {}
     for subscription in subscriptions:
-        rejection = rejected(subscription, message)
+        rejection = rejected(subscription, message, bodies)
         if rejection is None:
             wanting.append(subscription)
         else:
@@ -91,8 +94,8 @@ def wants(subscription: Subscription, message: Message) -> bool:
     return rejected(subscription, message) is None
 
 
-def rejected(subscription: Subscription, message: Message) -> Rejection | None:
-    """Why the subscription is not to get the message; None when it is."""
+def rejected(subscription: Subscription, message: Message, bodies: dict[str, Any] | None = None) -> Rejection | None:
+    """Why the subscription is not to get the message; None when it is. `bodies`: texts that were read already."""
     if subscription.filter is None:
         return None
     if not subscription.filters_body:
@@ -101,11 +104,19 @@ def rejected(subscription: Subscription, message: Message) -> Rejection | None:
         if not message.attributes:
             return Rejection.NO_ATTRIBUTES
         return Rejection.INVALID_ATTRIBUTES if _has_invalid(message.attributes) else Rejection.ATTRIBUTES
-    try:
-        body = orjson.loads(message.text_for(subscription.protocol))
-    except orjson.JSONDecodeError:
+    body = _body(message.text_for(subscription.protocol), {} if bodies is None else bodies)
+    if body is _INVALID:
         return Rejection.INVALID_BODY
     return None if subscription.filter.matches(body) else Rejection.BODY
+
+
+def _body(text: str, bodies: dict[str, Any]) -> Any:
+    if text not in bodies:
+        try:
+            bodies[text] = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            bodies[text] = _INVALID
+    return bodies[text]
 
 
 def _has_invalid(attributes: Mapping[str, Mapping[str, str]]) -> bool:

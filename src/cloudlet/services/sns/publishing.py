@@ -10,10 +10,12 @@ import orjson
 from cloudlet.clock import now_ms
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform
-from cloudlet.services.sns import archive, filtering, message_attributes, topic_tables
+from cloudlet.services.sns import archive, message_attributes, topic_tables
+from cloudlet.services.sns.choosing import Chooser, Chosen
 from cloudlet.services.sns.deliveries import Deliveries
 from cloudlet.services.sns.directory import Known
 from cloudlet.services.sns.errors import invalid, no_topic
+from cloudlet.services.sns.filtering import Rejection
 from cloudlet.services.sns.message import DEFAULT, Message
 from cloudlet.services.sns.ordering import Ordering
 from cloudlet.services.sns.topic import Topic
@@ -29,15 +31,16 @@ class Published(NamedTuple):
 
     id: str
     sequence: int = 0
-    rejections: Sequence[filtering.Rejection] = ()
+    rejections: Sequence[Rejection] = ()
     """Of subscriptions to a FIFO topic; those of others are found at the fan-out."""
 
 
 class Publisher:
     """Makes messages and accepts them, durably."""
 
-    def __init__(self, platform: Platform, deliveries: Deliveries, ordering: Ordering) -> None:
+    def __init__(self, platform: Platform, deliveries: Deliveries, ordering: Ordering, chooser: Chooser) -> None:
         self._platform = platform
+        self._chooser = chooser
         self._deliveries = deliveries
         self._ordering = ordering
 
@@ -73,17 +76,22 @@ class Publisher:
     async def publish(self, known: Known, messages: Sequence[Message]) -> list[Published]:
         """Accept messages; when this returns they are on disk. Raises NotFound when the topic has just gone."""
 
+        if known.topic.is_fifo:
+            chosen = [await self._chooser.chosen(known.subscriptions, message) for message in messages]
+            return await self._platform.store.transact(
+                lambda tx: [
+                    self._publish_in_order(tx, known.topic, *each) for each in zip(messages, chosen, strict=True)
+                ]
+            )
+
         def put(tx: Transaction) -> list[Published]:
-            if not known.topic.is_fifo:
-                for message in messages:
-                    self._deliveries.publish(tx, message)
-                return [Published(message.id) for message in messages]
-            return [self._publish_in_order(tx, known, message) for message in messages]
+            for message in messages:
+                self._deliveries.publish(tx, message)
+            return [Published(message.id) for message in messages]
 
         return await self._platform.store.transact(put)
 
-    def _publish_in_order(self, tx: Transaction, known: Known, message: Message) -> Published:
-        topic = known.topic
+    def _publish_in_order(self, tx: Transaction, topic: Topic, message: Message, chosen: Chosen) -> Published:
         sequence = topic_tables.next_sequence(tx, topic.key)  # publishers come one by one from here
         if sequence is None:
             raise no_topic()
@@ -92,7 +100,7 @@ class Publisher:
         if found is not None:
             return Published(*found)
         numbered = replace(message, sequence=sequence)
-        wanting, rejections = filtering.chosen(known.subscriptions, message)
+        wanting, rejections = chosen
         self._ordering.publish(tx, wanting, numbered)
         if topic.archive_days:
             archive.keep(tx, topic, numbered)

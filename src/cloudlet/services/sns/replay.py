@@ -6,7 +6,7 @@ replay has come. A replay that is begun anew, or stopped, is known by its policy
 https://docs.aws.amazon.com/sns/latest/dg/message-archiving-and-replay-subscriber.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -17,7 +17,8 @@ from cloudlet.clock import now_ms
 from cloudlet.delivery.delivery import Delivery, Done, Keep, Outcome
 from cloudlet.delivery.engine import Engine
 from cloudlet.services.base import Platform
-from cloudlet.services.sns import archive, filtering, replay_policy, subscription_tables, topic_tables
+from cloudlet.services.sns import archive, replay_policy, subscription_tables, topic_tables
+from cloudlet.services.sns.choosing import Chooser
 from cloudlet.services.sns.deliveries import FANOUT_ATTEMPTS, MAX_AGE_S
 from cloudlet.services.sns.directory import changed
 from cloudlet.services.sns.message import Message
@@ -36,7 +37,8 @@ COMPLETED: Final = "Completed"
 class Replay:
     """Begins replays, and is the handler of their steps."""
 
-    def __init__(self, platform: Platform, engine: Engine, ordering: Ordering) -> None:
+    def __init__(self, platform: Platform, engine: Engine, ordering: Ordering, chooser: Chooser) -> None:
+        self._chooser = chooser
         self._platform = platform
         self._engine = engine
         self._ordering = ordering
@@ -53,20 +55,28 @@ class Replay:
         found = await self._platform.store.read(partial(_page, key=key, policy=policy, after=after, begun_ms=begun_ms))
         if found is None:
             return Done()
-        return Done(partial(self._put, key, policy, begun_ms, found))
+        subscription, messages = found
+        wanted = {each.sequence for each in messages if (await self._chooser.chosen([subscription], each))[0]}
+        return Done(partial(self._put, key, policy, begun_ms, messages, wanted))
 
     async def dead(self, delivery: Delivery) -> Outcome:  # noqa: ARG002 - what every handler is given
         """For people to look at."""
         return Keep()
 
     def _put(
-        self, key: SubscriptionKey, policy: str, begun_ms: int, messages: Sequence[Message], tx: Transaction
+        self,
+        key: SubscriptionKey,
+        policy: str,
+        begun_ms: int,
+        messages: Sequence[Message],
+        wanted: Collection[int],
+        tx: Transaction,
     ) -> None:
         subscription = subscription_tables.find(tx, key)
         if subscription is None or subscription.attributes.get("ReplayPolicy") != policy:
             return
         for message in messages:
-            if filtering.wants(subscription, message):
+            if message.sequence in wanted:
                 self._ordering.publish(tx, [subscription], replace(message, replayed=True))
         is_over = len(messages) < AT_ONCE
         if not is_over:
@@ -90,12 +100,17 @@ class Replay:
         )
 
 
-def _page(reader: Reader, key: SubscriptionKey, policy: str, after: int, begun_ms: int) -> list[Message] | None:
-    """The next messages; None when the replay is not wanted any more. What is published later comes by itself."""
+def _page(
+    reader: Reader, key: SubscriptionKey, policy: str, after: int, begun_ms: int
+) -> tuple[Subscription, list[Message]] | None:
+    """The subscription and its next messages; None when the replay is not wanted any more.
+
+    What is published later comes by itself.
+    """
     subscription, topic = subscription_tables.find(reader, key), topic_tables.find(reader, key.topic)
     if subscription is None or topic is None or subscription.attributes.get("ReplayPolicy") != policy:
         return None
     span = replay_policy.check(policy, "ReplayPolicy")
     until_ms = begun_ms if span.until_ms is None else span.until_ms
     from_ms = max(span.from_ms, begun_ms - topic.archive_days * archive.DAY_MS)
-    return archive.page(reader, key.topic, after, from_ms, until_ms, AT_ONCE)
+    return subscription, archive.page(reader, key.topic, after, from_ms, until_ms, AT_ONCE)

@@ -32,6 +32,7 @@ class SnsService(TopicOperations, SubscriptionOperations, PublishOperations, Per
         self.directory.close()
         await self.web.close()
         self.mail.close()
+        self.chooser.close()
 
     async def idle(self) -> None:
         await self.metrics.measuring.flush()

@@ -109,7 +109,7 @@ def _moment(path: str, datum: Described, now_s: float) -> float:
 
 
 def _resolution(path: str, datum: Described) -> int:
-    resolution = datum.get("StorageResolution") or 60
+    resolution = 60 if (given := datum.get("StorageResolution")) is None else given
     if resolution not in (1, 60):
         raise InvalidParameterValue(f"The parameter {path}.StorageResolution must be either 1 or 60.")
     return int(resolution)

@@ -10,6 +10,7 @@ from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform, Service
 from cloudlet.services.measurements import Record
 from cloudlet.services.sns import topic_tables
+from cloudlet.services.sns.choosing import Chooser
 from cloudlet.services.sns.confirmations import Confirmations
 from cloudlet.services.sns.deliveries import Deliveries
 from cloudlet.services.sns.directory import Directory, Known, changed
@@ -46,11 +47,12 @@ class Operations(Service):
             self.signer,
             {"http": self.web.send, "https": self.web.send, "email": self.mail.send, "email-json": self.mail.send},
         )
-        self.deliveries = Deliveries(engine, self.directory, self.sending, self.metrics)
+        self.chooser = Chooser()
+        self.deliveries = Deliveries(engine, self.directory, self.sending, self.chooser, self.metrics)
         self.ordering = Ordering(platform, engine, self.deliveries, self.sending, self.metrics)
         self.confirmations = Confirmations(platform, engine, self.directory, self.sending)
-        self.replay = Replay(platform, engine, self.ordering)
-        self.publisher = Publisher(platform, self.deliveries, self.ordering)
+        self.replay = Replay(platform, engine, self.ordering, self.chooser)
+        self.publisher = Publisher(platform, self.deliveries, self.ordering, self.chooser)
 
     def key(self, context: RequestContext, params: Mapping[str, Any], parameter: str = "TopicArn") -> TopicKey:
         """The topic that a request names. Raises InvalidParameter."""
