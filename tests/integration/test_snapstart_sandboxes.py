@@ -326,7 +326,7 @@ async def test_a_snapshot_ends_with_its_zygote_and_is_taken_again(engine: Engine
     function = snapped(engine, "import os\nmade = os.urandom(8).hex()")
     first = await ask(engine, function, "made")
     [environment] = [each for each in engine.manager._pool_of if each.function == function]  # type: ignore[attr-defined]
-    os.kill(_parent(environment._live_process.sandbox.pid), signal.SIGKILL)  # type: ignore[attr-defined]
+    os.kill(_parent(environment._runtime.process.sandbox.pid), signal.SIGKILL)  # type: ignore[attr-defined]
     while engine.launcher.has_snapshot(environment._preparation.snapshot):  # type: ignore[attr-defined]
         await asyncio.sleep(0)
     while engine.manager.environments:

@@ -51,15 +51,15 @@ class FunctionLog:
         "_pipes",
         "_sink",
         "_size",
-        "_stream",
         "_tail",
         "_timer",
+        "stream",
         "telemetry",
     )
 
     def __init__(self, function: FunctionVersion, stream: str, sink: LogSink, clock: Clock) -> None:
         self._function = function
-        self._stream = stream
+        self.stream = stream
         self._sink = sink
         self._clock = clock
         self._lowest = log_levels.BY_NAME.get(function.application_log_level, log_levels.TRACE)
@@ -117,7 +117,7 @@ class FunctionLog:
         """Hand over what there is."""
         if self._events:
             events, self._events, self._size = self._events, [], 0
-            self._sink.write(self._function, self._stream, events)
+            self._sink.write(self._function, self.stream, events)
 
     def flush_soon(self) -> None:
         """Hand over what there is in a while, if nothing else does it before.

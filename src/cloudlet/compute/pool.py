@@ -17,8 +17,11 @@ class ManagedEnvironment(Protocol):
 
     state: State
     idle_since: float
-    peak_bytes: int
     usable_until: float
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that it was seen to use."""
 
     @property
     def is_reset(self) -> bool:

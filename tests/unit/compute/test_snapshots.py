@@ -133,7 +133,7 @@ async def test_what_the_launcher_cannot_keep_is_told(world: SnapWorld) -> None:
 
 
 async def test_an_init_phase_has_a_limit(world: SnapWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloudlet.compute.environment.PREPARED_INIT_LIMIT_S", 0.01)
+    monkeypatch.setattr("cloudlet.compute.init_phase.PREPARED_INIT_LIMIT_S", 0.01)
     task = asyncio.create_task(world.front_end.prepare(replace(FUNCTION, timeout_s=0)))
     await world.sandbox()
     with pytest.raises(snap_start.SnapshotFailed, match="timed out") as caught:
