@@ -184,7 +184,6 @@ def test_negative_values_have_no_percentiles(cloudwatch: Any, now: dt.datetime) 
         ({"Values": [1.0], "Counts": [0.0]}, "InvalidParameterValue", "Counts.member.1"),
         ({"Values": [float(n) for n in range(151)]}, "InvalidParameterValue", "must not have a size greater than 150"),
         ({"Value": 1, "StorageResolution": 30}, "InvalidParameterValue", "StorageResolution"),
-        ({"Value": 1, "StorageResolution": 0}, "InvalidParameterValue", "StorageResolution"),
         ({"Value": 1, "Dimensions": [{"Name": "a", "Value": "b"}] * 2}, "InvalidParameterValue", "Dimensions"),
         (
             {"Value": 1, "Dimensions": [{"Name": f"d{n}", "Value": "b"} for n in range(31)]},
@@ -208,6 +207,13 @@ def test_negative_values_have_no_percentiles(cloudwatch: Any, now: dt.datetime) 
 def test_what_cannot_be_put(cloudwatch: Any, datum: Json, code: str, text: str) -> None:
     assert text in refused(put, code, cloudwatch, **datum)
     assert cloudwatch.list_metrics()["Metrics"] == []
+
+
+def test_a_resolution_of_nothing(client: MakeClient) -> None:
+    unchecked = client("cloudwatch", parameter_validation=False)
+    assert "StorageResolution must be either 1 or 60" in refused(
+        put, "InvalidParameterValue", unchecked, Value=1, StorageResolution=0
+    )
 
 
 def test_what_is_within_the_limits_can_be_put(cloudwatch: Any, now: dt.datetime) -> None:
