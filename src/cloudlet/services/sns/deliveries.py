@@ -109,6 +109,9 @@ class Deliveries:
                 await self._sending.send(topic, subscription, message, envelopes)
             except NotSent:
                 failed.append(subscription)
+            except Exception:  # of this one alone: else all others would get the message again
+                logger.exception("message %s could not be sent to %s", message.id, subscription.arn)
+                failed.append(subscription)
 
         for begin in range(0, len(subscriptions), AT_ONCE):
             async with asyncio.TaskGroup() as tasks:
