@@ -8,6 +8,7 @@ from cloudlet.compute.code_cache import CodeCache
 from cloudlet.compute.counting import Counting
 from cloudlet.compute.debugging import Debuggers
 from cloudlet.compute.development import DevelopmentCode
+from cloudlet.compute.environment_launches import EnvironmentMaker
 from cloudlet.compute.frontend import FrontEnd
 from cloudlet.compute.function import SNAP_START, CredentialSource, FunctionVersion, LogSink
 from cloudlet.compute.host import Host
@@ -21,7 +22,7 @@ from cloudlet.compute.runtime_process import ServePlatform
 from cloudlet.compute.runtimes import Runtimes
 from cloudlet.compute.runtimes.debuggers import DebuggerCode
 from cloudlet.compute.worker import Worker
-from cloudlet.compute.worker_manager import EnvironmentMaker, WorkerManager
+from cloudlet.compute.worker_manager import WorkerManager
 from cloudlet.services.base import Platform
 
 CODE_FOLDER = "code"

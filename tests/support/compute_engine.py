@@ -10,6 +10,7 @@ from typing import Any
 
 from cloudlet.clock import PlatformClock
 from cloudlet.compute.counting import Counting
+from cloudlet.compute.environment_launches import EnvironmentMaker
 from cloudlet.compute.frontend import FrontEnd
 from cloudlet.compute.function import FunctionVersion, InvocationResult
 from cloudlet.compute.host import Host
@@ -19,7 +20,7 @@ from cloudlet.compute.placement import PlacedWorker, Placement
 from cloudlet.compute.sandbox import Launcher
 from cloudlet.compute.variables import language
 from cloudlet.compute.worker import Worker
-from cloudlet.compute.worker_manager import EnvironmentMaker, WorkerManager
+from cloudlet.compute.worker_manager import WorkerManager
 from cloudlet.config import Config
 from cloudlet.ids import Ids
 from tests.support.compute_world import FixedCredentials, KeptLogs, function_version, invocation

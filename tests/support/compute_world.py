@@ -14,6 +14,7 @@ import orjson
 from cloudlet.clock import Clock, PlatformClock
 from cloudlet.compute.active_invocation import ActiveInvocation
 from cloudlet.compute.counting import Counting
+from cloudlet.compute.environment_launches import EnvironmentMaker
 from cloudlet.compute.frontend import FrontEnd
 from cloudlet.compute.function import (
     FunctionVersion,
@@ -28,7 +29,7 @@ from cloudlet.compute.host import Host
 from cloudlet.compute.placement import PlacedWorker, Placement
 from cloudlet.compute.sandbox import Container, ExitStatus, SandboxSpec
 from cloudlet.compute.worker import Worker
-from cloudlet.compute.worker_manager import EnvironmentMaker, WorkerManager
+from cloudlet.compute.worker_manager import WorkerManager
 from cloudlet.config import MIB
 from cloudlet.ids import Ids
 

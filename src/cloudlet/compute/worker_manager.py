@@ -15,26 +15,22 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from cloudlet.clock import Clock
 from cloudlet.compute.active_invocation import ActiveInvocation
 from cloudlet.compute.counting import ACCOUNT_LIMIT
-from cloudlet.compute.function import SNAP_START, ComputeError, FunctionVersion, SandboxFailure, TooManyRequests
+from cloudlet.compute.endings import Endings
+from cloudlet.compute.environment_launches import EnvironmentLaunches, EnvironmentMaker
+from cloudlet.compute.function import ComputeError, FunctionVersion, SandboxFailure, TooManyRequests
 from cloudlet.compute.host import State
-from cloudlet.compute.launch_gate import LaunchGate
 from cloudlet.compute.placement import Charge, Placement
 from cloudlet.compute.pool import ManagedEnvironment, Pool, PoolKey, pool_key
 from cloudlet.compute.provisioning import INITIALIZATION_TYPE, InitFailed
 from cloudlet.compute.reaping import Reaper
 from cloudlet.compute.room import Room
 from cloudlet.compute.scaling import ScalingRate
-from cloudlet.compute.snapshots import Reserve
 
-LAUNCHES_AT_ONCE: Final = 16
-"""More would only make each of them slower."""
-ENDINGS_LIMIT_S: Final = 3.0
-"""More than a shutdown phase ever takes; then the node does not wait for it any more."""
 GRACE_S: Final = 0.02
 """An environment that has answered is given this time to come back, before another is started in its place.
 
@@ -43,19 +39,6 @@ faster, and must still meet the same environment.
 """
 
 logger = logging.getLogger(__name__)
-
-
-class EnvironmentMaker(Protocol):
-    """What makes environments on one worker (`worker.Worker`)."""
-
-    async def ready(self, function: FunctionVersion, reserve: Reserve) -> None:
-        """Have what environments of `function` start from, which takes room of its own. Raises ComputeError."""
-
-    def make_room(self) -> bool:
-        """Give up something that could be made again; false when there is nothing."""
-
-    async def create(self, function: FunctionVersion, owner: "WorkerManager") -> ManagedEnvironment:
-        """A new environment, not yet initialised. Raises ComputeError."""
 
 
 class WorkerManager:
@@ -75,16 +58,14 @@ class WorkerManager:
         self._scaling = ScalingRate(scaling_rate, clock)
         self._pools: dict[PoolKey, Pool] = {}
         self._pool_of: dict[ManagedEnvironment, Pool] = {}
-        self._charges: dict[ManagedEnvironment, Charge[EnvironmentMaker]] = {}
         self._reaper = Reaper(clock, idle_timeout_s, freeze_after_s, placement.has_room, self._end_idle)
         self._idle = self._reaper.idle
         """All idle ones but those that are provisioned, the least recently used first."""
-        self._gate = LaunchGate(LAUNCHES_AT_ONCE)
-        self._launching: set[ManagedEnvironment] = set()
         self._room = Room(placement, clock, self._end_oldest)
+        self._launches = EnvironmentLaunches(placement, self._room, self)
+        self._charges = self._launches.charges
+        self._endings = Endings(self._room.wake)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._endings: set[asyncio.Task[None]] = set()
-        """Environments whose extensions are told of the end."""
         self._is_closed = False
 
     # -- what the front end asks for
@@ -156,10 +137,7 @@ class WorkerManager:
                 self._discard(environment)
         self._pools.clear()
         self._idle.clear()
-        if self._endings:
-            _, late = await asyncio.wait(self._endings, timeout=ENDINGS_LIMIT_S)
-            for task in late:
-                task.cancel()
+        await self._endings.close()
 
     @property
     def environments(self) -> int:
@@ -186,8 +164,8 @@ class WorkerManager:
         self._room.starting += 1
         environment: ManagedEnvironment | None = None
         try:
-            environment = await self._make(replace(function, initialization_type=INITIALIZATION_TYPE))
-            await self._launch(pool, environment, always=True)
+            environment = await self._launches.make(replace(function, initialization_type=INITIALIZATION_TYPE))
+            await self._launches.launch(pool, environment, always=True)
             if environment.state is not State.READY:
                 raise InitFailed("The function's init phase failed.")
         except BaseException:
@@ -213,9 +191,7 @@ class WorkerManager:
 
     def environment_launched(self, environment: ManagedEnvironment) -> None:
         """The launcher is free for another one."""
-        if environment in self._launching:
-            self._launching.discard(environment)
-            self._gate.leave()
+        self._launches.launched(environment)
 
     def environment_answered(self, environment: ManagedEnvironment) -> None:
         """Its invocation is over, and it will wait for the next in a moment."""
@@ -283,8 +259,8 @@ class WorkerManager:
         """Start one environment for `pool`, and give it to who waits longest."""
         environment: ManagedEnvironment | None = None
         try:
-            environment = await self._make(pool.function)
-            await self._launch(pool, environment)
+            environment = await self._launches.make(pool.function)
+            await self._launches.launch(pool, environment)
         except Exception as error:
             self._start_over(pool)
             if not isinstance(error, ComputeError):
@@ -307,30 +283,6 @@ class WorkerManager:
         if environment is not None:
             self._discard(environment)
         self._want(pool)
-
-    async def _make(self, function: FunctionVersion) -> ManagedEnvironment:
-        """An environment that has its room, not yet started. Raises ComputeError."""
-        if function.initialization_type == SNAP_START:  # before environments that wait for it have all the room
-            for worker in self._placement.workers:
-                await worker.maker.ready(function, self.reserve)
-        charge = await self._room.take(function)
-        try:
-            environment = await charge.worker.maker.create(function, self)
-        except BaseException:
-            charge.release()
-            raise
-        self._charges[environment] = charge
-        return environment
-
-    async def _launch(self, pool: Pool, environment: ManagedEnvironment, *, always: bool = False) -> None:
-        """The init phase, once it is this pool's turn; nothing, when by then nobody needs it any more."""
-        await self._gate.enter(pool)
-        self._launching.add(environment)
-        try:
-            if always or pool.wanted >= 0:
-                await environment.initialize()
-        finally:
-            self.environment_launched(environment)
 
     def _start_over(self, pool: Pool) -> None:
         """One start less is under way, whatever came of it."""
@@ -394,24 +346,7 @@ class WorkerManager:
             pool.finishing.discard(environment)
             if (lost := pool.provisioned.pop(environment, None)) is not None:
                 lost()
-        charge = self._charges.pop(environment, None)
-        ending = environment.shut_down()
-        if ending is None:
-            if charge is not None:
-                charge.release()
-            self._room.wake()
-            return
-
-        def ended(task: asyncio.Task[None]) -> None:
-            self._endings.discard(task)
-            environment.close()
-            if charge is not None:
-                charge.release()
-            self._room.wake()
-
-        task = asyncio.create_task(ending, name="environment shutdown")
-        self._endings.add(task)
-        task.add_done_callback(ended)
+        self._endings.end(environment, self._charges.pop(environment, None))
 
     def _drop_if_empty(self, pool: Pool) -> None:
         if pool.is_empty:

@@ -4,10 +4,11 @@ import pytest
 
 from cloudlet.compute import scaling
 from cloudlet.compute.counting import ACCOUNT_LIMIT
+from cloudlet.compute.environment_launches import EnvironmentMaker
 from cloudlet.compute.function import TooManyRequests
 from cloudlet.compute.placement import PlacedWorker, Placement
 from cloudlet.compute.scaling import ScalingRate
-from cloudlet.compute.worker_manager import EnvironmentMaker, WorkerManager
+from cloudlet.compute.worker_manager import WorkerManager
 from tests.support.clock import ManualClock
 from tests.support.compute_world import GIB, function_version
 from tests.unit.compute.test_worker_manager import World, settle

@@ -12,12 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from cloudlet.compute import reaping, worker_manager
 from cloudlet.compute.active_invocation import ActiveInvocation
 from cloudlet.compute.counting import ACCOUNT_LIMIT
+from cloudlet.compute.environment_launches import EnvironmentMaker
 from cloudlet.compute.function import FunctionVersion, InvocationResult, RuntimeMissing, SandboxFailure, TooManyRequests
 from cloudlet.compute.host import State
 from cloudlet.compute.launch_gate import LaunchGate
 from cloudlet.compute.placement import PlacedWorker, Placement
 from cloudlet.compute.snapshots import Reserve
-from cloudlet.compute.worker_manager import EnvironmentMaker, WorkerManager
+from cloudlet.compute.worker_manager import WorkerManager
 from cloudlet.config import MIB
 from tests.support.clock import ManualClock
 from tests.support.compute_world import GIB, active, function_version
@@ -278,14 +279,14 @@ async def test_an_environment_that_was_used_is_taken_before_a_new_one(world: Wor
 
 
 async def test_what_nobody_needs_any_more_is_not_launched(world: World) -> None:
-    world.manager._gate = LaunchGate(1)
+    world.manager._launches._gate = LaunchGate(1)
     world.submit()
     (environment,) = await world.started()
-    await world.manager._gate.enter("another")
+    await world.manager._launches._gate.enter("another")
     world.submit()
     await settle()
     environment.finish()
-    world.manager._gate.leave()
+    world.manager._launches._gate.leave()
     await settle()
     assert [each.state for each in world.maker.made] == [State.BUSY, State.DEAD]
     assert world.placement.workers[0].charged_bytes == 8 * MIB
