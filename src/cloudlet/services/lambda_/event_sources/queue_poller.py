@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 OK = "OK"
 FAILED = "PROBLEM: Function call failed"
 POLL_S = 20
+"""No receive waits longer."""
 AT_ONCE = 10
 """Messages of one receive, and of one deletion."""
 AGAIN = Backoff(first_s=1.0, maximum_s=60.0)
@@ -86,10 +87,9 @@ class QueuePoller:
                     await self._room()
                     batch = await self._collect()
                     failures = 0
-                except CloudletError as error:
+                except Exception as error:  # a poller outlives whatever it meets: nobody begins another one
                     failures += 1
-                    logger.info("%s cannot be polled: %s", self._mapping.arn, error)
-                    self._report(f"PROBLEM: {error}")
+                    self._report(self._problem(error))
                     await self._clock.sleep(AGAIN.delay_s(failures, self._ids.fraction()))
                     continue
                 if batch.records:
@@ -97,6 +97,14 @@ class QueuePoller:
         finally:
             if self._batches:
                 await asyncio.wait(self._batches)
+
+    def _problem(self, error: Exception) -> str:
+        """What is to be seen of an error, in the mapping and in the log."""
+        if isinstance(error, CloudletError):
+            logger.info("%s cannot be polled: %s", self._mapping.arn, error)
+            return f"PROBLEM: {error}"
+        logger.error("polling for %s failed", self._mapping.arn, exc_info=error)
+        return "PROBLEM: Internal error"
 
     def abandon(self) -> None:
         """Let what is under way be: its messages come back."""
@@ -150,7 +158,8 @@ class QueuePoller:
         size = 0
         until: float | None = None
         while len(batch.records) < self._batch_size and size < limits.SYNCHRONOUS_PAYLOAD_BYTES:
-            wait_s = POLL_S if until is None else int(max(0.0, until - self._clock.now()))
+            left_s = POLL_S if until is None else max(0.0, until - self._clock.now())
+            wait_s = min(POLL_S, int(left_s))
             found = await self._receive(min(AT_ONCE, self._batch_size - len(batch.records)), wait_s)
             now = self._clock.now()
             if found and until is None:

@@ -13,7 +13,11 @@ from cloudlet.services.lambda_.event_sources import filters
 QUEUE_BATCH = 10
 MINIMUM_POLLERS, MAXIMUM_POLLERS = 2, 200
 """Of a provisioned mode that does not say: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
+LEAST_POLLERS = 2
+"""Of a queue: https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPollerConfig.html"""
 _STREAMS = frozenset({"kinesis", "dynamodb"})
+_SOURCES = _STREAMS | {"sqs", "kafka", "mq", "rds"}
+"""https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html"""
 _QUEUE_SETTINGS = (
     "BatchSize",
     "MaximumBatchingWindowInSeconds",
@@ -53,6 +57,8 @@ def source(params: Mapping[str, Any]) -> Arn:
         arn = Arn.parse(given)
     except ValueError:
         raise InvalidParameterValue("Unrecognized event source.") from None
+    if arn.service not in _SOURCES:
+        raise InvalidParameterValue("Unrecognized event source.")
     if arn.service in _STREAMS and params.get("StartingPosition") is None:
         raise InvalidParameterValue(
             "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: "
@@ -70,7 +76,7 @@ def of_queue(params: Mapping[str, Any], queue: Arn, current: Mapping[str, Any]) 
     """
     for name in _STREAMS_ONLY:
         if params.get(name) is not None:
-            raise InvalidParameterValue(f"Unsupported {name} parameter for given event source mapping type.")
+            raise _unsupported(name)
     for name in _UNBUILT:
         if params.get(name):
             raise InvalidParameterValue(f"Cloudlet does not implement the parameter {name} of queues yet.")
@@ -91,12 +97,22 @@ def of_queue(params: Mapping[str, Any], queue: Arn, current: Mapping[str, Any]) 
     return given
 
 
+def _unsupported(name: str) -> InvalidParameterValue:
+    """The error for what only other sources than queues have."""
+    if name == "StartingPosition":
+        return InvalidParameterValue("StartingPosition is not valid for SQS event sources.")
+    member = name[0].lower() + name[1:]
+    return InvalidParameterValue(f"Unsupported '{member}' parameter for given event source mapping type.")
+
+
 def _pollers(config: Mapping[str, Any]) -> dict[str, int] | None:
     """A provisioned mode with what it does not name; None where it is set no more."""
     if not config:
         return None
-    least = config.get("MinimumPollers", min(MINIMUM_POLLERS, config.get("MaximumPollers", MINIMUM_POLLERS)))
+    least = config.get("MinimumPollers", MINIMUM_POLLERS)
     most = config.get("MaximumPollers", max(MAXIMUM_POLLERS, least))
+    if min(least, most) < LEAST_POLLERS:
+        raise InvalidParameterValue(f"A queue's MinimumPollers and MaximumPollers must be at least {LEAST_POLLERS}.")
     if most < least:
         raise InvalidParameterValue("MaximumPollers must be greater than or equal to MinimumPollers.")
     return {"MinimumPollers": least, "MaximumPollers": most}

@@ -41,6 +41,7 @@ class Queue:
             self.deleted += [entry["ReceiptHandle"] for entry in params["Entries"]]
             return {}
         assert operation == "ReceiveMessage"
+        assert 0 <= params["WaitTimeSeconds"] <= 20
         self.polls += 1
         while not self.bodies and params["WaitTimeSeconds"]:
             self.changed.clear()
@@ -153,6 +154,29 @@ async def test_a_window_gathers(world: World) -> None:
     [batch] = world.batches
     assert len(batch) == 25
     assert len(world.queue.deleted) == 25
+
+
+async def test_a_window_may_be_longer_than_any_receive(world: World) -> None:
+    world.start(BatchSize=25, MaximumBatchingWindowInSeconds=300)
+    world.queue.put(*[str(number) for number in range(12)])
+    while world.queue.polls < 3:
+        await asyncio.sleep(0)
+    assert world.batches == []
+    world.queue.put(*["x"] * 13)
+    assert await world.results.get() == OK
+    assert [len(batch) for batch in world.batches] == [25]
+
+
+async def test_what_nobody_thought_of_ends_no_poller(world: World) -> None:
+    world.queue.error = RuntimeError("unthought of")
+    world.start()
+    assert await world.results.get() == "PROBLEM: Internal error"
+    world.queue.error = None
+    world.queue.put("a")
+    await world.clock.advance(60)
+    while (result := await world.results.get()) != OK:
+        assert result == "PROBLEM: Internal error"
+    assert world.batches == [["a"]]
 
 
 async def test_no_more_batches_at_once_than_allowed(world: World) -> None:

@@ -42,14 +42,18 @@ def test_fifo_queues_have_small_batches_and_no_window() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("StartingPosition", "LATEST"),
         ("DestinationConfig", {"OnFailure": {}}),
         ("BisectBatchOnFunctionError", False),
         ("TumblingWindowInSeconds", 0),
     ],
 )
 def test_what_is_for_streams_only(name: str, value: Any) -> None:
-    assert refusal({name: value}) == f"Unsupported {name} parameter for given event source mapping type."
+    member = name[0].lower() + name[1:]
+    assert refusal({name: value}) == f"Unsupported '{member}' parameter for given event source mapping type."
+
+
+def test_a_queue_has_no_starting_position() -> None:
+    assert refusal({"StartingPosition": "LATEST"}) == "StartingPosition is not valid for SQS event sources."
 
 
 def test_what_is_not_built_says_so() -> None:
@@ -61,6 +65,8 @@ def test_provisioned_pollers() -> None:
     assert of_queue({name: {"MinimumPollers": 5}}, STANDARD, {}) == {name: {"MinimumPollers": 5, "MaximumPollers": 200}}
     assert of_queue({name: {}}, STANDARD, {}) == {name: None}
     refusal({name: {"MinimumPollers": 5, "MaximumPollers": 4}})
+    assert "at least 2" in refusal({name: {"MinimumPollers": 1}})
+    assert "at least 2" in refusal({name: {"MaximumPollers": 1}})
     assert "cannot be specified together" in refusal(
         {name: {"MinimumPollers": 5}}, current={"ScalingConfig": {"MaximumConcurrency": 2}}
     )
@@ -73,6 +79,7 @@ def test_provisioned_pollers() -> None:
         ({}, "Unrecognized event source."),
         ({"EventSourceArn": "no-arn"}, "Unrecognized event source."),
         ({"EventSourceArn": "arn:aws:kafka:us-east-1:111111111111:cluster/c"}, "Cloudlet has no kafka yet"),
+        ({"EventSourceArn": "arn:aws:s3:::bucket"}, "Unrecognized event source."),
         ({"SelfManagedEventSource": {}}, "Cloudlet has no kafka yet"),
     ],
 )
