@@ -347,6 +347,10 @@ done
 async def test_a_custom_runtime_that_cannot_start_is_told_as_on_aws(engine: Engine) -> None:
     missing = engine.function({"readme": "no bootstrap"}, runtime="provided.al2023", handler="any")
     assert error_of(await engine.run(missing))["errorType"] == "Runtime.InvalidEntrypoint"
+    windows = engine.function({"bootstrap": "#!/bin/sh\r\nexit 7\r\n"}, runtime="provided.al2023", handler="any")
+    error = error_of(await engine.run(windows))
+    assert error["errorType"] == "Runtime.InvalidEntrypoint"
+    assert error["errorMessage"].endswith("Error: fork/exec /var/task/bootstrap: no such file or directory")
     leaves = engine.function({"bootstrap": "#!/bin/sh\nexit 7\n"}, runtime="provided.al2023", handler="any")
     assert error_of(await engine.run(leaves))["errorMessage"].endswith("Runtime exited with error: exit status 7")
 

@@ -21,6 +21,7 @@ from cloudlet.compute.function import (
 from cloudlet.compute.host import Host, Preparation
 from cloudlet.compute.images import Images, Reference
 from cloudlet.compute.images.container import EXTENSIONS, container
+from cloudlet.compute.programs import HEAD_BYTES, exec_error
 from cloudlet.compute.reports import Failure
 from cloudlet.compute.snapshots import DEFAULT_IDLE_S, Held, Reserve, Snapshots
 from cloudlet.compute.taking import TakingEnvironment
@@ -213,9 +214,11 @@ def _obstacle(function: FunctionVersion, folders: list[Path]) -> Failure | None:
     for folder, mounted in zip(folders, ("/var/task", *("/opt" for _ in function.layers)), strict=True):
         bootstrap = folder / "bootstrap"
         if bootstrap.is_file():
+            error = "permission denied"
             if bootstrap.stat().st_mode & 0o111:
-                return None
-            return _invalid(f"fork/exec {mounted}/bootstrap: permission denied")
+                with bootstrap.open("rb") as file:
+                    error = exec_error(file.read(HEAD_BYTES))
+            return _invalid(f"fork/exec {mounted}/bootstrap: {error}") if error else None
     return _invalid(f"Couldn't find valid bootstrap(s): {BOOTSTRAPS}")
 
 

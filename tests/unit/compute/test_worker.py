@@ -41,10 +41,19 @@ async def test_a_bootstrap_that_is_not_executable_is_told_as_on_aws(world: Compu
     assert error_of(result)["errorMessage"].endswith("Error: fork/exec /var/task/bootstrap: permission denied")
 
 
+async def test_a_bootstrap_of_another_machine_is_told_as_on_aws(world: ComputeWorld, tmp_path: Path) -> None:
+    world.code.path = tmp_path
+    (tmp_path / "bootstrap").write_bytes(b"\x7fELF of no machine at all")
+    (tmp_path / "bootstrap").chmod(0o555)
+    error = error_of(await world.invoke(CUSTOM))
+    assert error["errorMessage"].endswith("Error: fork/exec /var/task/bootstrap: exec format error")
+
+
 async def test_a_custom_runtime_says_its_name(world: ComputeWorld, tmp_path: Path) -> None:
     world.code.path = tmp_path
     world.worker._runtime_version = lambda _: ""
-    (tmp_path / "bootstrap").touch(0o555)
+    (tmp_path / "bootstrap").write_text("#!/bin/sh\n")
+    (tmp_path / "bootstrap").chmod(0o555)
     call = world.invoke(CUSTOM)
     await world.serving()
     assert (await call).payload == b'"ok"'

@@ -5,15 +5,14 @@ https://github.com/aws/aws-lambda-runtime-interface-emulator
 """
 
 import hashlib
-import struct
 from pathlib import Path
 from typing import Final
 
 from cloudlet.compute import reports
 from cloudlet.compute.function import FunctionImage
 from cloudlet.compute.images.engine import RunnableImage
-from cloudlet.compute.images.manifest import machine_architecture
 from cloudlet.compute.images.overlay import MergedLayers
+from cloudlet.compute.programs import HEAD_BYTES, exec_error
 from cloudlet.compute.reports import Failure
 from cloudlet.compute.sandbox import Container
 
@@ -21,8 +20,6 @@ EXTENSIONS: Final = "/opt/extensions"
 INVALID_WORKING_DIRECTORY: Final = "Runtime.InvalidWorkingDir"
 MAX_ARGUMENT_CHARACTERS: Final = 65536
 _DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
-_MACHINES: Final = {"amd64": 62, "arm64": 183}
-"""An ELF file's e_machine by the architecture of images."""
 _EXECUTABLE: Final = 0o111
 
 
@@ -82,14 +79,8 @@ def _program_obstacle(merged: MergedLayers, made: Container, path: str) -> Failu
 
 def _format_obstacle(merged: MergedLayers, place: str, program: str) -> Failure | None:
     """A program of another machine, or none at all, is what most often is wrong with an image."""
-    head = merged.head(place, 20)
-    if head.startswith(b"#!"):
-        return None
-    if head.startswith(b"\x7fELF") and len(head) == 20:
-        (machine,) = struct.unpack_from("<H", head, 18)
-        if machine == _MACHINES.get(machine_architecture(), machine):
-            return None
-    return _invalid(f"fork/exec {program}: exec format error")
+    error = exec_error(merged.head(place, HEAD_BYTES))
+    return _invalid(f"fork/exec {program}: {error}") if error else None
 
 
 def _is_program(merged: MergedLayers, place: str) -> bool:
