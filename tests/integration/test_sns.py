@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -210,3 +211,20 @@ class TestTopics:
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"FilterPolicy": policy})
         sns.publish(TopicArn=topic, Message="to all")
         assert json.loads(receive(sqs, url)[0]["Body"])["Message"] == "to all"
+
+    def test_the_same_asked_for_many_times_at_once(self, client: MakeClient, account: str) -> None:
+        sns = client("sns", max_pool_connections=16)
+        endpoint = f"arn:aws:sqs:us-east-1:{account}:q"
+        policy = {"FilterPolicy": '{"a": ["b"]}'}
+
+        def ask(number: int) -> tuple[str, str]:
+            topic = str(sns.create_topic(Name="t")["TopicArn"])
+            sns.tag_resource(ResourceArn=topic, Tags=[{"Key": f"k{number}", "Value": "v"}])
+            answer = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=endpoint, Attributes=policy)
+            return topic, str(answer["SubscriptionArn"])
+
+        with ThreadPoolExecutor(16) as threads:
+            [(topic, subscription)] = set(threads.map(ask, range(32)))
+        assert len(sns.list_tags_for_resource(ResourceArn=topic)["Tags"]) == 32
+        [found] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        assert found["SubscriptionArn"] == subscription

@@ -46,14 +46,15 @@ class Web:
         policy = effective_subscription(topic.delivery_policy, subscription.delivery_policy)
         self._pace(subscription, (policy["throttlePolicy"] or {}).get("maxReceivesPerSecond"))
         is_raw = subscription.is_raw and message.kind == "Notification"
-        body = message.text_for(subscription.protocol) if is_raw else envelopes.text("http", subscription.arn)
+        protocol = subscription.protocol
+        body = message.text_for(protocol) if is_raw else envelopes.text(protocol, subscription.arn)
         headers = _headers(subscription, message, is_raw=is_raw)
         headers["Content-Type"] = policy["requestPolicy"]["headerContentType"]
         try:
             async with self._opened().post(
                 subscription.endpoint, data=body.encode(), headers=headers, allow_redirects=False
             ) as response:
-                text = (await response.content.read(_READ_BYTES)).decode(errors="replace")
+                text = await _text(response)
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             is_permanent = isinstance(error, aiohttp.InvalidURL)
             raise NotSent(f"{type(error).__name__}: {error}", is_permanent=is_permanent) from error
@@ -73,6 +74,7 @@ class Web:
                 # the time of others, which begins while they wait for a connection.
                 connector=aiohttp.TCPConnector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,  # of what a few bytes may become megabytes of
                 skip_auto_headers=("Accept", "Accept-Encoding"),
             )
         return self._session
@@ -87,6 +89,12 @@ class Web:
         if len(self._next) >= MAX_PACED:
             self._next.clear()
         self._next[subscription.arn] = now + 1 / per_second
+
+
+async def _text(response: "aiohttp.ClientResponse") -> str:
+    """The beginning of an answer, where it can be read as it is."""
+    content = await response.content.read(_READ_BYTES)
+    return "" if "Content-Encoding" in response.headers else content.decode(errors="replace")
 
 
 def _headers(subscription: Subscription, message: Message, *, is_raw: bool) -> dict[str, str]:
