@@ -1,13 +1,13 @@
 """New environments: each gets its room first, then its turn at the launcher, then its init phase.
 
-    make: room taken --worker--> an environment --launch: the gate lets in so many--> sandbox made --> init phase
+    make: room taken --the gate lets in so many--> worker: an environment --launch: sandbox made --> init phase
 
 Only the making of a sandbox holds a place at the gate: an init phase may take as long as it likes.
 """
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cloudlet.compute.function import SNAP_START, FunctionVersion
+from cloudlet.compute.function import FunctionVersion
 from cloudlet.compute.launch_gate import LaunchGate
 from cloudlet.compute.placement import Charge, Placement
 from cloudlet.compute.pool import ManagedEnvironment, Pool
@@ -25,7 +25,7 @@ class EnvironmentMaker(Protocol):
     """What makes environments on one worker (`worker.Worker`)."""
 
     async def ready(self, function: FunctionVersion, reserve: Reserve) -> None:
-        """Have what environments of `function` start from, which takes room of its own. Raises ComputeError."""
+        """Have what environments of `function` start from, which may take room of its own. Raises ComputeError."""
 
     def make_room(self) -> bool:
         """Give up something that could be made again; false when there is nothing."""
@@ -49,27 +49,35 @@ class EnvironmentLaunches:
         self._gate = LaunchGate(LAUNCHES_AT_ONCE)
         self._launching: set[ManagedEnvironment] = set()
 
-    async def make(self, function: FunctionVersion) -> ManagedEnvironment:
-        """An environment that has its room, not yet started. Raises ComputeError."""
-        if function.initialization_type == SNAP_START:  # before environments that wait for it have all the room
-            for worker in self._placement.workers:
-                await worker.maker.ready(function, self._room.take_now)
+    async def make(self, pool: Pool, function: FunctionVersion, *, always: bool = False) -> ManagedEnvironment | None:
+        """An environment that has its room and its place at the gate, to be launched. Raises ComputeError.
+
+        None when by the time of its turn nobody needs it any more, as where many short invocations wait.
+        """
+        for worker in self._placement.workers:  # may take long, and room: before anything is held that others wait for
+            await worker.maker.ready(function, self._room.take_now)
         charge = await self._room.take(function)
+        environment: ManagedEnvironment | None = None
         try:
-            environment = await charge.worker.maker.create(function, self._owner)
-        except BaseException:
-            charge.release()
-            raise
-        self.charges[environment] = charge
+            await self._gate.enter(pool)
+            try:
+                if always or pool.wanted >= 0:
+                    environment = await charge.worker.maker.create(function, self._owner)
+            finally:
+                if environment is None:
+                    self._gate.leave()
+        finally:
+            if environment is None:
+                charge.release()
+        if environment is not None:
+            self.charges[environment] = charge
+            self._launching.add(environment)
         return environment
 
-    async def launch(self, pool: Pool, environment: ManagedEnvironment, *, always: bool = False) -> None:
-        """The init phase, once it is this pool's turn; nothing, when by then nobody needs it any more."""
-        await self._gate.enter(pool)
-        self._launching.add(environment)
+    async def launch(self, environment: ManagedEnvironment) -> None:
+        """The init phase of one that was made. Raises ComputeError."""
         try:
-            if always or pool.wanted >= 0:
-                await environment.initialize()
+            await environment.initialize()
         finally:
             self.launched(environment)
 

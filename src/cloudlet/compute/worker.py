@@ -85,9 +85,6 @@ class Worker:
             await self._prepare_image(function.code_digest, function.image)
             return
         await self._host.launcher.prepare(function.runtime)
-        for digest in (function.code_digest, *function.layers):
-            await self._code.folder(digest)
-            self._code.release(digest)
         await self.ready(function, reserve)
 
     async def _prepare_image(self, digest: str, image: FunctionImage) -> None:
@@ -102,7 +99,12 @@ class Worker:
         return self._images
 
     async def ready(self, function: FunctionVersion, reserve: Reserve) -> None:
-        """Have what environments of `function` start from, which takes room of its own. Raises ComputeError."""
+        """Have what environments of `function` start from: packages unpacked, with SnapStart its snapshot, which takes
+        room of its own. Raises ComputeError."""
+        if function.image is None:
+            for digest in (function.code_digest, *function.layers):
+                await self._code.folder(digest)
+                self._code.release(digest)
         if function.initialization_type == SNAP_START:
             await self.snapshots.get(function, reserve)
 

@@ -164,8 +164,10 @@ class WorkerManager:
         self._room.starting += 1
         environment: ManagedEnvironment | None = None
         try:
-            environment = await self._launches.make(replace(function, initialization_type=INITIALIZATION_TYPE))
-            await self._launches.launch(pool, environment, always=True)
+            provisioned = replace(function, initialization_type=INITIALIZATION_TYPE)
+            environment = await self._launches.make(pool, provisioned, always=True)
+            assert environment is not None
+            await self._launches.launch(environment)
             if environment.state is not State.READY:
                 raise InitFailed("The function's init phase failed.")
         except BaseException:
@@ -259,8 +261,9 @@ class WorkerManager:
         """Start one environment for `pool`, and give it to who waits longest."""
         environment: ManagedEnvironment | None = None
         try:
-            environment = await self._launches.make(pool.function)
-            await self._launches.launch(pool, environment)
+            environment = await self._launches.make(pool, pool.function)
+            if environment is not None:
+                await self._launches.launch(environment)
         except Exception as error:
             self._start_over(pool)
             if not isinstance(error, ComputeError):
@@ -277,7 +280,7 @@ class WorkerManager:
             raise
         else:
             self._start_over(pool)
-            if environment.state in (State.READY, State.FAILED):
+            if environment is not None and environment.state in (State.READY, State.FAILED):
                 self._started(pool, environment)
                 return
         if environment is not None:

@@ -278,7 +278,7 @@ async def test_an_environment_that_was_used_is_taken_before_a_new_one(world: Wor
     assert (used.served, new.served) == (2, 0)
 
 
-async def test_what_nobody_needs_any_more_is_not_launched(world: World) -> None:
+async def test_what_nobody_needs_any_more_is_not_even_made(world: World) -> None:
     world.manager._launches._gate = LaunchGate(1)
     world.submit()
     (environment,) = await world.started()
@@ -288,7 +288,7 @@ async def test_what_nobody_needs_any_more_is_not_launched(world: World) -> None:
     environment.finish()
     world.manager._launches._gate.leave()
     await settle()
-    assert [each.state for each in world.maker.made] == [State.BUSY, State.DEAD]
+    assert [each.state for each in world.maker.made] == [State.BUSY]
     assert world.placement.workers[0].charged_bytes == 8 * MIB
 
 
