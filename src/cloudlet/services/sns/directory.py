@@ -1,12 +1,10 @@
-"""The topics that this node knows, with their subscriptions, so that a message need not read them from the store.
-
-What is kept is dropped as soon as any node changes it: the store tells, this node before the change is answered.
-"""
+"""The topics that this node knows, with their subscriptions, so that a message need not read them from the store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cloudlet.services.row_cache import RowCache
 from cloudlet.services.sns import subscription_tables, topic_tables
 from cloudlet.services.sns.names import TopicKey
 from cloudlet.services.sns.subscription import Subscription
@@ -34,43 +32,15 @@ class Known:
     subscriptions: Sequence[Subscription]
 
 
-class Directory:
+class Directory(RowCache[TopicKey, Known]):
     """Finds topics."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._known: dict[TopicKey, Known] = {}
-        self._changes = 0
-        self._end = store.listen(CHANNEL, self._changed)
+        super().__init__(store, CHANNEL, MAX_KNOWN, _read, lambda text: TopicKey(*text.split("/", 2)), _is_kept)
 
-    def close(self) -> None:
-        """Listen no more."""
-        self._end()
 
-    def forget(self) -> None:
-        """The store has been emptied, or changes were missed."""
-        self._changes += 1
-        self._known.clear()
-
-    async def find(self, key: TopicKey) -> Known | None:
-        """The topic, or None."""
-        known = self._known.get(key)
-        if known is not None:
-            return known
-        changes = self._changes
-        known = await self._store.read(lambda reader: _read(reader, key))
-        if known is not None and changes == self._changes and len(known.subscriptions) <= MAX_KEPT_SUBSCRIPTIONS:
-            if len(self._known) >= MAX_KNOWN:
-                del self._known[next(iter(self._known))]
-            self._known[key] = known
-        return known
-
-    def _changed(self, payload: str) -> None:
-        if not payload:
-            self.forget()
-            return
-        self._changes += 1
-        self._known.pop(TopicKey(*payload.split("/", 2)), None)
+def _is_kept(known: Known) -> bool:
+    return len(known.subscriptions) <= MAX_KEPT_SUBSCRIPTIONS
 
 
 def _read(reader: Reader, key: TopicKey) -> Known | None:
