@@ -155,6 +155,24 @@ class TestFifo:
         sns.publish(TopicArn=topic, Message="new", MessageGroupId="g0")
         assert "Replayed" not in json.loads(receive(sqs, url)[0]["Body"])
 
+    def test_a_replay_with_an_end_is_all_that_a_subscriber_gets(self, client: MakeClient, advance: Advance) -> None:
+        """https://docs.aws.amazon.com/sns/latest/dg/message-archiving-and-replay-subscriber.html"""
+        sns, sqs = client("sns"), client("sqs")
+        attributes = {**FIFO, "ArchivePolicy": json.dumps({"MessageRetentionPeriod": "1"})}
+        topic = sns.create_topic(Name="t.fifo", Attributes=attributes)["TopicArn"]
+        sns.publish(TopicArn=topic, Message="old", MessageGroupId="g")
+        begun = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["BeginningArchiveTime"]
+        url, arn = queue(sqs, topic, "q.fifo", FifoQueue="true")
+        advance(1)
+        span = {"PointType": "Timestamp", "StartingPoint": begun, "EndingPoint": begun}
+        raw = {"ReplayPolicy": json.dumps(span), "RawMessageDelivery": "true"}
+        subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=raw)["SubscriptionArn"]
+        sns.publish(TopicArn=topic, Message="not wanted", MessageGroupId="g")
+        assert receive(sqs, url)[0]["Body"] == "old"
+        sns.set_subscription_attributes(SubscriptionArn=subscription, AttributeName="ReplayPolicy", AttributeValue="")
+        sns.publish(TopicArn=topic, Message="new", MessageGroupId="g")
+        assert receive(sqs, url)[0]["Body"] == "new"
+
     def test_an_archive_protects_its_topic(self, client: MakeClient, advance: Advance) -> None:
         sns = client("sns")
         attributes = {**FIFO, "ArchivePolicy": json.dumps({"MessageRetentionPeriod": 1})}

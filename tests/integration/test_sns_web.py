@@ -152,12 +152,27 @@ def test_a_protected_subscription_is_not_ended_by_its_link(client: MakeClient, w
     sns = client("sns")
     topic = sns.create_topic(Name="t")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=web.url)
-    token = web.next().content["Token"]
-    sns.confirm_subscription(TopicArn=topic, Token=token, AuthenticateOnUnsubscribe="true")
+    asked = web.next().content
+    sns.confirm_subscription(TopicArn=topic, Token=asked["Token"], AuthenticateOnUnsubscribe="true")
+    get(asked["SubscribeURL"])  # again, without credentials: that takes no protection away
     sns.publish(TopicArn=topic, Message="m")
     with pytest.raises(urllib.error.HTTPError, match="403"):
         get(web.next().content["UnsubscribeURL"])
     assert len(sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]) == 1
+
+
+def test_who_was_sent_away_does_not_come_back_by_an_old_link(client: MakeClient, web: WebEndpoint) -> None:
+    sns = client("sns")
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    arn = sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=web.url, ReturnSubscriptionArn=True)[
+        "SubscriptionArn"
+    ]
+    link = web.next().content["SubscribeURL"]
+    get(link)
+    sns.unsubscribe(SubscriptionArn=arn)
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        get(link)
+    assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
 
 
 def test_a_subscription_that_nobody_confirms_goes(client: MakeClient, web: WebEndpoint, advance: Advance) -> None:

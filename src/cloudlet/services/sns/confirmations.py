@@ -116,11 +116,13 @@ class Confirmations:
             return None
         ended = decode(row[0].encode())
         current = subscription_tables.of_endpoint(tx, key, ended.protocol, ended.endpoint)
+        # Who confirms again cannot take away what the first one has asked for.
+        before = current if current is not None and current.is_confirmed else ended
         confirmed = replace(
             current or ended,
             is_confirmed=True,
-            was_authenticated=is_authenticated,
-            needs_authentication=is_protected,
+            was_authenticated=is_authenticated or before.was_authenticated,
+            needs_authentication=is_protected or before.needs_authentication,
         )
         if current is None:
             topic = topic_tables.find(tx, key)
@@ -183,6 +185,11 @@ class Expiry:
 def remove_topic(tx: Transaction, topic: TopicKey) -> None:
     """A topic's tokens are good for nothing any more."""
     tx.execute("DELETE FROM sns_tokens WHERE account = ? AND region = ? AND topic = ?", topic)
+
+
+def remove_subscription(tx: Transaction, key: SubscriptionKey) -> None:
+    """Tokens of a subscription that somebody with the right to do so has ended do not bring it back."""
+    tx.execute("DELETE FROM sns_tokens WHERE account = ? AND region = ? AND topic = ? AND id = ?", (*key.topic, key.id))
 
 
 def is_token(text: str) -> bool:

@@ -18,6 +18,7 @@ from cloudlet.services.sns.errors import invalid, no_topic
 from cloudlet.services.sns.filtering import Rejection
 from cloudlet.services.sns.message import DEFAULT, Message
 from cloudlet.services.sns.ordering import Ordering
+from cloudlet.services.sns.subscription import Subscription
 from cloudlet.services.sns.topic import Topic
 from cloudlet.store.base import Transaction
 
@@ -77,7 +78,7 @@ class Publisher:
         """Accept messages; when this returns they are on disk. Raises NotFound when the topic has just gone."""
 
         if known.topic.is_fifo:
-            chosen = [await self._chooser.chosen(known.subscriptions, message) for message in messages]
+            chosen = [await self._chooser.chosen(_going_on(known, message), message) for message in messages]
             return await self._platform.store.transact(
                 lambda tx: [
                     self._publish_in_order(tx, known.topic, *each) for each in zip(messages, chosen, strict=True)
@@ -108,6 +109,14 @@ class Publisher:
         topic_tables.remember(tx, topic.id, scope, message.deduplication, message.id, sequence, expires_ms)
         topic_tables.forget_old(tx, message.published_ms)
         return Published(message.id, sequence, rejections)
+
+
+def _going_on(known: Known, message: Message) -> list[Subscription]:
+    """Subscriptions that still get messages: not those whose replay was to end.
+
+    https://docs.aws.amazon.com/sns/latest/dg/message-archiving-and-replay-subscriber.html
+    """
+    return [each for each in known.subscriptions if each.ends_ms is None or message.published_ms <= each.ends_ms]
 
 
 def size_bytes(params: Mapping[str, Any]) -> int:

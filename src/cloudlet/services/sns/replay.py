@@ -111,6 +111,6 @@ def _page(
     if subscription is None or topic is None or subscription.attributes.get("ReplayPolicy") != policy:
         return None
     span = replay_policy.check(policy, "ReplayPolicy")
-    until_ms = begun_ms if span.until_ms is None else span.until_ms
+    until_ms = begun_ms if span.until_ms is None else min(span.until_ms, begun_ms)
     from_ms = max(span.from_ms, begun_ms - topic.archive_days * archive.DAY_MS)
     return subscription, archive.page(reader, key.topic, after, from_ms, until_ms, AT_ONCE)

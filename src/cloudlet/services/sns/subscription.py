@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from cloudlet.patterns import Pattern
+from cloudlet.services.sns import replay_policy
 from cloudlet.services.sns.names import SubscriptionKey
 
 BODY = "MessageBody"
@@ -56,6 +57,12 @@ class Subscription:
     def filter(self) -> Pattern | None:
         text = self.attributes.get("FilterPolicy")
         return Pattern.parse(text) if text and text != "{}" else None
+
+    @cached_property
+    def ends_ms(self) -> int | None:
+        """The moment of the last message that it gets, where its replay policy names an ending point."""
+        text = self.attributes.get("ReplayPolicy")
+        return replay_policy.check(text, "ReplayPolicy").until_ms if text else None
 
     @cached_property
     def filters_body(self) -> bool:

@@ -8,6 +8,7 @@ from cloudlet.clock import now_ms
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
 from cloudlet.services.sns import (
+    confirmations,
     endpoints,
     ordering,
     subscription_attributes,
@@ -123,7 +124,9 @@ class SubscriptionOperations(Operations):
             elif found.needs_authentication:
                 raise AuthorizationError("This subscription can be ended with credentials only.")
             topic = topic_tables.find(tx, key.topic)
-            if is_anonymous and topic is not None:
+            if not is_anonymous:
+                confirmations.remove_subscription(tx, key)
+            elif topic is not None:
                 self.confirmations.ask(tx, topic, found, UNSUBSCRIBE, context.endpoint)
             subscription_tables.delete(tx, key)
             ordering.remove_subscription(tx, key)
