@@ -220,6 +220,11 @@ def test_who_is_deleted_polls_no_more_and_who_has_no_function_takes_nothing(clie
     flow.sqs.send_message(QueueUrl=flow.url, MessageBody="a")
     while not flow.functions.get_event_source_mapping(UUID=uuid).get("LastProcessingResult", "").startswith("PROBLEM"):
         pass
+    change = flow.functions.update_event_source_mapping
+    assert refusal(change, UUID=uuid, BatchSize=5) == ("InvalidParameterValueException", "Function does not exist")
+    assert change(UUID=uuid, Enabled=False)["State"] == "Disabling"
+    assert flow.settled(uuid) == "Disabled"
+    assert refusal(change, UUID=uuid, Enabled=True) == ("InvalidParameterValueException", "Function does not exist")
     assert flow.functions.delete_event_source_mapping(UUID=uuid)["State"] == "Deleting"
     while flow.functions.list_event_source_mappings()["EventSourceMappings"]:
         pass

@@ -180,6 +180,7 @@ class TestStandardQueues:
         handles = [receive(sqs, url, 1)[0]["ReceiptHandle"] for _ in range(3)]
         with pytest.raises(sqs.exceptions.OverLimit):
             receive(sqs, url, 1)
+        assert receive(sqs, url, 1, WaitTimeSeconds=1) == []
         sqs.delete_message(QueueUrl=url, ReceiptHandle=handles[0])
         assert len(receive(sqs, url, 1)) == 1
 
@@ -290,6 +291,22 @@ class TestFifoQueues:
         for group in ("a", "b", "a"):
             sqs.send_message(QueueUrl=url, MessageBody="m", MessageGroupId=group, MessageDeduplicationId="d")
         assert counts(sqs, url) == [2, 0, 0]
+
+    def test_the_delay_of_a_queue_is_that_of_what_lies_in_it(self, client: MakeClient, advance: Advance) -> None:
+        sqs = client("sqs")
+        url = make(sqs, "q.fifo", DelaySeconds="600", **FIFO)
+        for body, group in (("1", "a"), ("2", "a"), ("3", "b")):
+            sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group)
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "0"})
+        [first] = receive(sqs, url, 1, WaitTimeSeconds=20)
+        assert first["Body"] == "1"
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "900"})
+        assert receive(sqs, url) == []
+        assert counts(sqs, url) == [0, 1, 2]
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=first["ReceiptHandle"])
+        assert receive(sqs, url) == []
+        advance(901)
+        assert bodies(receive(sqs, url)) == ["2", "3"]
 
     def test_an_expired_handle_is_refused(self, client: MakeClient, advance: Advance) -> None:
         sqs = client("sqs")

@@ -89,17 +89,31 @@ class Exchange:
         return sent
 
     async def receive(
-        self, queue: Queue, limit: int, visibility_timeout_s: int, wait_s: int, attempt_id: str = ""
+        self,
+        queue: Queue,
+        limit: int,
+        visibility_timeout_s: int,
+        wait_s: int,
+        attempt_id: str = "",
+        *,
+        is_long: bool = False,
     ) -> list[Message]:
-        """Messages, in flight from now on; none when there were none within `wait_s`. Raises OverLimit.
+        """Messages, in flight from now on; none when there were none within `wait_s`.
 
         It is a client that waits, so the wait is one of the host's time: moving the platform's does not shorten it.
+        Raises OverLimit where too many are in flight, unless the poll `is_long`, or the queue is a FIFO queue: these
+        find nothing then.
         """
         until = self._clock.monotonic() + wait_s
         while True:
             self._looking += 1
             try:
-                messages = await self._receive(queue, limit, visibility_timeout_s, attempt_id)
+                messages = []
+                has_room = await self._has_room_in_flight(queue, limit, self.now_ms())
+                if has_room:
+                    messages = await self._receive(queue, limit, visibility_timeout_s, attempt_id)
+                elif not (is_long or queue.is_fifo):
+                    raise OverLimit(f"The maximum number of in flight messages is reached: {MAX_IN_FLIGHT}.")
                 if messages and self.waiting.needs_alarm(queue.bucket):
                     await self._next_ms(queue, self.now_ms())
             finally:
@@ -109,7 +123,7 @@ class Exchange:
             left_s = until - self._clock.monotonic()
             if messages or left_s <= 0:
                 return messages
-            next_ms = await self._next_ms(queue, self.now_ms())
+            next_ms = await self._next_ms(queue, self.now_ms()) if has_room else None
             if next_ms is None or next_ms > self.now_ms():
                 await self.waiting.wait(queue.bucket, min(left_s, LOOK_AGAIN_S), next_ms)
             current = await self._queues.find(queue.key)
@@ -127,10 +141,6 @@ class Exchange:
     async def _receive(self, queue: Queue, limit: int, visibility_timeout_s: int, attempt_id: str) -> list[Message]:
         """One look."""
         moment_ms = self.now_ms()
-        if not await self._has_room_in_flight(queue, limit, moment_ms):
-            if queue.is_fifo:
-                return []
-            raise OverLimit(f"The maximum number of in flight messages is reached: {MAX_IN_FLIGHT}.")
         look = Receive(
             queue,
             await self._queues.find(queue.redrive_policy.target) if queue.redrive_policy else None,

@@ -7,6 +7,7 @@ groups have a table of their own (`group_tables`). A long body has one too, so t
 
 from collections.abc import Iterable, Sequence
 
+from cloudlet.services.sqs import sequence as sequences
 from cloudlet.services.sqs.message import Message
 from cloudlet.store.base import Migration, Parameter, Reader, Row, Transaction
 
@@ -149,6 +150,16 @@ def mark_received(tx: Transaction, bucket: int, messages: Iterable[Message]) -> 
 def set_visible(tx: Transaction, bucket: int, sequence: int, visible_ms: int) -> None:
     """Change when a message can be received."""
     tx.execute(f"UPDATE sqs_messages SET visible_ms = ? WHERE {_KEY}", (visible_ms, bucket, sequence))
+
+
+def delay_anew(tx: Transaction, bucket: int, floor: int, delay_ms: int) -> set[str]:
+    """Let the messages after `floor` that nobody has received yet wait so long from when they came; their groups."""
+    rows = tx.query(
+        "SELECT sequence, grp FROM sqs_messages WHERE bucket = ? AND sequence > ? AND receives = 0", (bucket, floor)
+    )
+    visible = [(sequences.moment_ms(row[0]) + delay_ms, bucket, row[0]) for row in rows]
+    tx.execute_many(f"UPDATE sqs_messages SET visible_ms = ? WHERE {_KEY}", visible)
+    return {row[1] for row in rows}
 
 
 def delete(tx: Transaction, bucket: int, sequence: int, receives: int) -> bool:

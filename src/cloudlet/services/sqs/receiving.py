@@ -17,7 +17,7 @@ from itertools import takewhile
 
 from cloudlet.services.sqs import group_tables, message_tables, sending
 from cloudlet.services.sqs import sequence as sequences
-from cloudlet.services.sqs.attributes import MAX_VISIBILITY_TIMEOUT_S
+from cloudlet.services.sqs.attributes import MAX_DELAY_S, MAX_VISIBILITY_TIMEOUT_S
 from cloudlet.services.sqs.errors import InvalidParameterValue, MessageNotInflight, invalid
 from cloudlet.services.sqs.message import Message
 from cloudlet.services.sqs.queue import Queue
@@ -124,6 +124,18 @@ def refresh_group(tx: Transaction, bucket: int, group: str, now_ms: int) -> None
     first, visible_ms, _ = states[0]
     free_ms = max(in_flight, default=visible_ms)
     group_tables.put(tx, bucket, group, free_ms if free_ms > now_ms else 0, first)
+
+
+def delay_anew(tx: Transaction, queue: Queue, now_ms: int) -> int:
+    """Give what lies in a FIFO queue the delay that the queue has now; how many groups that concerns.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-delay-queues.html
+    """
+    floor = sequences.first_of(now_ms - MAX_DELAY_S * 1000)
+    groups = message_tables.delay_anew(tx, queue.bucket, floor, queue.delay_s * 1000)
+    for group in groups:
+        refresh_group(tx, queue.bucket, group, now_ms)
+    return len(groups)
 
 
 def delete(tx: Transaction, queue: Queue, receipt: Receipt, handle: str, now_ms: int) -> None:

@@ -81,7 +81,8 @@ class EventSourceOperations(LambdaParts):
             is_enabled=is_enabled,
             state=_state_of_change(before, is_enabled),
         )
-        await self._check_queue(after, await self._version(ref))
+        if is_enabled or params.get("FunctionName"):  # what is gone can still be disabled
+            await self._check_queue(after, await self._version(ref))
 
         def update(tx: Transaction) -> None:
             if mappings.get(tx, key).state not in mappings.SETTLED:

@@ -136,9 +136,9 @@ class MessageOperations(Operations):
         attempt_id = params.get("ReceiveRequestAttemptId") or ""
         if attempt_id:
             _check_attempt(queue, attempt_id)
-        received = await self.exchange.receive(queue, limit, timeout_s, 0, attempt_id)
+        received = await self.exchange.receive(queue, limit, timeout_s, 0, attempt_id, is_long=wait_s > 0)
         if not received and wait_s:
-            waiting = self.exchange.receive(queue, limit, timeout_s, wait_s, attempt_id)
+            waiting = self.exchange.receive(queue, limit, timeout_s, wait_s, attempt_id, is_long=True)
             received = await while_there(context, waiting) or []
         if not received:
             self.metrics.add_empty(queue.key)

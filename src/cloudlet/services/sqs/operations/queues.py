@@ -11,7 +11,7 @@ import orjson
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
 from cloudlet.services.sqs import attributes as names
-from cloudlet.services.sqs import message_tables, move_tables, queue_tables, tagging
+from cloudlet.services.sqs import message_tables, move_tables, queue_tables, receiving, tagging
 from cloudlet.services.sqs.errors import (
     InvalidParameterValue,
     PurgeQueueInProgress,
@@ -21,6 +21,7 @@ from cloudlet.services.sqs.errors import (
     missing,
     no_queue,
 )
+from cloudlet.services.sqs.exchange import CHANNEL
 from cloudlet.services.sqs.names import QueueKey, check_name, key_of_arn
 from cloudlet.services.sqs.operations.base import Operations
 from cloudlet.services.sqs.queue import Queue
@@ -146,8 +147,11 @@ class QueueOperations(Operations):
 
         def change(tx: Transaction, queue: Queue) -> Queue:
             settings = names.changed(queue.attributes, given, is_fifo=queue.is_fifo)
-            new = replace(queue, attributes=settings, modified_ms=self.exchange.now_ms())
+            now_ms = self.exchange.now_ms()
+            new = replace(queue, attributes=settings, modified_ms=now_ms)
             check_redrive(tx, new, given)
+            if new.is_fifo and new.delay_s != queue.delay_s and (groups := receiving.delay_anew(tx, new, now_ms)):
+                tx.notify(CHANNEL, f"{new.bucket}:{groups}")
             return new
 
         await self.change_queue(context, params, change)
