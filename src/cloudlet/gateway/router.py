@@ -36,7 +36,6 @@ RESERVED_LABELS = frozenset({"lambda-url", "execute-api", "s3"})
 _HOST_CHARACTERS = 253 + len(":65535")
 """No name is longer: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4"""
 _FORMS = ("query", "ec2")
-_RESTS = ("rest-json", "rest-xml")
 _ACTION = re.compile(rb"(?:^|&)Action=([^&]*)")
 _VERSION = re.compile(rb"(?:^|&)Version=([^&]*)")
 _RPC_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)/?$")
@@ -156,7 +155,7 @@ class Router:
         if "Action=" in request.query_string:
             return self._by_action(request.query_string.encode("latin-1"), ())
         try:
-            return self._by_path(request, [name for name in self._implemented if self._speaks(name, _RESTS)])
+            return self._by_path(request, [name for name in self._implemented if self._models.service(name).is_rest])
         except UnknownOperation:
             if _is_form(request):
                 return Form(())
@@ -164,13 +163,10 @@ class Router:
 
     def _takes_form(self, request: HttpRequest, names: Sequence[str]) -> bool:
         """True when the operation stands in the form that is the request's body, or in its query."""
-        for name in names:
-            if self._speaks(name, _FORMS):
-                return _is_form(request) or not self._speaks(name, (*_RESTS, "json"))
+        for model in map(self._models.service, names):
+            if model.takes_forms:
+                return _is_form(request) or not (model.is_rest or "json" in model.protocols)
         return False
-
-    def _speaks(self, name: str, protocols: Sequence[str]) -> bool:
-        return any(protocol in protocols for protocol in self._models.service(name).protocols)
 
     def _by_target(self, request: HttpRequest, target: str) -> Destination:
         if found := self._targets.get(target):

@@ -29,6 +29,9 @@ _ACTION = re.compile(rb"(?:^|&)Action=([^&]*)")
 _RPC_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)/?$")
 _REST = ("rest-json", "rest-xml")
 _FORMS = ("query", "ec2")
+_KEPT_TARGETS = 1024
+_KEPT_CHARACTERS = 512
+"""Longer paths and queries are looked up each time, so that the memory of what is kept stays bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class ServiceModel:
         self.api_version: str = metadata.get("apiVersion", "")
         declared = metadata.get("protocols") or [metadata["protocol"]]
         self.protocols: tuple[str, ...] = (*declared, *self._overlay.protocols)
+        self.takes_forms = any(protocol in _FORMS for protocol in self.protocols)
+        self.is_rest = any(protocol in _REST for protocol in self.protocols)
         dialect = VALIDATION.get(name, USUAL)
         only_forms = all(protocol in _FORMS for protocol in self.protocols)
         self._validators = Validators(dialect, "ValidationError" if only_forms else ValidationError.code)
@@ -85,6 +90,8 @@ class ServiceModel:
         self._dialects: dict[str, Dialect] = {}
         self._models: dict[str, Model] = {}
         self._router: Router | None = None
+        self._targets: dict[tuple[str, str, str], Target] = {}
+        """What was found for methods, paths and queries, where headers do not matter."""
         self._errors: ErrorShapes | None = None
 
     def operation(self, name: str) -> "Operation":
@@ -103,10 +110,24 @@ class ServiceModel:
         """
         protocol = self.detect_protocol(request)
         if protocol in _REST:
-            found = self.route(request.method, request.raw_path, parse_query(request.query_string), request.headers)
-            return None if found is None else Target(protocol, *found)
+            return self._rest_target(protocol, request)
         name = _NAMED[protocol](request)
         return None if name is None else Target(protocol, name, {})
+
+    def _rest_target(self, protocol: str, request: HttpRequest) -> Target | None:
+        key = (request.method, request.raw_path, request.query_string)
+        known = self._targets.get(key)
+        if known is not None and known.protocol == protocol:
+            return known
+        found = self.route(request.method, request.raw_path, parse_query(request.query_string), request.headers)
+        if found is None:
+            return None
+        target = Target(protocol, *found)
+        if self._router is not None and not self._router.reads_headers and sum(map(len, key)) <= _KEPT_CHARACTERS:
+            if len(self._targets) >= _KEPT_TARGETS:
+                self._targets.clear()
+            self._targets[key] = target
+        return target
 
     def detect_protocol(self, request: HttpRequest) -> str:
         """The protocol that a request to this service is in: the one that shows, else the service's first."""

@@ -55,6 +55,8 @@ class Router:
 
     def __init__(self, operations: Iterator[OperationModel]) -> None:
         self._roots: dict[str, _Node] = {}
+        self.reads_headers = False
+        """True where headers may tell operations apart."""
         for operation in operations:
             self._add(operation)
         for root in self._roots.values():
@@ -91,7 +93,9 @@ class Router:
                 node.rest = node = node.rest or _Node()
             else:
                 node.label = node = node.label or _Node()
-        node.routes.append(_route(operation, tuple(labels), tuple(parse_pairs(query))))
+        route = _route(operation, tuple(labels), tuple(parse_pairs(query)))
+        node.routes.append(route)
+        self.reads_headers = self.reads_headers or bool(route.headers)
 
 
 @dataclass(slots=True)
