@@ -85,6 +85,27 @@ def test_a_vpc_needs_a_role_that_may_make_interfaces(functions: Any, client: Mak
     create_function(functions, "fn", SIMPLE, Role=role, VpcConfig=VPC)
 
 
+def test_a_policy_can_ask_for_a_vpc(functions: Any, client: MakeClient) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#vpc-condition-keys"""
+    vpc_id = create_function(functions, "mine", SIMPLE, VpcConfig=VPC)["VpcConfig"]["VpcId"]
+    outside = {"Effect": "Deny", "Action": "lambda:CreateFunction", "Resource": "*"}
+    statements = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {**outside, "Condition": {"Null": {"lambda:VpcIds": "true"}}},
+        {**outside, "Condition": {"ForAnyValue:StringNotEquals": {"lambda:VpcIds": vpc_id}}},
+    ]
+    iam = client("iam")
+    iam.create_user(UserName="u")
+    key = iam.create_access_key(UserName="u")["AccessKey"]
+    iam.put_user_policy(
+        UserName="u", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements})
+    )
+    held = client("lambda", keys=(key["AccessKeyId"], key["SecretAccessKey"]))
+    with pytest.raises(ClientError, match="with an explicit deny"):
+        create_function(held, "fn", SIMPLE)
+    create_function(held, "fn", SIMPLE, VpcConfig=VPC)
+
+
 def test_ephemeral_storage_is_what_tmp_holds(functions: Any) -> None:
     create_function(functions, "fn", FILL, MemorySize=1024, Timeout=60)
     over = json.dumps(600 << 20)

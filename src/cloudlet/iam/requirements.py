@@ -15,7 +15,7 @@ from cloudlet.iam.access_data import Action, ServiceAccess, service_access
 from cloudlet.iam.naming.base import ANY, NamedRequest, Namer, Spellings, by_members
 from cloudlet.iam.naming.ecr import ecr_resources
 from cloudlet.iam.naming.iam import iam_resources
-from cloudlet.iam.naming.lambda_ import lambda_resources
+from cloudlet.iam.naming.lambda_ import lambda_keys, lambda_resources
 from cloudlet.iam.naming.logs import logs_resources
 from cloudlet.iam.naming.organizations import organizations_resources
 from cloudlet.iam.naming.sns import sns_resources
@@ -68,7 +68,8 @@ def requirements(
     action, service = found
     request = NamedRequest(action, service, params, context.principal, context.region)
     resources = _NAMERS.get(service.prefix, by_members)(request, reader) if action.resource_types else [ANY]
-    needed = [Requirement(action.name, tuple(map(_of_ours, resource))) for resource in resources]
+    keys = lambda_keys(request) if service.prefix == "lambda" else {}
+    needed = [Requirement(action.name, tuple(map(_of_ours, resource)), keys) for resource in resources]
     if PASS_ROLE in action.needs:
         receiver = {"iam:passedtoservice": (f"{service.prefix}.amazonaws.com",)}
         needed += (Requirement(PASS_ROLE, (_of_ours(arn),), receiver) for arn in dict.fromkeys(_roles(params)))

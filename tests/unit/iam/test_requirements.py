@@ -83,6 +83,18 @@ def test_a_log_group_is_meant_with_and_without_what_stands_behind_it(reader: Rea
     assert needed.resource == (f"{LOGS}:g:log-stream:", f"{LOGS}:g", f"{LOGS}:g:*")
 
 
+def test_a_functions_network_and_its_arn_are_condition_keys(reader: Reader) -> None:
+    network = {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]}
+    [needed] = _needed(reader, "lambda", "CreateFunction", FunctionName="f", VpcConfig=network)
+    assert needed.keys["lambda:subnetids"] == ("subnet-1", "subnet-2")
+    assert needed.keys["lambda:securitygroupids"] == ("sg-1",)
+    assert [value[:4] for value in needed.keys["lambda:vpcids"]] == ["vpc-"]
+    [needed] = _needed(reader, "lambda", "CreateFunction", FunctionName="f", VpcConfig={"SubnetIds": []})
+    assert needed.keys == {}
+    [needed] = _needed(reader, "lambda", "CreateEventSourceMapping", FunctionName="f:live", EventSourceArn=QUEUE)
+    assert needed.keys == {"lambda:functionarn": (f"{LAMBDA}:f:live",)}
+
+
 def test_roles_that_are_handed_over_have_to_be_passed(reader: Reader) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/r"
     _, passed = _needed(reader, "lambda", "CreateFunction", FunctionName="f", Role=role, Environment={"a": role})

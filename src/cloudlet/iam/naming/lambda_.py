@@ -3,7 +3,10 @@
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestParameters
 """
 
+import hashlib
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cloudlet.iam.naming.base import ANY, NamedRequest, Spellings, by_members
 from cloudlet.store.base import Reader
@@ -44,3 +47,31 @@ def _function_arn(request: NamedRequest, name: str) -> str:
     arn = f"arn:aws:lambda:{region}:{account}:function:{match['name']}"
     qualifier = match["qualifier"] or request.text("Qualifier")
     return f"{arn}:{qualifier}" if qualifier else arn
+
+
+def vpc_id(account: str, region: str) -> str:
+    """The VPC that all subnets of an account and region are in, while there is no EC2 to ask."""
+    return f"vpc-{hashlib.sha256(f'{account}/{region}'.encode()).hexdigest()[:17]}"
+
+
+def lambda_keys(request: NamedRequest) -> dict[str, Sequence[str]]:
+    """The condition keys that are not simply a member of a request.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#vpc-conditions,
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html#awslambda-policy-keys
+    """
+    network = request.params.get("VpcConfig")
+    subnets, groups = (_texts(network, member) for member in ("SubnetIds", "SecurityGroupIds"))
+    name = request.text("FunctionName")
+    found = {
+        "lambda:SubnetIds": subnets,
+        "lambda:SecurityGroupIds": groups,
+        "lambda:VpcIds": (vpc_id(request.principal.account, request.region),) if subnets else (),
+        "lambda:FunctionArn": (_function_arn(request, name),) if name else (),
+    }
+    return {key.lower(): values for key, values in found.items() if values and key in request.action.keys}
+
+
+def _texts(network: Any, member: str) -> Sequence[str]:
+    values = network.get(member) if isinstance(network, Mapping) else None
+    return tuple(value for value in values if isinstance(value, str)) if isinstance(values, list) else ()

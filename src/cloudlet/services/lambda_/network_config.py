@@ -4,10 +4,10 @@ https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html
 https://docs.aws.amazon.com/lambda/latest/api/API_FileSystemConfig.html
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cloudlet.iam.naming.lambda_ import vpc_id
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 
 CREATE_INTERFACE = "ec2:CreateNetworkInterface"
@@ -50,5 +50,4 @@ def shown(account: str, region: str, in_vpc: Mapping[str, Any]) -> dict[str, Any
 
     While there is no EC2 to ask, all subnets of an account and region count as those of one VPC.
     """
-    digest = hashlib.sha256(f"{account}/{region}".encode()).hexdigest()
-    return {**in_vpc, "VpcId": f"vpc-{digest[:17]}" if in_vpc["SubnetIds"] else ""}
+    return {**in_vpc, "VpcId": vpc_id(account, region) if in_vpc["SubnetIds"] else ""}
