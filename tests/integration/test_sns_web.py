@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -159,6 +160,19 @@ def test_a_protected_subscription_is_not_ended_by_its_link(client: MakeClient, w
     with pytest.raises(urllib.error.HTTPError, match="403"):
         get(web.next().content["UnsubscribeURL"])
     assert len(sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/_cloudlet/reset", "//_cloudlet/reset", "/x/../_cloudlet/reset", "/%5Fcloudlet/reset", "/_cloudlet%2Freset"],
+)
+def test_a_subscription_does_not_control_the_node(client: MakeClient, endpoint: str, path: str) -> None:
+    """A function may subscribe, and may choose the content type; it may not empty the node."""
+    sns = client("sns")
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    as_json = {"DeliveryPolicy": json.dumps({"requestPolicy": {"headerContentType": "application/json"}})}
+    with pytest.raises(ClientError, match="Invalid parameter: Endpoint"):
+        sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=endpoint + path, Attributes=as_json)
 
 
 def test_who_was_sent_away_does_not_come_back_by_an_old_link(client: MakeClient, web: WebEndpoint) -> None:

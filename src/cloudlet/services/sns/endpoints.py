@@ -13,6 +13,7 @@ from cloudlet.services.sns.errors import InvalidParameter, invalid
 from cloudlet.services.sns.names import TopicKey, parse
 
 MAX_ENDPOINT: Final = 2048
+CONTROL: Final = "_cloudlet"
 _PHONE = re.compile(r"\+?[0-9][0-9 ().-]{4,30}")
 _EMAIL = re.compile(r"[^@\s,<>\"]{1,64}@[^@\s,<>\"]{1,255}")
 _QUEUE = re.compile(r"[a-z0-9-]+:\d{12}:(?:[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo)")
@@ -61,11 +62,26 @@ def _web(scheme: str) -> Callable[[str, TopicKey], None]:
     def check_url(endpoint: str, topic: TopicKey) -> None:
         if not endpoint.lower().startswith(f"{scheme}://") or not endpoint.partition("://")[2]:
             raise invalid("Endpoint must match the specified protocol")
-        if not endpoint.isascii() or not endpoint.isprintable() or " " in endpoint:
+        if not endpoint.isascii() or not endpoint.isprintable() or " " in endpoint or is_control(endpoint):
             raise invalid("Endpoint")
         _no_fifo(topic)
 
     return check_url
+
+
+def is_control(url: str) -> bool:
+    """True for a URL of a node's control interface, however it is written.
+
+    A node is open to its own machine in dev mode. A message is sent from there, with a body and a content type that its
+    subscriber chooses, and functions subscribe too, which may not control the node.
+    """
+    from yarl import URL
+
+    try:
+        path = URL(url).path  # as it would be sent
+    except ValueError:
+        return False  # and so would not be
+    return path.lstrip("/").split("/", 1)[0] == CONTROL
 
 
 def _email(endpoint: str, topic: TopicKey) -> None:

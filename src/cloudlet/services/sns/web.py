@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from cloudlet.clock import Clock
 from cloudlet.services.sns.delivery_policy import effective_subscription
+from cloudlet.services.sns.endpoints import is_control
 from cloudlet.services.sns.envelope import Envelopes
 from cloudlet.services.sns.message import Message
 from cloudlet.services.sns.sending import NotNow, NotSent
@@ -43,6 +44,8 @@ class Web:
         """Post a message. Raises NotSent; NotNow when the endpoint's throttle policy wants it later."""
         import aiohttp
 
+        if is_control(subscription.endpoint):
+            raise NotSent("no endpoint, but a node's control interface", is_permanent=True)
         policy = effective_subscription(topic.delivery_policy, subscription.delivery_policy)
         self._pace(subscription, (policy["throttlePolicy"] or {}).get("maxReceivesPerSecond"))
         is_raw = subscription.is_raw and message.kind == "Notification"

@@ -107,3 +107,11 @@ async def test_endpoints_that_hang_take_no_connection_away_from_others() -> None
     async with answering(answer, backlog=count) as subscription:
         await asyncio.gather(*(web.send(TOPIC, subscription, MESSAGE, ENVELOPES) for _ in range(count)))
         await web.close()
+
+
+async def test_nothing_is_sent_to_the_control_interface() -> None:
+    web = Web(ManualClock())
+    with pytest.raises(NotSent, match="control interface") as raised:
+        await web.send(TOPIC, replace(ENDPOINT, endpoint="http://127.0.0.1:4566/_cloudlet/reset"), MESSAGE, ENVELOPES)
+    assert raised.value.is_permanent
+    await web.close()
