@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, Self, get_args, get_origin, get_type_hints
 
 AuthMode = Literal["dev", "enforced"]
 Isolation = Literal["namespaces", "process"]
@@ -127,6 +127,10 @@ class Config:
         return cls(**{name: _converted(name, hints[name], value) for name, value in values.items()})
 
 
+_KINDS: Final = {int: "a whole number", float: "a number", Path: "a path", str: "a text"}
+"""Types as a person calls them."""
+
+
 def _converted(name: str, kind: Any, value: Any) -> Any:
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
@@ -140,4 +144,4 @@ def _converted(name: str, kind: Any, value: Any) -> Any:
     try:
         return value if isinstance(value, target) else target(value)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{name}: {value!r} is not a {target.__name__}") from error
+        raise ConfigError(f"{name}: {value!r} is not {_KINDS.get(target, 'a ' + target.__name__)}") from error

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cloudlet import __version__
+from cloudlet.store.folder import FolderLock
 from tests.support.functions import create_function
 from tests.support.images import Layout, tar
 from tests.support.nodes import RUNTIMES, Clients, NodeProcess
@@ -71,11 +73,24 @@ def test_help_names_every_command() -> None:
         assert re.search(rf"\b{command}\b", done.stdout)
 
 
+@pytest.mark.parametrize("group", ["", "access", "clock", "deliveries", "runtimes"], ids=lambda group: group or "all")
+def test_what_a_command_does_can_be_read_to_the_end(group: str) -> None:
+    listed = cloudlet(*group.split(), "--help").stdout.partition("Commands:")[2]
+    assert listed.strip()
+    assert "..." not in listed
+
+
+def test_the_version_is_an_option_and_a_command() -> None:
+    assert cloudlet("--version").stdout == cloudlet("version").stdout == f"{__version__}\n"
+
+
 def test_status_shows_what_runs(running: NodeProcess) -> None:
     done = cloudlet("status", "--data", str(running.data))
     assert done.returncode == 0
     assert running.endpoint in done.stdout
     assert "\x1b" not in done.stdout
+    assert re.search(r"^sandboxes +\d+ idle, \d+ busy, \d+ provisioned", done.stdout, re.MULTILINE)
+    assert re.search(r"^deliveries +none waiting, running or dead$", done.stdout, re.MULTILINE)
     values = json.loads(cloudlet("status", "--json", "--endpoint", running.endpoint).stdout)
     assert values["pid"] == running.pid
 
@@ -211,13 +226,39 @@ def test_a_port_in_use_is_said(running: NodeProcess, tmp_path: Path) -> None:
 def test_a_folder_in_use_is_said(running: NodeProcess) -> None:
     done = cloudlet("up", "--port", "0", "--data", str(running.data))
     assert done.returncode == 1
-    assert f"in use by another node (process {running.pid})" in done.stderr
+    assert f"A node runs on {running.data} already: {running.endpoint} (process {running.pid})." in done.stderr
+    assert "cloudlet down" in done.stderr
+
+
+@pytest.mark.parametrize("detach", [[], ["--detach"]], ids=["in front", "in the background"])
+def test_a_folder_that_is_locked_before_its_node_serves_is_said(tmp_path: Path, detach: list[str]) -> None:
+    with FolderLock(tmp_path):
+        done = cloudlet("up", *detach, "--port", "0", "--data", str(tmp_path))
+    assert done.returncode == 1
+    assert f"Error: {tmp_path} is in use by another node (process {os.getpid()}).\n" in done.stderr
+    assert "--data" in done.stderr
+    assert done.stderr.count("Error:") == 1
+
+
+@pytest.mark.parametrize("detach", [[], ["--detach"]], ids=["in front", "in the background"])
+def test_a_data_folder_that_cannot_be_one_is_said(tmp_path: Path, detach: list[str]) -> None:
+    (tmp_path / "file").touch()
+    done = cloudlet("up", *detach, "--port", "0", "--data", str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: The data folder cannot be used: {tmp_path / 'file'}: File exists.\n")
+    assert "--data" in done.stderr
+
+
+@pytest.mark.parametrize("endpoint", ["node", "https://127.0.0.1:1", "http://"])
+def test_an_endpoint_that_is_none_is_said(endpoint: str) -> None:
+    done = cloudlet("status", "--endpoint", endpoint)
+    assert (done.returncode, "is not the address of a node" in done.stderr) == (2, True)
 
 
 def test_wrong_settings_are_said(tmp_path: Path) -> None:
     assert cloudlet("up", "--auth", "none").returncode == 2
     done = cloudlet("up", "--data", str(tmp_path), CLOUDLET_PORT="many")
-    assert (done.returncode, "port: 'many' is not a int" in done.stderr) == (2, True)
+    assert (done.returncode, "port: 'many' is not a whole number" in done.stderr) == (2, True)
 
 
 def test_a_node_in_the_background_is_started_emptied_and_stopped(tmp_path: Path) -> None:
@@ -237,7 +278,7 @@ def test_a_node_in_the_background_is_started_emptied_and_stopped(tmp_path: Path)
 
 def test_a_background_start_that_fails_says_why(running: NodeProcess) -> None:
     done = cloudlet("up", "-d", "--port", "0", "--data", str(running.data))
-    assert (done.returncode, "in use by another node" in done.stderr) == (1, True)
+    assert (done.returncode, "A node runs on" in done.stderr) == (1, True)
 
 
 def test_sigterm_ends_a_node_clean(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def listed(node: NodeProcess, *options: str) -> list[dict[str, Any]]:
 def test_what_is_dead_is_listed_tried_again_and_dropped(process_node: NodeProcess, functions: Any) -> None:
     node, at = process_node, ("--endpoint", process_node.endpoint)
     assert "Nothing waits" in cloudlet("deliveries", *at).stderr
+    assert "Nothing waits" in cloudlet("deliveries", "list", *at).stderr
     create_function(functions, "fn", FAILING)
     functions.put_function_event_invoke_config(FunctionName="fn", MaximumRetryAttempts=0)
     for word in ("one", "two"):

@@ -36,7 +36,7 @@ def explain(
     region: RegionOption = None,
     account: AccountOption = None,
 ) -> None:
-    """Show whether a role or a user may do something, and the statements that decided.
+    """Show whether a role or a user may do something, and why.
 
     What is on the resource itself is not asked. The exit code is 1 when the action is denied.
     """
@@ -68,7 +68,7 @@ def advise(
     region: RegionOption = None,
     account: AccountOption = None,
 ) -> None:
-    """Propose the least policy for a role, from what it has really called.
+    """Propose the least policy for a role, from what it called.
 
     This reads CloudTrail's events. Calls about data (messages, objects, invocations ...) are only among them when the
     node runs with data_events = true.

@@ -1,6 +1,7 @@
 """The commands, and how their errors reach a person."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -14,12 +15,11 @@ from cloudlet.cli import (
     node_commands,
     platform_commands,
 )
-from cloudlet.cli.output import CommandError, complain
+from cloudlet.cli.output import CommandError, complain, plain
 from cloudlet.config import ConfigError
 
 app = typer.Typer(
     name="cloudlet",
-    help="A serverless cloud that you own: one program, one port, the AWS wire protocols.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -50,6 +50,21 @@ def version() -> None:
     print(__version__)
 
 
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show which version this is.")
+    ] = False,
+) -> None:
+    """A serverless cloud that you own: one program, one port, the AWS wire protocols."""
+
+
 def main() -> None:
     """Run the command that the arguments name. Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 Ctrl-C."""
     try:
@@ -63,6 +78,9 @@ def main() -> None:
     except BrokenPipeError:
         # Whoever read our output has gone (`cloudlet logs | head`).
         sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:  # of the machine: no right, no room, no such file
+        complain(plain(error))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -48,6 +48,8 @@ class Client:
 
     def __init__(self, endpoint: str, access_key_id: str, secret_access_key: str, region: str) -> None:
         self._url = urlsplit(endpoint)
+        if self._url.scheme != "http" or not self._url.hostname:
+            raise CommandError(f"{endpoint} is not the address of a node, like http://127.0.0.1:4566.", exit_code=2)
         self._keys = access_key_id, secret_access_key
         self.endpoint = endpoint
         self.region = region

@@ -12,30 +12,44 @@ from cloudlet.cli.client import Client
 from cloudlet.cli.output import CommandError, say, table
 from cloudlet.cli.settings import ConfigOption, DataOption, EndpointOption
 
-deliveries_app = typer.Typer(
-    help="List asynchronous work that waits, runs or is dead; try it again, or drop it.", invoke_without_command=True
-)
+deliveries_app = typer.Typer(help="Show asynchronous work: what waits, what is dead.", invoke_without_command=True)
 Identifiers = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="From `cloudlet deliveries`.")]
 All = Annotated[bool, typer.Option("--all", help="All that is dead, up to 1,000 at once.")]
 Kind = Annotated[str, typer.Option("--kind", help="Only of this kind: lambda-async, lambda-destination ...")]
 
 
+State = Annotated[str, typer.Option("--state", help="waiting, running or dead.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1000)]
+AsJson = Annotated[bool, typer.Option("--json", help="One object per line, with everything that is known.")]
+
+
 @deliveries_app.callback()
 def deliveries(
     context: typer.Context,
-    state: Annotated[str, typer.Option("--state", help="waiting, running or dead.")] = "",
+    state: State = "",
     kind: Kind = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 100,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One object per line, with everything that is known.")
-    ] = False,
+    limit: Limit = 100,
+    as_json: AsJson = False,
     data: DataOption = None,
     config: ConfigOption = None,
     endpoint: EndpointOption = None,
 ) -> None:
-    """List asynchronous work that waits, runs or is dead; try it again, or drop it."""
-    if context.invoked_subcommand is not None:
-        return
+    """Show asynchronous work: what waits, what runs, what is dead."""
+    if context.invoked_subcommand is None:
+        list_deliveries(state, kind, limit, as_json, data, config, endpoint)
+
+
+@deliveries_app.command("list")
+def list_deliveries(
+    state: State = "",
+    kind: Kind = "",
+    limit: Limit = 100,
+    as_json: AsJson = False,
+    data: DataOption = None,
+    config: ConfigOption = None,
+    endpoint: EndpointOption = None,
+) -> None:
+    """The same as without a command: what waits, runs or is dead."""
     query = urlencode({"state": state, "kind": kind, "limit": limit})
     found = Client.connect(settings.load(config, data=data), endpoint).control("GET", f"deliveries?{query}")
     if as_json:
@@ -55,7 +69,10 @@ def payload(
     config: ConfigOption = None,
     endpoint: EndpointOption = None,
 ) -> None:
-    """Show what a piece of work is about: a line of the platform's, then the event or message itself."""
+    """Show the event or message that work is about.
+
+    The platform's own line about it comes first.
+    """
     query = urlencode({"id": identifier})
     client = Client.connect(settings.load(config, data=data), endpoint)
     print(client.control("GET", f"deliveries/payload?{query}")["payload"])

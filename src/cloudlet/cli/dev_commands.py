@@ -36,7 +36,9 @@ def dev(
     region: RegionOption = None,
     account: AccountOption = None,
 ) -> None:
-    """Run a folder as a function, and see each change of it at the next invocation.
+    """Run a folder as a function that follows each change.
+
+    A change counts from the next invocation on.
 
     The function is made when there is none. At the end (Ctrl-C) it keeps the code as it is then. Settings may be in
     DIR/cloudlet.toml, below [function]: name, runtime, handler, role, description, timeout, memory_size, environment.

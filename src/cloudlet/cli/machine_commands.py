@@ -60,7 +60,10 @@ def prepare(
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Fetch what runtimes need (client, SDK), so that the first function does not wait for it."""
+    """Fetch what runtimes need ahead of their first function.
+
+    That is the runtime's client and its SDK; else the first function waits for them.
+    """
     import asyncio
 
     from cloudlet.compute.function import ComputeError
@@ -92,7 +95,10 @@ def add(
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Import a runtime from a container image, such as AWS's own (public.ecr.aws/lambda/dotnet:8)."""
+    """Import a runtime from a container image.
+
+    AWS's own are such images: public.ecr.aws/lambda/dotnet:8 ...
+    """
     from cloudlet.compute.function import ComputeError
 
     try:

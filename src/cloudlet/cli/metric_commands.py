@@ -34,9 +34,9 @@ def metrics(
     region: RegionOption = None,
     account: AccountOption = None,
 ) -> None:
-    """Show how often functions ran, failed and were refused, and how long they took.
+    """Show how often functions ran and failed, and how long.
 
-    What has just happened is there some seconds later.
+    Those that were refused for want of concurrency are throttles. What has just happened is there some seconds later.
     """
     from cloudlet.cli.durations import parse_duration_s
 
@@ -56,7 +56,7 @@ def metrics(
     if rows:
         table(("function", *(heading for heading, _, _ in COLUMNS)), rows)
     else:
-        say(f"No function has run within {since}.")
+        say(f"{name} has not run within {since}." if name else f"No function has run within {since}.")
 
 
 def _functions(cloudwatch: Any) -> set[str]:

@@ -14,7 +14,7 @@ import typer
 from cloudlet.cli import settings
 from cloudlet.cli.client import Client
 from cloudlet.cli.durations import show_duration
-from cloudlet.cli.output import CommandError, say, table
+from cloudlet.cli.output import CommandError, plain, say, table
 from cloudlet.cli.settings import ConfigOption, DataOption, EndpointOption
 from cloudlet.config import Config
 from cloudlet.node_folder import NodeFolder
@@ -23,6 +23,7 @@ LOG_FILE = "node.log"
 START_TIMEOUT_S = 120.0
 """A first start may have a runtime to prepare."""
 POLL_INTERVAL_S = 0.02
+SANDBOX_STATES = ("idle", "busy", "provisioned", "snapshots")
 
 
 def up(
@@ -47,6 +48,11 @@ def up(
         "log_format": log_format,
     }
     loaded = settings.load(config, **options)
+    if (running := NodeFolder(loaded.data).running()) is not None:
+        raise CommandError(
+            f"A node runs on {loaded.data} already: {running.endpoint} (process {running.pid}).",
+            "Look at it with cloudlet status, stop it with cloudlet down; for a second one choose another --data.",
+        )
     if detach:
         _start_detached(loaded)
     else:
@@ -56,11 +62,14 @@ def up(
 def _serve(config: Config) -> None:
     from cloudlet.errors import CloudletError
     from cloudlet.serve import run
+    from cloudlet.store.base import StoreLocked
 
     try:
         run(config)
     except OSError as error:
         raise _explained(error, config) from error
+    except StoreLocked as error:
+        raise CommandError(f"{error}.", "Choose another folder with --data.") from error
     except CloudletError as error:
         raise CommandError(str(error)) from error
 
@@ -73,12 +82,17 @@ def _explained(error: OSError, config: Config) -> CommandError:
         return CommandError(f"This machine has no address {config.host}.", "Choose one with --host.")
     if error.errno == errno.EACCES and error.filename is None:
         return CommandError(f"{where} needs more rights.", "Choose a port above 1023 with --port.")
-    return CommandError(str(error))
+    if error.filename is not None and Path(error.filename).is_relative_to(config.data.absolute()):
+        return CommandError(f"The data folder cannot be used: {plain(error)}", "Choose another with --data.")
+    return CommandError(plain(error))
 
 
 def _start_detached(config: Config) -> None:
     """Start the same command line, without --detach, in a session of its own; return once it serves."""
-    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"The data folder cannot be used: {plain(error)}", "Choose another with --data.") from error
     log = config.data / LOG_FILE
     arguments = [argument for argument in sys.argv[1:] if argument not in ("-d", "--detach")]
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
@@ -94,12 +108,18 @@ def _start_detached(config: Config) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while (endpoint := folder.endpoint()) is None or folder.pid() != process.pid:
         if process.poll() is not None:
-            raise CommandError(f"The node did not start.\n{_said(log, begin)}", exit_code=process.returncode or 1)
+            raise _did_not_start(_said(log, begin), process.returncode or 1)
         if time.monotonic() > deadline:
             process.terminate()
             raise CommandError(f"The node did not start in {START_TIMEOUT_S:.0f} s.\n{_said(log, begin)}")
         time.sleep(POLL_INTERVAL_S)
     print(f"Cloudlet serves at {endpoint} (process {process.pid}, log {log}).")
+
+
+def _did_not_start(said: str, exit_code: int) -> CommandError:
+    """What the node said is an error of this command in the same words; what else there is comes with its beginning."""
+    message, is_plain = said.removeprefix("Error: "), said.startswith("Error: ")
+    return CommandError(message if is_plain else f"The node did not start.\n{said}", exit_code=exit_code)
 
 
 def _said(log: Path, begin: int) -> str:
@@ -156,10 +176,18 @@ def _status_rows(endpoint: str, values: dict[str, Any]) -> list[tuple[str, ...]]
         ("auth", str(values.get("auth"))),
         ("isolation", str(values.get("isolation"))),
         ("services", ", ".join(values.get("services", {}))),
-        *((f"sandboxes {name}", str(count)) for name, count in sandboxes.items()),
-        *(
-            (f"deliveries {kind}", f"{counts['waiting']} waiting, {counts['running']} running, {counts['dead']} dead")
-            for kind, counts in values.get("deliveries", {}).items()
-        ),
+        ("sandboxes", ", ".join(f"{count} {name}" for name, count in sandboxes.items() if name in SANDBOX_STATES)),
+        ("invocations", f"{sandboxes.get('invocations', 0)} running"),
+        *_delivery_rows(values.get("deliveries", {})),
         *((f"memory {name}", f"{size / 1e6:.0f} MB") for name, size in memory.items()),
     ]
+
+
+def _delivery_rows(deliveries: dict[str, dict[str, int]]) -> list[tuple[str, ...]]:
+    """A row for each kind of which there are any."""
+    rows: list[tuple[str, ...]] = [
+        (f"deliveries {kind}", ", ".join(f"{counts[state]} {state}" for state in ("waiting", "running", "dead")))
+        for kind, counts in deliveries.items()
+        if any(counts.values())
+    ]
+    return rows or [("deliveries", "none waiting, running or dead")]

@@ -37,6 +37,13 @@ def complain(message: str, hint: str = "") -> None:
         say(hint)
 
 
+def plain(error: OSError) -> str:
+    """An error of the operating system, as a sentence."""
+    if error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns: a rich table on a terminal, plain columns elsewhere."""
     if sys.stdout.isatty():

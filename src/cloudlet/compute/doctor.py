@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cloudlet.compute import criu as snapshot_programs
 from cloudlet.compute.function import ComputeError
 from cloudlet.compute.launcher.agent import cgroup_v1, cgroups, checkpoint_code, landlock, syscall_numbers
 from cloudlet.compute.launcher.client import SandboxLauncher
@@ -191,17 +190,6 @@ def descriptors() -> Finding:
     return Finding("Open files", "limited", f"{hard}: some {hard // 10} sandboxes", f"ulimit -n {_WANTED_DESCRIPTORS}")
 
 
-def criu() -> Finding:
-    """CRIU, for SnapStart of runtimes other than Python."""
-    name = "CRIU (SnapStart of Java)"
-    found = snapshot_programs.find()
-    if found is None:
-        return Finding(name, "limited", "not found", snapshot_programs.REMEDY)
-    if not found.is_new_enough:
-        return Finding(name, "limited", f"{found.version or 'an unknown version'} is too old", snapshot_programs.REMEDY)
-    return Finding(name, "limited", f"{found.version}, {found.program}, but it is used by no part of this program yet")
-
-
 def python_snapshots() -> Finding:
     """SnapStart of Python functions."""
     name = "SnapStart of Python"
@@ -210,23 +198,9 @@ def python_snapshots() -> Finding:
     return Finding(name, "limited", f"not on {platform.machine()}: SnapStart is refused when a version is published")
 
 
-def kvm() -> Finding:
-    """/dev/kvm. Only a machine that has really booted in it would prove anything."""
-    name = "Hardware virtualisation (/dev/kvm)"
-    try:
-        os.close(os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC))
-    except OSError as error:
-        return Finding(name, "limited", f"{error.strerror}; nothing needs it")
-    return Finding(name, "limited", "opens, which proves nothing: it is used by no part of this program yet")
-
-
-def pasta() -> Finding:
-    """pasta, which can connect a sandbox to the outside."""
-    name = "pasta (functions' way to the internet)"
-    program = shutil.which("pasta")
-    if program is None:
-        return Finding(name, "limited", "not found: functions reach this node only", "sudo apt-get install passt")
-    return Finding(name, "limited", f"{program}, but functions reach this node only: it is not used yet")
+def internet() -> Finding:
+    """Whether functions reach more than the node."""
+    return Finding("Functions' way to the internet", "limited", "none yet: functions reach this node only")
 
 
 def runtimes(found: Runtimes) -> Iterable[Finding]:
@@ -240,7 +214,7 @@ def runtimes(found: Runtimes) -> Iterable[Finding]:
             lacks = found.lacks(name)
             yield Finding(name, "limited", f"{detail}; has {lacks}") if lacks else Finding(name, "ok", detail)
         else:
-            yield Finding(name, "limited", f"{detail}; prepared at first use", f"cloudlet runtimes prepare {name}")
+            yield Finding(name, "ok", f"{detail}; prepared at first use, or by: cloudlet runtimes prepare {name}")
     yield Finding(", ".join(CUSTOM_RUNTIMES), "ok", "bring their own runtime")
 
 
@@ -273,8 +247,7 @@ async def sandbox() -> Finding:
 
 
 PROBES: tuple[Callable[[], Finding], ...] = (
-    namespaces, control_groups, seccomp, landlock_rules, overlay, images, descriptors, python_snapshots, criu, kvm,
-    pasta,
+    namespaces, control_groups, seccomp, landlock_rules, overlay, images, descriptors, python_snapshots, internet,
 )  # fmt: skip
 
 

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ def test_every_probe_has_an_answer_and_a_way_out() -> None:
         finding = probe()
         assert finding.name
         assert finding.detail
-        assert finding.state == "ok" or finding.remedy or "nothing" in finding.detail or "not used" in finding.detail
+        assert finding.state == "ok" or finding.remedy or "none yet" in finding.detail
 
 
 async def test_a_sandbox_is_really_made() -> None:
@@ -58,34 +57,13 @@ def test_a_container_has_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--security-opt seccomp=unconfined" in doctor._namespaces_remedy()
 
 
-@pytest.mark.parametrize(
-    ("version", "detail"),
-    [
-        ("Version: 3.17.1", "3.17.1 is too old"),
-        ("Version: 4.1\nGitID: v4.1", "used by no part of this program yet"),
-        ("?", "an unknown version is too old"),
-    ],
-)
-def test_criu_must_be_new_enough_and_is_not_used_yet(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, detail: str
-) -> None:
-    program = tmp_path / "criu"
-    program.write_text(f"#!/bin/sh\necho '{version}'\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    found = doctor.criu()
-    assert found.state == "limited"
-    assert detail in found.detail
-
-
 def test_runtimes_are_listed_with_what_they_lack(tmp_path: Path) -> None:
     found = Interpreter("python3.12", "3.12.1", Path("/x/python3.12"), "pyenv", (), ())
     findings = list(doctor.runtimes(Runtimes(tmp_path, interpreters={found.name: found})))
     assert findings[0] == doctor.Finding(
         "python3.12",
-        "limited",
-        "3.12.1, /x/python3.12 (pyenv); prepared at first use",
-        "cloudlet runtimes prepare python3.12",
+        "ok",
+        "3.12.1, /x/python3.12 (pyenv); prepared at first use, or by: cloudlet runtimes prepare python3.12",
     )
     assert findings[-1].name == "provided.al2023, provided.al2"
 

@@ -59,7 +59,7 @@ class Project:
         found = next((each for look in _LOOKS if (each := look(folder)) and language in ("", each[0])), None)
         if found is None:
             raise CommandError(
-                f"No function was found in {folder}.",
+                f"No function was found in {folder.resolve()}.",
                 "Say what it is: --runtime python3.12 --handler app.handler (or in its cloudlet.toml, as [function]).",
             )
         runtime = self.runtime or (found[0] if found[0].startswith("provided") else newest(found[0]))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloudlet.compute import criu
 from cloudlet.compute.function import RuntimeMissing
 from cloudlet.compute.launcher.agent import checkpoint_code
 
@@ -158,13 +157,7 @@ class Runtimes:
             if checkpoint_code.is_supported():
                 return ""
             return f"there is no code yet to take and restore snapshots on this machine ({platform.machine()})."
-        found = criu.find()
-        if found is None or not found.is_new_enough:
-            there = f"has CRIU {found.version or 'of an unknown version'}" if found is not None else "has no CRIU"
-            return f"other languages than Python need CRIU {criu.WANTED}, and this machine {there}: {criu.REMEDY}."
-        return (
-            f"CRIU {found.version} is there, but Cloudlet does not use it yet: SnapStart is for Python functions only."
-        )
+        return "only Python functions can have it yet."
 
     async def prepare(self, name: str, progress: Progress | None = None) -> Runtime:
         """Make the runtime ready, once. Raises RuntimeMissing when it is not there or cannot be fetched."""
