@@ -282,6 +282,84 @@ def test_a_task_that_is_none(sqs: Any, check: Check) -> None:
     check("error", answer_of(sqs.cancel_message_move_task, TaskHandle="foobared"))
 
 
+@recorded("TestSqsProvider::test_receive_message_message_system_attribute_names_filters[sqs]")
+def test_the_system_attributes_that_a_consumer_wants(sqs: Any, queue: str, check: Check) -> None:
+    attributes = {"Foo": {"DataType": "String", "StringValue": "Bar"}}
+    sqs.send_message(QueueUrl=queue, MessageBody="msg", MessageAttributes=attributes)
+
+    def receive(*names: str, **params: Any) -> Any:
+        found = sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0, MessageSystemAttributeNames=names, **params)
+        return _times(found)
+
+    check("all_attributes", receive("All"))
+    check("all_system_and_message_attributes", receive("All", MessageAttributeNames=["All"]))
+    check("single_attribute", receive("SenderId"))
+    check("multiple_attributes", receive("SenderId", "SequenceNumber"))
+
+
+@recorded("TestSqsProvider::test_message_system_attribute_names_with_attribute_names[sqs]")
+def test_both_names_of_system_attributes(sqs: Any, queue: str, check: Check) -> None:
+    sqs.send_message(QueueUrl=queue, MessageBody="msg")
+    for step, names in (("same_values", ["All"]), ("different_values", ["SenderId"])):
+        wanted = {"AttributeNames": ["All"], "MessageSystemAttributeNames": names}
+        check(step, _times(sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0, **wanted)))
+
+
+@recorded("TestSqsProvider::test_fifo_deduplication_not_on_message_group_id[sqs-{content_based}]")
+@pytest.mark.parametrize("content_based", [True, False])
+def test_a_duplicate_in_another_group(
+    sqs: Any, request: pytest.FixtureRequest, check: Check, content_based: bool
+) -> None:
+    attributes = {**FIFO, "ContentBasedDeduplication": str(content_based).lower()}
+    url = sqs.create_queue(QueueName=name_of(request, ".fifo"), Attributes=attributes)["QueueUrl"]
+    same = {} if content_based else {"MessageDeduplicationId": "same"}
+    for step, group in (("get-messages", "1"), ("get-dedup-messages", "2")):
+        sqs.send_message(QueueUrl=url, MessageBody='{"foo": "bar"}', MessageGroupId=group, **same)
+        check(step, sqs.receive_message(QueueUrl=url))
+
+
+@recorded("TestSqsProvider::test_fifo_change_to_regular_throughput_after_creation[sqs]")
+def test_from_high_throughput_to_regular(sqs: Any, request: pytest.FixtureRequest, check: Check) -> None:
+    high = {"DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
+    url = sqs.create_queue(QueueName=name_of(request, ".fifo"), Attributes={**FIFO, **high})["QueueUrl"]
+
+    def send_and_receive(body: str, group: str, deduplication: str) -> Any:
+        sent = {"MessageBody": body, "MessageGroupId": group, "MessageDeduplicationId": deduplication}
+        sqs.send_message(QueueUrl=url, **sent)
+        answer = sqs.receive_message(QueueUrl=url)
+        for message in answer.get("Messages", ()):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return answer
+
+    check("same-dedup-different-grp-1", send_and_receive("Test1", "1", "same"))
+    check("same-dedup-different-grp-2", send_and_receive("Test2", "2", "same"))
+    regular = {"DeduplicationScope": "queue", "FifoThroughputLimit": "perQueue"}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=regular)
+    check("set-to-regular-throughput", _attributes(sqs, url))
+    check("same-dedup-different-grp-regular-throughput", send_and_receive("Test3", "3", "other"))
+    assert "Messages" not in send_and_receive("Test4", "4", "other")
+
+
+@recorded("test_move_task_workflow_with_default_destination")
+def test_messages_go_back_to_where_they_came_from(
+    sqs: Any, request: pytest.FixtureRequest, queue: str, check: Check
+) -> None:
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+    url = sqs.create_queue(
+        QueueName=name_of(request, "-source"), Attributes={"RedrivePolicy": policy, "VisibilityTimeout": "0"}
+    )["QueueUrl"]
+    for body in ("1", "2"):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    while int(_attributes(sqs, queue)["Attributes"]["ApproximateNumberOfMessages"]) < 2:
+        sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    check("source-arn", arn)
+    check("start-message-move-task-response", sqs.start_message_move_task(SourceArn=arn))
+    while (answer := sqs.list_message_move_tasks(SourceArn=arn))["Results"][0]["Status"] == "RUNNING":
+        pass
+    check("list-message-move-task-response", answer)
+
+
 class Query:
     """SQS by its query protocol, for what the JSON protocol answers in another way."""
 

@@ -153,10 +153,14 @@ class Exchange:
         def take(tx: Transaction) -> list[Message]:
             if attempt_id and (again := _again(tx, queue, attempt_id, visibility_timeout_s, moment_ms)):
                 return again
-            messages = look.run(tx)
+            messages = run(tx)
             if attempt_id and messages:
                 received = orjson.dumps([(each.sequence, each.receives) for each in messages]).decode()
                 group_tables.remember_attempt(tx, queue.id, attempt_id, received, moment_ms + ATTEMPT_INTERVAL_MS)
+            return messages
+
+        def run(tx: Transaction) -> list[Message]:
+            messages = look.run(tx)
             if look.moved and look.dead_letter_queue is not None:
                 tx.notify(CHANNEL, f"{look.dead_letter_queue.bucket}:{look.moved}")
             return messages
@@ -168,7 +172,7 @@ class Exchange:
             messages = await self._store.transact(take)
             if len(messages) < limit and look.except_groups:
                 look.except_groups, look.limit = (), limit - len(messages)
-                messages = messages + await self._store.transact(look.run)
+                messages = messages + await self._store.transact(run)
         except asyncio.CancelledError:
             # Nobody gets what the transaction takes, or has taken.
             giving_back = asyncio.create_task(self._give_back(look, messages), name="sqs give back")

@@ -74,6 +74,7 @@ class QueuePoller:
         self._window_s: int = mapping.setting("MaximumBatchingWindowInSeconds") or 0
         self._reports_failures = "ReportBatchItemFailures" in (mapping.setting("FunctionResponseTypes") or ())
         self._matches = filters.matcher(mapping.setting("FilterCriteria"))
+        self._is_fifo = source.resource.endswith(".fifo")
         self._growth = _growth(mapping, clock)
         self._batches: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -198,6 +199,8 @@ class QueuePoller:
         problem = ""
         for event, records in queue_records.events(batch.records):
             problem = await self._run(event, records, batch.received) or problem
+            if problem and self._is_fifo:
+                break  # what comes after a message that comes back waits for it
         self._report(problem or OK)
 
     async def _run(self, event: bytes, records: Sequence[Record], received: float) -> str:

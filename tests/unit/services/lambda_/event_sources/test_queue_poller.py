@@ -11,6 +11,7 @@ from cloudlet.clock import PlatformClock
 from cloudlet.compute.function import Invocation, InvocationResult, TooManyRequests
 from cloudlet.errors import AccessDenied
 from cloudlet.ids import Ids
+from cloudlet.services.lambda_ import limits
 from cloudlet.services.lambda_.event_sources.mapping import ENABLED
 from cloudlet.services.lambda_.event_sources.mapping import Mapping as EventSource
 from cloudlet.services.lambda_.event_sources.queue_poller import FAILED, OK, QueuePoller
@@ -69,9 +70,9 @@ class World:
         self.batches.append(bodies)
         return await self.answer(bodies)
 
-    def start(self, **settings: Any) -> QueuePoller:
+    def start(self, arn: str = ARN, **settings: Any) -> QueuePoller:
         mapping = EventSource(
-            "111111111111", "us-east-1", "uuid", "fn", "", ARN, ENABLED, 1, orjson.dumps(settings).decode(), "{}", "", 0
+            "111111111111", "us-east-1", "uuid", "fn", "", arn, ENABLED, 1, orjson.dumps(settings).decode(), "{}", "", 0
         )
         self.poller = QueuePoller(mapping, self.clock, Ids(), self.queue.call, self._invoke, self.results.put_nowait)
         self.task = asyncio.create_task(self.poller.run())
@@ -177,6 +178,21 @@ async def test_what_nobody_thought_of_ends_no_poller(world: World) -> None:
     while (result := await world.results.get()) != OK:
         assert result == "PROBLEM: Internal error"
     assert world.batches == [["a"]]
+
+
+@pytest.mark.parametrize(("arn", "invoked"), [(ARN, 3), (f"{ARN}.fifo", 1)])
+async def test_a_batch_too_large_for_one_event_keeps_the_order_of_a_fifo_queue(
+    world: World, monkeypatch: pytest.MonkeyPatch, arn: str, invoked: int
+) -> None:
+    async def fail(_bodies: list[str]) -> InvocationResult:
+        return InvocationResult(b"{}", "Unhandled")
+
+    monkeypatch.setattr(limits, "SYNCHRONOUS_PAYLOAD_BYTES", 500)
+    world.answer = fail
+    world.queue.put(*[letter * 300 for letter in "abc"])
+    world.start(arn)
+    assert await world.results.get() == FAILED
+    assert [batch[0][0] for batch in world.batches] == ["a", "b", "c"][:invoked]
 
 
 async def test_no_more_batches_at_once_than_allowed(world: World) -> None:
