@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from tests.integration.test_sns import queue, receive
+from tests.support.functions import create_function
 from tests.support.nodes import MakeClient
 from tests.support.web_endpoint import WebEndpoint, web_endpoint
 
@@ -173,6 +174,31 @@ def test_a_subscription_does_not_control_the_node(client: MakeClient, endpoint: 
     as_json = {"DeliveryPolicy": json.dumps({"requestPolicy": {"headerContentType": "application/json"}})}
     with pytest.raises(ClientError, match="Invalid parameter: Endpoint"):
         sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=endpoint + path, Attributes=as_json)
+
+
+PUBLISHING = """
+import boto3
+
+def handler(event, context):
+    sns = boto3.client("sns")
+    sns.subscribe(TopicArn=event["topic"], Protocol="http", Endpoint=event["url"])
+    sns.publish(TopicArn=event["topic"], Message="m")
+"""
+
+
+def test_links_of_what_a_function_publishes_lead_to_the_node(client: MakeClient, web: WebEndpoint) -> None:
+    """Not to the address at which the function itself reaches it."""
+    sns, functions = client("sns"), client("lambda")
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    subscribed(sns, topic, web)
+    create_function(functions, "publishing", PUBLISHING, Timeout=30)
+    event = json.dumps({"topic": topic, "url": f"{web.url}/other"})
+    assert "FunctionError" not in functions.invoke(FunctionName="publishing", Payload=event)
+    for each in (web.next(), web.next()):
+        verify(each.content)
+        if each.content["Type"] == "SubscriptionConfirmation":
+            get(each.content["SubscribeURL"])
+    assert len(sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]) == 2
 
 
 def test_who_was_sent_away_does_not_come_back_by_an_old_link(client: MakeClient, web: WebEndpoint) -> None:

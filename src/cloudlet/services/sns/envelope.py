@@ -9,12 +9,21 @@ from urllib.parse import urlencode
 
 import orjson
 
+from cloudlet.compute.launcher.agent.network import PLATFORM_PORT
+from cloudlet.iam.principals import RequestContext
 from cloudlet.services.sns.message import Message, shown_sequence
 from cloudlet.services.sns.signing import SigningKey
 
 _SIGNED: Final = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 """What is signed, in this order, where it is there."""
 NOTIFICATION: Final = "Notification"
+_INSIDE: Final = f"http://127.0.0.1:{PLATFORM_PORT}"
+
+
+def readers_endpoint(context: RequestContext) -> str:
+    """Where those who read a message find the node: as its publisher does; empty for a function, whose address of the
+    node is one inside of its sandbox."""
+    return "" if context.endpoint == _INSIDE else context.endpoint
 
 
 class Envelopes:

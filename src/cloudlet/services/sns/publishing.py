@@ -14,6 +14,7 @@ from cloudlet.services.sns import archive, message_attributes, topic_tables
 from cloudlet.services.sns.choosing import Chooser, Chosen
 from cloudlet.services.sns.deliveries import Deliveries
 from cloudlet.services.sns.directory import Known
+from cloudlet.services.sns.envelope import readers_endpoint
 from cloudlet.services.sns.errors import invalid, no_topic
 from cloudlet.services.sns.filtering import Rejection
 from cloudlet.services.sns.message import DEFAULT, Message
@@ -70,7 +71,7 @@ class Publisher:
             message_attributes.shown(attributes),
             group,
             deduplication,
-            endpoint=context.endpoint,
+            endpoint=readers_endpoint(context),
             trace_id=context.trace_id,
         )
 

@@ -18,6 +18,7 @@ from cloudlet.services.sns import (
 )
 from cloudlet.services.sns.confirmations import SUBSCRIBE, UNSUBSCRIBE, is_token
 from cloudlet.services.sns.directory import changed
+from cloudlet.services.sns.envelope import readers_endpoint
 from cloudlet.services.sns.errors import AuthorizationError, invalid, no_subscription, no_topic
 from cloudlet.services.sns.names import SubscriptionKey, TopicKey, subscription_key, topic_key
 from cloudlet.services.sns.operations.base import PAGE, Operations, after_token, token_after
@@ -55,7 +56,7 @@ class SubscriptionOperations(Operations):
             elif subscription_attributes.differ(found, given, subscription.attributes):
                 raise invalid("Attributes Reason: Subscription already exists with different attributes")
             if not found.is_confirmed:
-                self.confirmations.ask(tx, current, found, SUBSCRIBE, context.endpoint)
+                self.confirmations.ask(tx, current, found, SUBSCRIBE, readers_endpoint(context))
             changed(tx, topic.key)
             return found
 
@@ -127,7 +128,7 @@ class SubscriptionOperations(Operations):
             if not is_anonymous:
                 confirmations.remove_subscription(tx, key)
             elif topic is not None:
-                self.confirmations.ask(tx, topic, found, UNSUBSCRIBE, context.endpoint)
+                self.confirmations.ask(tx, topic, found, UNSUBSCRIBE, readers_endpoint(context))
             subscription_tables.delete(tx, key)
             ordering.remove_subscription(tx, key)
             topic_tables.count_deleted_subscription(tx, key.topic)
