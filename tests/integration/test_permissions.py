@@ -149,6 +149,29 @@ def test_a_refusal_reads_as_on_aws(client: MakeClient, role: Role, account: str)
     assert client("logs").describe_log_groups()["logGroups"] == []
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "params"),
+    [
+        ("ecr", "list_images", {"repositoryName": "a\0"}),
+        ("ecr", "list_images", {"repositoryName": "app", "registryId": "\0"}),
+        ("lambda", "get_function", {"FunctionName": "a\0"}),
+        ("lambda", "get_layer_version", {"LayerName": "a\0", "VersionNumber": 1}),
+        ("sqs", "send_message", {"QueueUrl": "http://localhost/000000000000/a\0", "MessageBody": "b"}),
+        ("sns", "publish", {"TopicArn": "arn:aws:sns:us-east-1:000000000000:a\0", "Message": "b"}),
+        ("iam", "get_user", {"UserName": "a\0"}),
+        ("organizations", "describe_policy", {"PolicyId": "p-\0"}),
+        ("logs", "describe_log_streams", {"logGroupName": "a\0"}),
+    ],
+)
+def test_a_name_that_no_store_takes_is_the_callers_fault(
+    role: Role, service: str, operation: str, params: dict[str, Any]
+) -> None:
+    role.grant(allow("*"))
+    with pytest.raises(ClientError) as caught:
+        getattr(role.client(service, parameter_validation=False), operation)(**params)
+    assert 400 <= caught.value.response["ResponseMetadata"]["HTTPStatusCode"] < 500
+
+
 def test_a_grant_counts_at_once_and_so_does_its_end(role: Role) -> None:
     logs = role.client("logs")
     refused(logs.describe_log_groups)

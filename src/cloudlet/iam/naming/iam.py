@@ -36,7 +36,7 @@ def iam_resources(request: NamedRequest, reader: Reader) -> list[Spellings]:
 def _arn(request: NamedRequest, reader: Reader, kind: str, name: str) -> str:
     account = request.principal.account
     path = request.text("Path") or "/"
-    table = _TABLES.get(kind)
+    table = _TABLES.get(kind) if "\0" not in name else None  # no store takes a NUL, and nobody is called so
     entity = table.find(reader, account, name) if table is not None else None
     if entity is not None:
         path, name = entity.path, entity.name

@@ -42,6 +42,6 @@ def _arn(reader: Reader, organisation: Organisation, name: str) -> str:
             return f"{prefix}:{kind}/{organisation.organization_id}/{name}"
     if name == FULL_ACCESS:
         return f"arn:aws:organizations::aws:policy/service_control_policy/{name}"
-    policy = table.policy(reader, organisation.account, name)
+    policy = table.policy(reader, organisation.account, name) if "\0" not in name else None
     type_ = policy.type.lower() if policy is not None else "service_control_policy"
     return f"{prefix}:policy/{organisation.organization_id}/{type_}/{name}" if name.startswith("p-") else ""
