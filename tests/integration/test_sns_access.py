@@ -1,6 +1,7 @@
 """Who may do what with a topic, and with what it sends to: policies, accounts, roles of the platform."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from cloudlet.iam.requirements import action_of, requirements
 from tests.integration.test_sns import queue, receive
+from tests.support.functions import create_function
 from tests.support.nodes import MakeClient, fresh_account
 
 
@@ -76,6 +78,33 @@ def test_a_queue_may_let_one_topic_in_and_no_other(client: MakeClient) -> None:
     assert receive(sqs, dead)[0]["Body"] == "stranger"
     sns.publish(TopicArn=allowed, Message="friend")
     assert receive(sqs, url)[0]["Body"] == "friend"
+
+
+def test_a_function_of_another_account_is_invoked(client: MakeClient, advance: Callable[[float], None]) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/with-sns-create-package.html: across accounts."""
+    owner, other = client("sns"), fresh_account()
+    functions, logs, theirs = (client(service, account=other) for service in ("lambda", "logs", "sns"))
+    topic = owner.create_topic(Name="t")["TopicArn"]
+    owner.add_permission(TopicArn=topic, Label="theirs", AWSAccountId=[other], ActionName=["Subscribe"])
+    source = "def handler(event, context):\n    print(event['Records'][0]['Sns']['Message'])\n"
+    arn = create_function(functions, "theirs", source)["FunctionArn"]
+    subscription = theirs.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)["SubscriptionArn"]
+    assert subscription.startswith(topic)
+    owner.publish(TopicArn=topic, Message="nobody has allowed this")
+    advance(0)
+    functions.add_permission(
+        FunctionName="theirs",
+        StatementId="s",
+        Action="lambda:InvokeFunction",
+        Principal="sns.amazonaws.com",
+        SourceArn=topic,
+        SourceAccount=topic.split(":")[4],
+    )
+    owner.publish(TopicArn=topic, Message="across accounts")
+    advance(0)
+    events = logs.filter_log_events(logGroupName="/aws/lambda/theirs")["events"]
+    told = [event["message"].strip() for event in events if event["message"][0] in "na"]
+    assert told == ["across accounts"]
 
 
 @pytest.mark.parametrize("everybody", ["*", {"AWS": "*"}])

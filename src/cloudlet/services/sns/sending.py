@@ -92,7 +92,7 @@ class Sending:
             params["MessageGroupId"] = message.group
         if queue.resource.endswith(".fifo"):
             params["MessageDeduplicationId"] = message.deduplication
-        await self._call(message, queue.region, "sqs", "SendMessage", params)
+        await self._call(message, queue, "SendMessage", params)
 
     async def _to_function(
         self, _topic: Topic, subscription: Subscription, message: Message, envelopes: Envelopes
@@ -102,20 +102,20 @@ class Sending:
             "InvocationType": "Event",
             "Payload": envelopes.event(subscription.arn),
         }
-        region = Arn.parse(subscription.endpoint).region
-        await self._call(message, region, "lambda", "Invoke", params)
+        await self._call(message, Arn.parse(subscription.endpoint), "Invoke", params)
 
-    async def _call(self, message: Message, region: str, service: str, operation: str, params: Params) -> None:
+    async def _call(self, message: Message, target: Arn, operation: str, params: Params) -> None:
+        """Call an operation of the service whose resource `target` is, in its account and for the topic."""
         context = RequestContext(
-            Principal.service(SERVICE, message.topic.account),
-            region,
+            Principal.service(SERVICE, target.account),
+            target.region,
             self._platform.ids.uuid(),
             called_via=(SERVICE,),
             trace_id=message.trace_id,
             source_arn=message.topic.arn,
         )
         try:
-            await self._platform.calls.call(context, service, operation, params)
+            await self._platform.calls.call(context, target.service, operation, params)
         except ServiceError as error:
             is_permanent = error.sender_fault and error.status != 429 and error.code not in _TRY_AGAIN
             text = f"{error.code}: {error.message}"
