@@ -2,6 +2,7 @@
 
 ```
 write() --> lines of each stream, bounded --> every 0.2 s --> append: many streams in one transaction
+                                              sooner, when somebody waits for it (`stored`)
 ```
 Lines that find no room are dropped, counted, and reported in the node's log once there is room again. A store that
 fails is tried again until it works; the lines wait here meanwhile.
@@ -23,6 +24,8 @@ MAX_CHARACTERS = 64 * 1024 * 1024
 """Both of all lines that wait."""
 FLUSH_AT_LINES = 10_000
 """With this many waiting, the interval is not waited for."""
+WAITED_FOR_S = 0.05
+"""The interval when somebody waits: those who come meanwhile share a transaction."""
 BATCH_LINES = 5_000
 BATCH_CHARACTERS = 4 * 1024 * 1024
 """Of one transaction, so that none keeps the others waiting."""
@@ -95,7 +98,10 @@ class FunctionLogs:
     async def stored(self) -> None:
         """Wait until all that was written so far is on disk (or dropped)."""
         if self._lines:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            waiter: asyncio.Future[None] = loop.create_future()
+            if not self._waiters:
+                loop.call_later(WAITED_FOR_S, self._full.set)
             self._waiters.append(waiter)
             self._wake.set()
             await waiter

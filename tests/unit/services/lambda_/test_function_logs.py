@@ -84,6 +84,17 @@ async def test_what_was_written_can_be_waited_for(sink: FunctionLogs, logs: Logs
     await sink.stored()
 
 
+async def test_the_interval_is_not_waited_for_where_somebody_waits(
+    sink: FunctionLogs, logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FLUSH_INTERVAL_S", 1000)
+    sink.start()
+    for line in ("a", "b"):
+        sink.write(FUNCTION, "s", events(line))
+        await asyncio.gather(sink.stored(), sink.stored())
+    assert logs.lines() == ["a", "b"]
+
+
 async def test_who_waits_for_lines_waits_for_those_that_are_just_being_stored(
     sink: FunctionLogs, logs: Logs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
