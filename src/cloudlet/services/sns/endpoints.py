@@ -16,6 +16,7 @@ MAX_ENDPOINT: Final = 2048
 CONTROL: Final = "_cloudlet"
 _PHONE = re.compile(r"\+?[0-9][0-9 ().-]{4,30}")
 _EMAIL = re.compile(r"[^@\s,<>\"]{1,64}@[^@\s,<>\"]{1,255}")
+_PASSWORD = re.compile(r"^([a-zA-Z]+://[^/?#@:]*:)[^/?#]*(@)")
 _QUEUE = re.compile(r"[a-z0-9-]+:\d{12}:(?:[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo)")
 _FUNCTION = re.compile(r"function:[A-Za-z0-9_-]{1,64}(?::[A-Za-z0-9$_-]{1,128})?")
 
@@ -82,6 +83,14 @@ def is_control(url: str) -> bool:
     except ValueError:
         return False  # and so would not be
     return path.lstrip("/").split("/", 1)[0] == CONTROL
+
+
+def shown(protocol: str, endpoint: str) -> str:
+    """An endpoint in lists: without its password, which GetSubscriptionAttributes tells.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html
+    """
+    return _PASSWORD.sub(r"\1****\2", endpoint, count=1) if protocol in ("http", "https") else endpoint
 
 
 def _email(endpoint: str, topic: TopicKey) -> None:

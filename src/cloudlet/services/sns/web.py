@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/sns/latest/dg/sns-http-https-endpoint-as-subscriber.html
 """
 
+import base64
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cloudlet.clock import Clock
@@ -24,6 +26,7 @@ MAX_PACED: Final = 10_000
 _READ_BYTES = 4096
 """Of an answer: as much as says what is wrong."""
 _TOO_MANY_REQUESTS = 429
+_UNAUTHORIZED = 401
 
 
 class Web:
@@ -54,18 +57,33 @@ class Web:
         headers = _headers(subscription, message, is_raw=is_raw)
         headers["Content-Type"] = policy["requestPolicy"]["headerContentType"]
         try:
-            async with self._opened().post(
-                subscription.endpoint, data=body.encode(), headers=headers, allow_redirects=False
-            ) as response:
-                text = await _text(response)
+            status, text = await self._post(subscription.endpoint, body.encode(), headers)
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             is_permanent = isinstance(error, aiohttp.InvalidURL)
             raise NotSent(f"{type(error).__name__}: {error}", is_permanent=is_permanent) from error
-        if not 200 <= response.status < 300:
-            is_permanent = response.status < 500 and response.status != _TOO_MANY_REQUESTS
-            raise NotSent(
-                f"HTTP status {response.status}: {text}", is_permanent=is_permanent, code=str(response.status)
-            )
+        if not 200 <= status < 300:
+            is_permanent = status < 500 and status != _TOO_MANY_REQUESTS
+            raise NotSent(f"HTTP status {status}: {text}", is_permanent=is_permanent, code=str(status))
+
+    async def _post(self, endpoint: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+        """The status and the beginning of the answer. The endpoint's user is named where it asks for one."""
+        from aiohttp import DigestAuthMiddleware
+        from yarl import URL
+
+        url = URL(endpoint)
+        user, password = url.user, url.password or ""
+        request = partial(self._opened().post, url.with_user(None), data=body, allow_redirects=False)
+        async with request(headers=headers) as response:
+            if response.status != _UNAUTHORIZED or user is None:
+                return response.status, await _text(response)
+            challenge = response.headers.get("WWW-Authenticate", "")
+        if challenge.lower().startswith("digest"):
+            authorized = request(headers=headers, middlewares=(DigestAuthMiddleware(user, password),))
+        else:
+            credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+            authorized = request(headers=headers | {"Authorization": f"Basic {credentials}"})
+        async with authorized as response:
+            return response.status, await _text(response)
 
     def _opened(self) -> "aiohttp.ClientSession":
         import aiohttp

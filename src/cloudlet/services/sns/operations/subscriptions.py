@@ -237,7 +237,7 @@ def _page(found: Sequence[Subscription], names: Callable[[Subscription], Sequenc
             "SubscriptionArn": each.shown_arn,
             "Owner": each.owner,
             "Protocol": each.protocol,
-            "Endpoint": each.endpoint,
+            "Endpoint": endpoints.shown(each.protocol, each.endpoint),
             "TopicArn": each.key.topic.arn,
         }
         for each in found[:PAGE]
