@@ -235,7 +235,7 @@ class Environment:
         self._active = None
         duration_ms = (self._clock.monotonic() - active.started) * 1000
         log.drain()
-        used_mb = self._used_mb(failure)
+        used_mb = self._used_mb(failure, duration_ms / 1000)
         if failure is not None and failure.status == "timeout":
             duration_ms = self.function.timeout_s * 1000.0
         init_ms, self._init_ms = self._init_ms, None
@@ -249,7 +249,7 @@ class Environment:
         beside = self._runtime.beside
         return result if beside is None else beside.finish(active, result, failure)
 
-    def _used_mb(self, failure: Failure | None) -> int:
+    def _used_mb(self, failure: Failure | None, duration_s: float) -> int:
         runtime, memory_mb = self._runtime, self.function.memory_mb
         if failure is not None:
             if failure.error_type == reports.OUT_OF_MEMORY:
@@ -257,7 +257,7 @@ class Environment:
         elif self._init_ms is not None:
             runtime.sample_memory()
         else:
-            runtime.sample_memory_if_due()
+            runtime.sample_memory_after(duration_s)
         return min(memory_mb, math.ceil(runtime.peak_bytes / MIB))
 
     # -- what the runtime does (RuntimeOwner)

@@ -19,6 +19,9 @@ from cloudlet.compute.variables import variables
 
 MEMORY_SAMPLE_S: Final = 0.02
 """Memory is looked at after each invocation, but not more often than this: in less time nobody fills much of it."""
+SHORT_S: Final = 0.005
+"""An invocation that was shorter can not have filled much either: after those it is looked at less often."""
+SHORT_MEMORY_SAMPLE_S: Final = 0.2
 
 
 class RuntimeOwner(ProcessEvents, BesideEvents, Protocol):
@@ -184,9 +187,10 @@ class LiveRuntime:
             self._sampled_at = self._clock.monotonic()
             self.peak_bytes = max(self.peak_bytes, self._process.sandbox.memory_peak_bytes())
 
-    def sample_memory_if_due(self) -> None:
-        """Look at it, unless that was a moment ago."""
-        if self._clock.monotonic() - self._sampled_at > MEMORY_SAMPLE_S:
+    def sample_memory_after(self, invocation_s: float) -> None:
+        """Look at it after an invocation that lasted for so long, unless that was done a moment ago."""
+        interval_s = SHORT_MEMORY_SAMPLE_S if invocation_s < SHORT_S else MEMORY_SAMPLE_S
+        if self._clock.monotonic() - self._sampled_at > interval_s:
             self.sample_memory()
 
     def freeze(self) -> None:
