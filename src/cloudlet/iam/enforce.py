@@ -80,16 +80,6 @@ class PolicyAuthorizer:
             if decision is not None and not decision.is_allowed:
                 raise AccessDenied(refusal_text(principal, requirement, decision))
 
-    async def decide(
-        self, context: RequestContext, requirement: Requirement, params: Mapping[str, Any]
-    ) -> Decision | None:
-        """The decision on one requirement, with what led to it; None where no policy is asked (see `_decide`)."""
-        granted = await self._granted.of(context.principal)
-        membership = await self._memberships.of(context.principal.account)
-        context.principal_keys = membership.keys
-        keys = self._keys(context, params, granted)
-        return await self._decide(context, requirement, granted, membership, keys)
-
     def _keys(self, context: RequestContext, params: Mapping[str, Any], granted: Granted) -> Keys:
         tags: Keys = {f"aws:principaltag/{name.lower()}": (value,) for name, value in granted.tags.items()}
         return tags | global_keys(context) | time_keys(self._clock.now()) | request_keys(params)

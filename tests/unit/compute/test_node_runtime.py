@@ -57,7 +57,7 @@ class TestDiscovery:
 class TestResolve:
     def test_a_version_that_is_there(self, tmp_path: Path) -> None:
         runtime = Runtimes(tmp_path, interpreters=KNOWN).resolve("nodejs22.x")
-        assert (runtime.name, runtime.version, runtime.is_nearest) == ("nodejs22.x", "22.1.0", False)
+        assert (runtime.name, runtime.version) == ("nodejs22.x", "22.1.0")
         described = runtime.for_launcher()
         assert described["kind"] == "node"
         assert described["links"]["/var/lang/bin/node"] == "/opt/node/bin/node"

@@ -97,7 +97,6 @@ class TestResolve:
     def test_a_runtime_that_is_there(self, tmp_path: Path) -> None:
         runtime = Runtimes(tmp_path, interpreters=KNOWN).resolve("python3.12")
         assert runtime.name == "python3.12"
-        assert not runtime.is_nearest
         assert runtime.folder == tmp_path / "python3.12"
         assert runtime.for_launcher()["kind"] == "python"
 
@@ -126,10 +125,10 @@ class TestResolve:
     )
     def test_the_nearest_version_when_that_is_allowed(self, tmp_path: Path, asked: str, given: str) -> None:
         runtime = Runtimes(tmp_path, interpreters=KNOWN, nearest=True).resolve(asked)
-        assert (runtime.name, runtime.requested, runtime.is_nearest) == (given, asked, True)
+        assert runtime.name == given
 
     def test_the_version_that_is_there_is_the_nearest(self, tmp_path: Path) -> None:
-        assert not Runtimes(tmp_path, interpreters=KNOWN, nearest=True).resolve("python3.10").is_nearest
+        assert Runtimes(tmp_path, interpreters=KNOWN, nearest=True).resolve("python3.10").name == "python3.10"
 
 
 def fake_install(_interpreter: Interpreter, target: Path) -> None:

@@ -34,18 +34,12 @@ class Runtime:
 
     name: str
     """What it really is: another than was asked for, when only the nearest version is there."""
-    requested: str
     folder: Path | None
     """The prepared folder; None for runtimes that come with the function."""
     interpreter: Interpreter | None
     language: Language | None = None
     image: ImportedRuntime | None = None
     """Where it comes from a container image."""
-
-    @property
-    def is_nearest(self) -> bool:
-        """True when this is not the version that was asked for."""
-        return self.name != self.requested
 
     @property
     def version(self) -> str:
@@ -105,9 +99,9 @@ class Runtimes:
         """The runtime that serves functions of runtime `name`. Raises RuntimeMissing, with how to add it."""
         image = imported.find(self.folder, name)
         if image is not None:
-            return Runtime(name, name, self.folder, None, image=image)
+            return Runtime(name, self.folder, None, image=image)
         if name in CUSTOM_RUNTIMES:
-            return Runtime(name, name, None, None)
+            return Runtime(name, None, None)
         language = next((each for each in LANGUAGES if each.release(name) is not None), None)
         if language is None:
             raise RuntimeMissing(f"This machine has no runtime {name}. It has: {self._there()}. {_other(name)}")
@@ -121,7 +115,7 @@ class Runtimes:
                 "start the node again; or set nearest_runtime to run such functions on the nearest version; or import "
                 f"it from a container image: cloudlet runtimes add {name} IMAGE."
             )
-        return Runtime(chosen.name, name, self.folder / chosen.name, chosen, language)
+        return Runtime(chosen.name, self.folder / chosen.name, chosen, language)
 
     def _there(self) -> str:
         names = [*self.interpreters(), *(each.name for each in self.imported()), *CUSTOM_RUNTIMES]

@@ -20,7 +20,8 @@ from cloudlet.services.lambda_.layer_operations import LayerOperations
 from cloudlet.services.lambda_.names import LATEST, CodeSigningKey, FunctionRef, only_function, resolve
 from cloudlet.services.lambda_.packages import Package
 from cloudlet.services.lambda_.paging import next_marker, page_items, read_marker
-from cloudlet.services.lambda_.version import Configuration, Version, describe, find
+from cloudlet.services.lambda_.version import Configuration, Version, find
+from cloudlet.services.lambda_.version_description import describe
 from cloudlet.store.base import Reader, Row, Transaction
 
 _ZIP_SOURCES = ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion")

@@ -1,4 +1,4 @@
-"""A version of a function: what it is, the states that it goes through, and how the API shows it.
+"""A version of a function: what it is, and the states that it goes through.
 
 ```
 CreateFunction            UpdateFunctionCode, UpdateFunctionConfiguration
@@ -15,18 +15,14 @@ import datetime
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import orjson
 
 from cloudlet.compute.function import ON_DEMAND, SNAP_START, FunctionImage, FunctionVersion
-from cloudlet.compute.reports import runtime_version_arn
-from cloudlet.services.lambda_ import layer_tables, logging_config, network_config, packages, tables
+from cloudlet.services.lambda_ import layer_tables, packages, tables
 from cloudlet.services.lambda_.names import LATEST, FunctionRef, is_version
 from cloudlet.store.base import Parameter, Reader, Row, Transaction
-
-if TYPE_CHECKING:
-    from types_boto3_lambda.type_defs import FunctionConfigurationTypeDef
 
 _TARGET_FIELDS = frozenset(field.name for field in fields(FunctionVersion))
 PUBLISHED_VERSIONS = "PublishedVersions"
@@ -292,70 +288,6 @@ def sequence_of(number: str) -> int:
     if number == LATEST:
         return 0
     return int(number) if is_version(number) and len(number) <= 18 and not number.startswith("0") else -1
-
-
-def describe(version: Version, arn: str, *, listed: bool = False) -> "FunctionConfigurationTypeDef":
-    """The version as the API shows it, under `arn`; `listed` leaves out what lists do not have."""
-    configuration = version.configuration
-    shown: dict[str, Any] = {
-        "FunctionName": version.name,
-        "FunctionArn": arn,
-        "Runtime": configuration.runtime,
-        "Role": configuration.role,
-        "Handler": configuration.handler,
-        "CodeSize": version.code_bytes,
-        "Description": configuration.description,
-        "Timeout": configuration.timeout_s,
-        "MemorySize": configuration.memory_mb,
-        "LastModified": format_time(version.modified_ms),
-        "CodeSha256": version.code_sha256,
-        "Version": version.number,
-        "TracingConfig": {"Mode": configuration.tracing_mode},
-        "RevisionId": version.revision_id,
-        "PackageType": configuration.package_type,
-        "Architectures": [configuration.architecture],
-        "EphemeralStorage": {"Size": configuration.ephemeral_storage_mb},
-        "SnapStart": {
-            "ApplyOn": configuration.snap_start,
-            "OptimizationStatus": "On" if version.has_snapshot else "Off",
-        },
-        "LoggingConfig": logging_config.shown(
-            configuration.log_format,
-            configuration.application_log_level,
-            configuration.system_log_level,
-            version.log_group,
-        ),
-    }
-    if configuration.image is not None:
-        del shown["Runtime"], shown["Handler"]
-        if configuration.image_config:
-            shown["ImageConfigResponse"] = {"ImageConfig": dict(configuration.image_config)}
-    if configuration.layers:
-        shown["Layers"] = [{"Arn": each["arn"], "CodeSize": each["size"]} for each in configuration.layers]
-    if configuration.environment is not None:
-        shown["Environment"] = {"Variables": dict(configuration.environment)}
-    if configuration.dead_letter_arn:
-        shown["DeadLetterConfig"] = {"TargetArn": configuration.dead_letter_arn}
-    if configuration.kms_key_arn:
-        shown["KMSKeyArn"] = configuration.kms_key_arn
-    if configuration.vpc is not None:
-        shown["VpcConfig"] = network_config.shown(version.account, version.region, configuration.vpc)
-    if configuration.file_systems:
-        shown["FileSystemConfigs"] = [dict(each) for each in configuration.file_systems]
-    if not listed:
-        if configuration.image is None:
-            runs_on = configuration.runs_on or configuration.runtime
-            shown["RuntimeVersionConfig"] = {"RuntimeVersionArn": runtime_version_arn(runs_on, version.region)}
-        states = {
-            "State": version.state,
-            "StateReason": version.state_reason,
-            "StateReasonCode": version.state_reason_code,
-            "LastUpdateStatus": version.update_status,
-            "LastUpdateStatusReason": version.update_reason,
-            "LastUpdateStatusReasonCode": version.update_reason_code,
-        }
-        shown.update({member: value for member, value in states.items() if value})
-    return shown  # type: ignore[return-value]
 
 
 def format_time(moment_ms: int) -> str:

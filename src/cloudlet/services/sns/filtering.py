@@ -89,11 +89,6 @@ def chosen(subscriptions: Sequence[Subscription], message: Message) -> tuple[lis
     return wanting, rejections
 
 
-def wants(subscription: Subscription, message: Message) -> bool:
-    """True when the subscription is to get the message."""
-    return rejected(subscription, message) is None
-
-
 def rejected(subscription: Subscription, message: Message, bodies: dict[str, Any] | None = None) -> Rejection | None:
     """Why the subscription is not to get the message; None when it is. `bodies`: texts that were read already."""
     if subscription.filter is None:

@@ -1,4 +1,4 @@
-"""Versions: what they are, and what the API shows of them."""
+"""Versions: what they are, and their states."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from cloudlet.services.lambda_.names import FunctionRef
-from cloudlet.services.lambda_.version import Configuration, Version, describe, format_time, pending, sequence_of
+from cloudlet.services.lambda_.version import Configuration, Version, format_time, pending, sequence_of
 
 REF = FunctionRef("111111111111", "us-east-1", "fn")
 DIGEST = "ab" * 32
@@ -55,11 +55,6 @@ def test_what_a_later_release_has_stored_can_be_read() -> None:
     ready = new().ready("r2")
     later = dataclasses.replace(ready, serving=orjson.dumps({**orjson.loads(ready.serving), "new": 1}).decode())
     assert later.running == ready.running
-
-
-def test_lists_show_no_states() -> None:
-    shown = describe(new(), REF.arn, listed=True)
-    assert not {"State", "StateReason", "StateReasonCode", "LastUpdateStatus", "RuntimeVersionConfig"} & shown.keys()
 
 
 def test_equal_content_has_equal_fingerprints() -> None:
