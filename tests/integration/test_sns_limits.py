@@ -88,3 +88,13 @@ class TestLimits:
         sns.set_subscription_attributes(
             SubscriptionArn=without, AttributeName="FilterPolicy", AttributeValue=policy["FilterPolicy"]
         )
+
+    def test_permissions_make_no_policy_larger_than_30_kib(self, client: MakeClient, account: str) -> None:
+        sns = client("sns")
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        many = [f"{number:012d}" for number in range(300)]
+        for label in "abc":
+            sns.add_permission(TopicArn=topic, Label=label, AWSAccountId=many[:150], ActionName=["Publish"])
+        with pytest.raises(ClientError, match="the policy is too large"):
+            sns.add_permission(TopicArn=topic, Label="d", AWSAccountId=many * 2, ActionName=["Publish"])
+        sns.add_permission(TopicArn=topic, Label="d", AWSAccountId=[account], ActionName=["Publish"])

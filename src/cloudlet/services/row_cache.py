@@ -14,7 +14,7 @@ ValueT = TypeVar("ValueT")
 
 
 class RowCache(Generic[KeyT, ValueT]):
-    """Values by their keys; at most `limit`, of which the oldest goes first."""
+    """Values by their keys, of which the oldest goes first: all together are at most `limit` large."""
 
     def __init__(
         self,
@@ -24,6 +24,7 @@ class RowCache(Generic[KeyT, ValueT]):
         read: Callable[[Reader, KeyT], ValueT | None],
         key_of: Callable[[str], KeyT],
         is_kept: Callable[[ValueT], bool] = lambda _: True,
+        size: Callable[[ValueT], int] = lambda _: 1,
     ) -> None:
         """`channel` carries the key of what has changed as a text (`key_of`), or an empty one: anything may have."""
         self._store = store
@@ -31,6 +32,8 @@ class RowCache(Generic[KeyT, ValueT]):
         self._read = read
         self._key_of = key_of
         self._is_kept = is_kept
+        self._size_of = size
+        self._size = 0
         self._values: dict[KeyT, ValueT] = {}
         self._changes = 0
         self._end = store.listen(channel, self._changed)
@@ -42,6 +45,7 @@ class RowCache(Generic[KeyT, ValueT]):
     def forget(self) -> None:
         """The store has been emptied, or changes were missed."""
         self._changes += 1
+        self._size = 0
         self._values.clear()
 
     async def find(self, key: KeyT) -> ValueT | None:
@@ -52,14 +56,21 @@ class RowCache(Generic[KeyT, ValueT]):
         changes = self._changes
         value = await self._store.read(lambda reader: self._read(reader, key))
         if value is not None and changes == self._changes and self._is_kept(value):
-            if len(self._values) >= self._limit:
-                del self._values[next(iter(self._values))]
+            self._drop(key)  # somebody else may have read it too
             self._values[key] = value
+            self._size += self._size_of(value)
+            while self._size > self._limit:
+                self._drop(next(iter(self._values)))
         return value
+
+    def _drop(self, key: KeyT) -> None:
+        value = self._values.pop(key, None)
+        if value is not None:
+            self._size -= self._size_of(value)
 
     def _changed(self, payload: str) -> None:
         if not payload:
             self.forget()
             return
         self._changes += 1
-        self._values.pop(self._key_of(payload), None)
+        self._drop(self._key_of(payload))

@@ -18,7 +18,9 @@ class Words:
     def __init__(self, store: Store, limit: int = 2) -> None:
         self.rows = {"a": 1, "b": 2, "c": 3, "large": 1000}
         self.reads: list[str] = []
-        self.cache = RowCache[str, int](store, CHANNEL, limit, self._read, str, lambda value: value < 1000)
+        self.cache = RowCache[str, int](
+            store, CHANNEL, limit, self._read, str, lambda value: value < 1000, lambda value: 2 if value == 3 else 1
+        )
 
     def _read(self, _reader: Reader, key: str) -> int | None:
         self.reads.append(key)
@@ -68,9 +70,23 @@ async def test_anything_may_have_changed(store: Store, forget: bool) -> None:
 
 async def test_the_oldest_goes_first(store: Store) -> None:
     words = Words(store)
+    words.rows["c"] = 4
     for key in "abcba":
         await words.cache.find(key)
     assert words.reads == ["a", "b", "c", "a"]
+
+
+async def test_what_is_large_takes_the_place_of_several(store: Store) -> None:
+    words = Words(store)
+    for key in "abcca":
+        await words.cache.find(key)
+    assert words.reads == ["a", "b", "c", "a"]
+    await store.transact(lambda tx: tx.notify(CHANNEL, "a"))
+    await words.cache.find("c")
+    words.cache.forget()
+    for key in "abab":
+        await words.cache.find(key)
+    assert words.reads == ["a", "b", "c", "a", "c", "a", "b"]
 
 
 async def test_what_is_too_large_is_not_kept(store: Store) -> None:

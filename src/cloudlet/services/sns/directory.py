@@ -13,7 +13,9 @@ from cloudlet.store.base import Reader, Store, Transaction
 
 CHANNEL: Final = "sns-topics"
 """Carries `account/region/name` of a topic that has changed, or whose subscriptions have."""
-MAX_KNOWN: Final = 2_000
+MAX_KEPT: Final = 40_000
+"""Subscriptions of all topics that are kept, each topic counted as TOPIC of them."""
+TOPIC: Final = 20
 MAX_KEPT_SUBSCRIPTIONS: Final = 10_000
 """Topics with more are read anew for each message."""
 _AT_ONCE = 1_000
@@ -36,11 +38,15 @@ class Directory(RowCache[TopicKey, Known]):
     """Finds topics."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(store, CHANNEL, MAX_KNOWN, _read, lambda text: TopicKey(*text.split("/", 2)), _is_kept)
+        super().__init__(store, CHANNEL, MAX_KEPT, _read, lambda text: TopicKey(*text.split("/", 2)), _is_kept, _size)
 
 
 def _is_kept(known: Known) -> bool:
     return len(known.subscriptions) <= MAX_KEPT_SUBSCRIPTIONS
+
+
+def _size(known: Known) -> int:
+    return TOPIC + len(known.subscriptions)
 
 
 def _read(reader: Reader, key: TopicKey) -> Known | None:

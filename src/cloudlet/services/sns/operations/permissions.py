@@ -8,6 +8,7 @@ import orjson
 
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
+from cloudlet.services.sns import topic_attributes
 from cloudlet.services.sns.errors import NotFound, invalid
 from cloudlet.services.sns.operations.base import Operations
 from cloudlet.services.sns.topic import Topic
@@ -64,7 +65,9 @@ class PermissionOperations(Operations):
                     "Resource": topic.arn,
                 }
             )
-            return _with_policy(topic, policy)
+            changed = _with_policy(topic, policy)
+            topic_attributes.check_policy(changed.policy)
+            return changed
 
         await self.change_topic(self.key(context, params), change)
         return {}
