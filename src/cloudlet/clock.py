@@ -58,6 +58,11 @@ def now_ms(clock: Clock) -> int:
     return int(clock.now() * 1000)
 
 
+def ahead_s(clock: Clock) -> float:
+    """How far the platform's time has been moved ahead of the host's, in seconds."""
+    return clock.now() - clock.wall()
+
+
 class PlatformClock:
     """The host's time plus an offset that `advance` enlarges, waking in order whoever slept until a moment passed.
 

@@ -10,6 +10,7 @@ class ManualClock:
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self._now = now
+        self._ahead_s = 0.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
 
@@ -17,7 +18,7 @@ class ManualClock:
         return self._now
 
     def wall(self) -> float:
-        return self._now
+        return self._now - self._ahead_s
 
     def monotonic(self) -> float:
         return self._now
@@ -47,3 +48,8 @@ class ManualClock:
         self._now += duration_s
         while (moment := self.next_moment()) is not None and moment <= self._now:
             heapq.heappop(self._sleepers)[2].set_result(None)
+
+    def jump(self, duration_s: float) -> None:
+        """Move the platform's time ahead of the host's, as who operates a node does."""
+        self._ahead_s += duration_s
+        self.advance(duration_s)

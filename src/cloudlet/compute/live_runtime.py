@@ -172,7 +172,7 @@ class LiveRuntime:
         if self._function.initialization_type != SNAP_START:
             poller.answer(api_messages.NOT_FOUND)
         elif request.path == snap_start.CREDENTIALS_PATH:
-            poller.answer(snap_start.credentials_answer(self._preparation.credentials))
+            poller.answer(snap_start.credentials_answer(self._preparation.credentials, self._clock))
         elif request.path == snap_start.RESTORE_ERROR_PATH:
             poller.answer(api_messages.ACCEPTED)
             self.settle(snap_start.HOOK_ERROR)

@@ -8,6 +8,7 @@ from typing import Final
 
 import orjson
 
+from cloudlet.clock import Clock, ahead_s
 from cloudlet.compute import api_messages
 from cloudlet.compute.function import ComputeError, TemporaryCredentials
 from cloudlet.compute.reports import TIMED_OUT, Failure
@@ -62,12 +63,12 @@ def snapshot_error(failure: Failure) -> SnapshotFailed:
     return SnapshotFailed(f"The function's init phase failed: {detail or failure.error_type}", "FunctionError")
 
 
-def credentials_answer(credentials: TemporaryCredentials) -> bytes:
-    """The answer to a question for credentials, as SDKs want it.
+def credentials_answer(credentials: TemporaryCredentials, clock: Clock) -> bytes:
+    """The answer to a question for credentials, as SDKs want it. They end by the host's time: it is what sandboxes see.
 
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
     """
-    expiration = dt.datetime.fromtimestamp(credentials.expiration, dt.UTC)
+    expiration = dt.datetime.fromtimestamp(credentials.expiration - ahead_s(clock), dt.UTC)
     body = {
         "AccessKeyId": credentials.access_key_id,
         "SecretAccessKey": credentials.secret_access_key,

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from cloudlet.clock import Clock
+from cloudlet.clock import Clock, ahead_s
 from cloudlet.compute.function import FunctionVersion
 from cloudlet.compute.sandbox import Launcher
 from cloudlet.compute.taking import TakingEnvironment
@@ -19,6 +19,9 @@ DEFAULT_IDLE_S: Final = 24 * 3600.0
 KEPT_S: Final = 10.0
 """One that is so new is not dropped for want of room: who waits for it shall have it."""
 MAKING_AT_ONCE: Final = 4
+MOVED_S: Final = 300.0
+"""When time has been moved by more since one was taken, clients in it hold credentials that end before they think:
+they see the host's time, and ask for others some minutes ahead of the end that they were told."""
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +51,8 @@ class Snapshot:
     room: Held
     used_at: float
     """Platform time when an environment was last made from it."""
+    ahead_s: float
+    """How far the platform's time was ahead of the host's when it was taken."""
     users: int = 0
     """Environments that have pages of it."""
 
@@ -78,7 +83,7 @@ class Snapshots:
         key = function.environment_id
         found = self._kept.get(key)
         if found is not None:
-            if self._launcher.has_snapshot(found.name):
+            if self._launcher.has_snapshot(found.name) and ahead_s(self._clock) - found.ahead_s <= MOVED_S:
                 found.used_at = self._clock.now()
                 return found
             self._drop(key)
@@ -120,6 +125,7 @@ class Snapshots:
     async def _take(self, function: FunctionVersion, reserve: Reserve) -> Snapshot:
         async with self._at_once:
             room = reserve(function)
+            ahead = ahead_s(self._clock)
             try:
                 environment = await self._make(function)
                 name, size_bytes = await environment.take()
@@ -127,7 +133,7 @@ class Snapshots:
                 room.release()
                 raise
         room.hold(size_bytes)
-        return Snapshot(name, function, size_bytes, room, self._clock.now())
+        return Snapshot(name, function, size_bytes, room, self._clock.now(), ahead)
 
     def _taken(self, key: str, task: asyncio.Task[Snapshot]) -> None:
         del self._taking[key]

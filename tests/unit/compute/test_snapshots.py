@@ -1,6 +1,7 @@
 """Snapshots of function versions: taken once, shared, dropped, taken again; and what environments make of them."""
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -91,6 +92,22 @@ async def test_one_that_is_lost_is_taken_again(world: SnapWorld) -> None:
     assert world.charged_bytes == 60 * MIB
 
 
+async def test_one_from_before_time_was_moved_is_taken_again(world: SnapWorld) -> None:
+    """What its clients have for credentials ends before they can see it."""
+    assert isinstance(world.clock, ManualClock)
+    task = asyncio.create_task(world.front_end.prepare(FUNCTION))
+    await world.taken()
+    await task
+    world.clock.advance(13 * 3600)
+    await world.front_end.prepare(FUNCTION)
+    world.clock.jump(3600)
+    task = asyncio.create_task(world.front_end.prepare(FUNCTION))
+    await world.taken(60 * MIB)
+    await task
+    assert (world.charged_bytes, world.worker.snapshots.count) == (60 * MIB, 1)
+    await world.front_end.prepare(FUNCTION)
+
+
 async def test_one_that_is_not_used_is_dropped(world: SnapWorld) -> None:
     assert isinstance(world.clock, ManualClock)
     world.worker.snapshots._idle_s = 100.0
@@ -169,13 +186,18 @@ async def test_a_restore_has_a_limit(world: SnapWorld, monkeypatch: pytest.Monke
 
 
 async def test_it_asks_the_platform_for_credentials(world: SnapWorld) -> None:
+    assert isinstance(world.clock, ManualClock)
+    world.clock.jump(30 * 24 * 3600)
     task = world.invoke(FUNCTION)
     await world.taken()
     sandbox = await world.sandbox()
     runtime = await sandbox.connect()
     runtime.send(b"GET /2021-04-23/credentials HTTP/1.1\r\nHost: api\r\n\r\n")
     status, _, body = await runtime.answer()
-    assert (status, sorted(orjson.loads(body))) == (200, ["AccessKeyId", "Expiration", "SecretAccessKey", "Token"])
+    answer = orjson.loads(body)
+    assert (status, sorted(answer)) == (200, ["AccessKeyId", "Expiration", "SecretAccessKey", "Token"])
+    left_s = dt.datetime.fromisoformat(answer["Expiration"]).timestamp() - world.clock.wall()
+    assert 0 < left_s <= 12 * 3600  # by the time that sandboxes see
     runtime.request("GET", "/runtime/restore/next")
     assert (await runtime.answer())[0] == 404
     serving = asyncio.create_task((await sandbox.connect()).serve())
