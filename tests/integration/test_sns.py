@@ -204,6 +204,12 @@ class TestTopics:
         with pytest.raises(ClientError, match="Invalid parameter: TopicArn"):
             sns.publish(TopicArn=topic.replace("arn:aws:", "arn:aws-cn:"), Message="x")
 
+    @pytest.mark.parametrize("topic", ["x\0", "x y", "", "x.fifo.fifo"])
+    def test_a_subscription_of_no_topic(self, client: MakeClient, account: str, topic: str) -> None:
+        arn = f"arn:aws:sns:us-east-1:{account}:{topic}:00000000-0000-0000-0000-000000000000"
+        with pytest.raises(ClientError, match="Invalid parameter: SubscriptionArn"):
+            client("sns").get_subscription_attributes(SubscriptionArn=arn)
+
     @pytest.mark.parametrize("token", ["AAAA", "%%%", "AB==C"])
     def test_tokens_that_nobody_gave_out(self, client: MakeClient, token: str) -> None:
         sns = client("sns")

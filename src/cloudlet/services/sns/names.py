@@ -71,7 +71,7 @@ def subscription_key(text: str) -> SubscriptionKey:
         raise invalid(f"SubscriptionArn Reason: An ARN must have at least 6 elements, not {len(parts)}")
     if len(parts) != 7 or parts[:3] != _BEGINNING or not _SUBSCRIPTION_ID.fullmatch(parts[6]):
         raise invalid("SubscriptionArn")
-    return SubscriptionKey(TopicKey(parts[4], parts[3], parts[5]), parts[6])
+    return SubscriptionKey(topic_key(text.rpartition(":")[0], "SubscriptionArn"), parts[6])
 
 
 def parse(text: str) -> Arn | None:
