@@ -1,4 +1,4 @@
-"""A node for the recordings of Lambda, and their replays."""
+"""Nodes for the recordings, and the replays of Lambda's."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,14 @@ import pytest
 from cloudlet.config import Config
 from tests.support.lambda_replay import Make, Replay
 from tests.support.nodes import RUNTIMES, Clients, NodeInThread, fresh_account, running
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeInThread]:
+    """A node with nothing in it."""
+    config = Config(port=0, data=tmp_path_factory.mktemp("node") / "data", runtimes=RUNTIMES)
+    with running(NodeInThread(config)) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

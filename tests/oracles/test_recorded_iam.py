@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from cloudlet.config import Config
 from tests.support.certificates import self_signed
 from tests.support.iam_world import ALLOW_ALL, trust
-from tests.support.nodes import RUNTIMES, Clients, NodeInThread, running
+from tests.support.nodes import Clients, NodeInThread
 from tests.support.recordings import Comparison, answer_of, recordings
 
 ACCOUNT = "111111111111"
@@ -23,13 +22,6 @@ SERVICES = sorted(name.partition("[")[2].rstrip("]") for name in RECORDED if nam
 pytestmark = pytest.mark.skipif(not RECORDED, reason="the recordings are not here")
 CHECKED: set[str] = set()
 """The recordings that a test has replayed."""
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeInThread]:
-    config = Config(port=0, data=tmp_path_factory.mktemp("node") / "data", runtimes=RUNTIMES)
-    with running(NodeInThread(config)) as started:
-        yield started
 
 
 @pytest.fixture

@@ -1,17 +1,16 @@
 """CloudWatch Logs answers as the real one did, wherever it was recorded doing what we implement."""
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from cloudlet.config import Config
-from tests.support.nodes import RUNTIMES, Clients, NodeInThread, running
-from tests.support.recordings import Comparison, answer_of, recordings
+from tests.support.nodes import Clients, NodeInThread
+from tests.support.recordings import Check, Replays, answer_of
 
 ACCOUNT = "111111111111"
-RECORDED = recordings("logs")
+RECORDED = Replays("logs")
 NOT_IMPLEMENTED = {
     "TestDeliveries::test_create_delivery",
     "TestDeliveryDestinations::test_put_delivery_destination",
@@ -28,16 +27,7 @@ NOT_IMPLEMENTED = {
     "TestSubscriptionFilters::test_put_subscription_filter_lambda",
 }
 
-pytestmark = pytest.mark.skipif(not RECORDED, reason="the recordings are not here")
-Check = Callable[[str, Any], None]
-Test = TypeVar("Test", bound=Callable[..., None])
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeInThread]:
-    config = Config(port=0, data=tmp_path_factory.mktemp("node") / "data", runtimes=RUNTIMES)
-    with running(NodeInThread(config)) as started:
-        yield started
+pytestmark = RECORDED.is_here
 
 
 @pytest.fixture
@@ -48,29 +38,9 @@ def logs(node: NodeInThread) -> Iterator[Any]:
     clients.close()
 
 
-REPLAYED: dict[str, str] = {}
-"""Which recording a test replays."""
-
-
-def recorded(name: str) -> Callable[[Test], Test]:
-    """Mark a test as the replay of a recording."""
-
-    def mark(test: Test) -> Test:
-        REPLAYED[test.__name__] = name
-        return test
-
-    return mark
-
-
 @pytest.fixture
 def check(request: pytest.FixtureRequest) -> Check:
-    """`check(step, answer)`: raise AssertionError unless the answer is the recorded one of this test's step."""
-    comparison, answers = Comparison(), RECORDED[REPLAYED[request.node.originalname]]
-
-    def check_step(step: str, answer: Any) -> None:
-        comparison.check(answers[step], answer)
-
-    return check_step
+    return RECORDED.check(request)
 
 
 DESTINATION = {
@@ -80,28 +50,26 @@ DESTINATION = {
 
 
 def test_every_recording_is_replayed_or_known_to_be_of_something_else() -> None:
-    replayed = set(REPLAYED.values())
-    assert replayed.isdisjoint(NOT_IMPLEMENTED)
-    assert RECORDED.keys() <= replayed | NOT_IMPLEMENTED
+    assert RECORDED.left == NOT_IMPLEMENTED
 
 
-@recorded("TestDestinations::test_put_destination")
+@RECORDED.by("TestDestinations::test_put_destination")
 def test_put_destination(logs: Any, check: Check) -> None:
     check("put-destination", answer_of(logs.put_destination, destinationName="put", **DESTINATION))
 
 
-@recorded("TestDestinations::test_describe_destinations_with_prefix")
+@RECORDED.by("TestDestinations::test_describe_destinations_with_prefix")
 def test_describe_destinations(logs: Any, check: Check) -> None:
     logs.put_destination(destinationName="described-1", **DESTINATION)
     check("describe-destinations", answer_of(logs.describe_destinations, DestinationNamePrefix="described-"))
 
 
-@recorded("TestDestinations::test_describe_destinations_empty")
+@RECORDED.by("TestDestinations::test_describe_destinations_empty")
 def test_describe_no_destinations(logs: Any, check: Check) -> None:
     check("describe-destinations-empty", answer_of(logs.describe_destinations, DestinationNamePrefix="none"))
 
 
-@recorded("TestDestinationsTags::test_destination_tags")
+@RECORDED.by("TestDestinationsTags::test_destination_tags")
 def test_tags_of_a_destination(logs: Any, check: Check) -> None:
     made = logs.put_destination(destinationName="tagged", tags={"key1": "val1"}, **DESTINATION)
     arn = made["destination"]["arn"]
@@ -111,23 +79,23 @@ def test_tags_of_a_destination(logs: Any, check: Check) -> None:
     check("list-tags-after-remove", answer_of(logs.list_tags_for_resource, resourceArn=arn))
 
 
-@recorded("TestExportTasks::test_cancel_export_task_not_found")
+@RECORDED.by("TestExportTasks::test_cancel_export_task_not_found")
 def test_cancel_no_export_task(logs: Any, check: Check) -> None:
     check("error-cancel-not-found", answer_of(logs.cancel_export_task, taskId="none"))
 
 
-@recorded("TestExportTasks::test_describe_export_tasks_not_found")
+@RECORDED.by("TestExportTasks::test_describe_export_tasks_not_found")
 def test_describe_no_export_task(logs: Any, check: Check) -> None:
     check("task-not-found", answer_of(logs.describe_export_tasks, taskId="none"))
 
 
-@recorded("TestFilterLogEvents::test_filter_log_events_limit_validation")
+@RECORDED.by("TestFilterLogEvents::test_filter_log_events_limit_validation")
 def test_filter_with_too_high_a_limit(logs: Any, check: Check) -> None:
     logs.create_log_group(logGroupName="filtered")
     check("error-limit-exceeded", answer_of(logs.filter_log_events, logGroupName="filtered", limit=10_001))
 
 
-@recorded("TestLogsEvents::test_get_log_events_invalid_token")
+@RECORDED.by("TestLogsEvents::test_get_log_events_invalid_token")
 def test_get_with_a_wrong_token(logs: Any, check: Check) -> None:
     logs.create_log_group(logGroupName="got")
     logs.create_log_stream(logGroupName="got", logStreamName="stream")
@@ -135,7 +103,7 @@ def test_get_with_a_wrong_token(logs: Any, check: Check) -> None:
     check("error-invalid-token", answer)
 
 
-@recorded("TestLogsEvents::test_put_log_events_to_invalid_stream")
+@RECORDED.by("TestLogsEvents::test_put_log_events_to_invalid_stream")
 def test_put_to_no_stream(logs: Any, check: Check) -> None:
     logs.create_log_group(logGroupName="put")
     events = [{"timestamp": 1_790_000_000_000, "message": "message"}]
@@ -143,7 +111,7 @@ def test_put_to_no_stream(logs: Any, check: Check) -> None:
     check("error-invalid-stream", answer)
 
 
-@recorded("TestLogsGroups::test_create_log_group_duplicate_error")
+@RECORDED.by("TestLogsGroups::test_create_log_group_duplicate_error")
 def test_create_a_group_twice(logs: Any, check: Check) -> None:
     logs.create_log_group(logGroupName="twice")
     check("error-duplicate-log-group", answer_of(logs.create_log_group, logGroupName="twice"))
@@ -161,14 +129,14 @@ def policy(resource: str, service: str | list[str] = "route53.amazonaws.com") ->
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-@recorded("TestResourcePolicies::test_put_resource_policy")
+@RECORDED.by("TestResourcePolicies::test_put_resource_policy")
 def test_put_a_resource_policy(logs: Any, check: Check) -> None:
     document = policy(f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:group:*", ["route53.amazonaws.com"])
     check("put-resource-policy", answer_of(logs.put_resource_policy, policyName="put", policyDocument=document))
     logs.delete_resource_policy(policyName="put")
 
 
-@recorded("TestResourcePolicies::test_put_resource_policy_update")
+@RECORDED.by("TestResourcePolicies::test_put_resource_policy_update")
 def test_update_a_resource_policy(logs: Any, check: Check) -> None:
     logs.put_resource_policy(policyName="updated", policyDocument=policy("*"))
     statement = {
@@ -183,7 +151,7 @@ def test_update_a_resource_policy(logs: Any, check: Check) -> None:
     logs.delete_resource_policy(policyName="updated")
 
 
-@recorded("TestResourcePolicies::test_describe_resource_policies")
+@RECORDED.by("TestResourcePolicies::test_describe_resource_policies")
 def test_describe_resource_policies(logs: Any, check: Check) -> None:
     for index in range(3):
         logs.put_resource_policy(
@@ -196,6 +164,6 @@ def test_describe_resource_policies(logs: Any, check: Check) -> None:
         logs.delete_resource_policy(policyName=f"described-{index}")
 
 
-@recorded("TestSubscriptionFilters::test_describe_subscription_filters_log_group_not_found")
+@RECORDED.by("TestSubscriptionFilters::test_describe_subscription_filters_log_group_not_found")
 def test_describe_subscription_filters_of_no_group(logs: Any, check: Check) -> None:
     check("error-log-group-not-found", answer_of(logs.describe_subscription_filters, logGroupName="none"))

@@ -5,8 +5,8 @@ query protocol have the same answers, but for how an error is written; `query` a
 """
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlencode
 
 import botocore.session
@@ -16,24 +16,31 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
 
-from cloudlet.config import Config
-from tests.support.nodes import RUNTIMES, Clients, NodeInThread, running
-from tests.support.recordings import Comparison, answer_of, recordings
+from tests.support.nodes import Clients, NodeInThread
+from tests.support.recordings import Check, Comparison, Replays, answer_of
 
 ACCOUNT = "111111111111"
-RECORDED = recordings("sqs")
-pytestmark = pytest.mark.skipif(not RECORDED, reason="the recordings are not here")
-Check = Callable[[str, Any], None]
-Test = TypeVar("Test", bound=Callable[..., None])
-REPLAYED: dict[str, str] = {}
+RECORDED = Replays("sqs")
+pytestmark = RECORDED.is_here
 FIFO = {"FifoQueue": "true"}
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeInThread]:
-    config = Config(port=0, data=tmp_path_factory.mktemp("node") / "data", runtimes=RUNTIMES)
-    with running(NodeInThread(config)) as started:
-        yield started
+OTHERWISE = {
+    *(f"TestSqsProvider::test_message_deduplication_id_invalid[{case}]" for case in ("empty", "spaces", "too_long")),
+    *(
+        f"TestSqsProvider::test_send_message_to_standard_queue_with_invalid_message_group_id[{case}]"
+        for case in ("empty", "spaces", "too_long")
+    ),
+}
+"""What a test here replays under several names."""
+STACKS = {
+    "test_create_fifo_queue_with_all_properties",
+    "test_create_sqs_with_inlinepolicy",
+    "test_create_standard_queue_with_required_properties",
+    "test_update_add_two_additional_queues_to_policy",
+    "test_update_fifo_queue_remove_all_properties_except_queuename",
+    "test_update_sqs_with_inlinepolicy",
+    "test_update_standard_queue_remove_some_properties",
+}
+"""Of CloudFormation, which is not there yet."""
 
 
 @pytest.fixture
@@ -43,30 +50,9 @@ def sqs(node: NodeInThread) -> Iterator[Any]:
     clients.close()
 
 
-def recorded(name: str) -> Callable[[Test], Test]:
-    """Mark a test as the replay of a recording."""
-
-    def mark(test: Test) -> Test:
-        REPLAYED[test.__name__] = name
-        return test
-
-    return mark
-
-
 @pytest.fixture
 def check(request: pytest.FixtureRequest) -> Check:
-    """`check(step, answer)`: raise AssertionError unless the answer is the recorded one of this test's step."""
-    answers = RECORDED[REPLAYED[request.node.originalname].format(**getattr(request.node, "callspec", _NOTHING).params)]
-    comparison = Comparison()
-
-    def check_step(step: str, answer: Any) -> None:
-        comparison.check(_plain(answers[step]), _plain(answer))
-
-    return check_step
-
-
-class _NOTHING:
-    params: dict[str, Any] = {}
+    return RECORDED.check(request, _plain)
 
 
 def _plain(answer: Any) -> Any:
@@ -96,19 +82,19 @@ def fifo(sqs: Any, request: pytest.FixtureRequest) -> str:
     return str(sqs.create_queue(QueueName=name_of(request, ".fifo"), Attributes=FIFO)["QueueUrl"])
 
 
-@recorded("TestSqsProvider::test_change_message_visibility_batch_with_too_large_batch[sqs]")
+@RECORDED.by("TestSqsProvider::test_change_message_visibility_batch_with_too_large_batch[sqs]")
 def test_too_many_changes(sqs: Any, queue: str, check: Check) -> None:
     entries = [{"Id": str(i), "ReceiptHandle": "x", "VisibilityTimeout": 1} for i in range(20)]
     check("error_response", answer_of(sqs.change_message_visibility_batch, QueueUrl=queue, Entries=entries))
 
 
-@recorded("TestSqsProvider::test_too_many_entries_in_batch_request[sqs]")
+@RECORDED.by("TestSqsProvider::test_too_many_entries_in_batch_request[sqs]")
 def test_too_many_entries(sqs: Any, queue: str, check: Check) -> None:
     entries = [{"Id": str(i), "MessageBody": "x"} for i in range(20)]
     check("test_too_many_entries_in_batch_request", answer_of(sqs.send_message_batch, QueueUrl=queue, Entries=entries))
 
 
-@recorded("TestSqsProvider::test_create_fifo_queue_with_different_attributes_raises_error[sqs]")
+@RECORDED.by("TestSqsProvider::test_create_fifo_queue_with_different_attributes_raises_error[sqs]")
 def test_another_fifo_queue_of_the_name(sqs: Any, request: pytest.FixtureRequest, check: Check) -> None:
     name = name_of(request, ".fifo")
     sqs.create_queue(QueueName=name, Attributes={**FIFO, "ContentBasedDeduplication": "true"})
@@ -116,7 +102,7 @@ def test_another_fifo_queue_of_the_name(sqs: Any, request: pytest.FixtureRequest
     check("queue-already-exists", answer_of(sqs.create_queue, QueueName=name, Attributes=other))
 
 
-@recorded("TestSqsProvider::test_create_queue_with_different_attributes_raises_exception[sqs]")
+@RECORDED.by("TestSqsProvider::test_create_queue_with_different_attributes_raises_exception[sqs]")
 def test_another_queue_of_the_name(sqs: Any, request: pytest.FixtureRequest, check: Check) -> None:
     name = name_of(request)
     sqs.create_queue(QueueName=name, Attributes={"DelaySeconds": "1"})
@@ -124,7 +110,7 @@ def test_another_queue_of_the_name(sqs: Any, request: pytest.FixtureRequest, che
         check(step, answer_of(sqs.create_queue, QueueName=name, Attributes={"DelaySeconds": "2"}))
 
 
-@recorded("TestSqsProvider::test_create_standard_queue_with_fifo_attribute_raises_error[sqs]")
+@RECORDED.by("TestSqsProvider::test_create_standard_queue_with_fifo_attribute_raises_error[sqs]")
 def test_fifo_attributes_of_a_standard_queue(sqs: Any, request: pytest.FixtureRequest, check: Check) -> None:
     for step, attributes in (
         ("invalid-attribute-fifo-queue", {"FifoQueue": "false"}),
@@ -136,13 +122,13 @@ def test_fifo_attributes_of_a_standard_queue(sqs: Any, request: pytest.FixtureRe
 
 
 @pytest.mark.parametrize("entry_id", ["", "invalid:id", "testLongId" * 10])
-@recorded("TestSqsProvider::test_delete_message_batch_invalid_msg_id[sqs-{entry_id}]")
+@RECORDED.by("TestSqsProvider::test_delete_message_batch_invalid_msg_id[sqs-{entry_id}]")
 def test_ids_of_entries(sqs: Any, queue: str, check: Check, entry_id: str) -> None:
     entries = [{"Id": entry_id, "ReceiptHandle": "x"}]
     check("error_response", answer_of(sqs.delete_message_batch, QueueUrl=queue, Entries=entries))
 
 
-@recorded("TestSqsProvider::test_fair_queue_with_message_group_id[sqs]")
+@RECORDED.by("TestSqsProvider::test_fair_queue_with_message_group_id[sqs]")
 def test_a_group_in_a_standard_queue(sqs: Any, queue: str, check: Check) -> None:
     check("send_message", sqs.send_message(QueueUrl=queue, MessageBody="message", MessageGroupId="test"))
     check("get-message-with-deduplication-id", _times(sqs.receive_message(QueueUrl=queue, AttributeNames=["All"])))
@@ -157,7 +143,7 @@ def _times(received: dict[str, Any]) -> dict[str, Any]:
     return received
 
 
-@recorded("TestSqsProvider::test_fifo_message_attributes[sqs]")
+@RECORDED.by("TestSqsProvider::test_fifo_message_attributes[sqs]")
 def test_attributes_of_a_fifo_message(sqs: Any, fifo: str, check: Check) -> None:
     sent = sqs.send_message(
         QueueUrl=fifo, MessageBody="message-body-1", MessageGroupId="group-1", MessageDeduplicationId="dedup-1"
@@ -168,7 +154,7 @@ def test_attributes_of_a_fifo_message(sqs: Any, fifo: str, check: Check) -> None
         check(f"receive_message_{number}", _times(received))
 
 
-@recorded("TestSqsProvider::test_fifo_queue_send_message_with_delay_seconds_fails[sqs]")
+@RECORDED.by("TestSqsProvider::test_fifo_queue_send_message_with_delay_seconds_fails[sqs]")
 def test_a_delay_in_a_fifo_queue(sqs: Any, fifo: str, check: Check) -> None:
     params = {"QueueUrl": fifo, "MessageBody": "m", "MessageGroupId": "1", "MessageDeduplicationId": "2"}
     check("send_message", answer_of(sqs.send_message, **params, DelaySeconds=2))
@@ -185,10 +171,10 @@ def test_identifiers(sqs: Any, queue: str, fifo: str, case: str, value: str, nam
         answer = answer_of(
             sqs.send_message, QueueUrl=fifo, MessageBody="m", MessageGroupId="g", MessageDeduplicationId=value
         )
-    Comparison().check(_plain(RECORDED[recording]["error-response"]), _plain(answer))
+    Comparison().check(_plain(RECORDED.answers[recording]["error-response"]), _plain(answer))
 
 
-@recorded("TestSqsProvider::test_receive_message_attribute_names_filters[sqs]")
+@RECORDED.by("TestSqsProvider::test_receive_message_attribute_names_filters[sqs]")
 def test_the_attributes_that_a_consumer_wants(sqs: Any, queue: str, check: Check) -> None:
     sqs.send_message(
         QueueUrl=queue, MessageBody="msg", MessageAttributes={"Foo": {"DataType": "String", "StringValue": "Bar"}}
@@ -203,33 +189,33 @@ def test_the_attributes_that_a_consumer_wants(sqs: Any, queue: str, check: Check
     check("multiple_attributes", receive(AttributeNames=["SenderId", "SequenceNumber"]))
 
 
-@recorded("TestSqsProvider::test_receive_empty_queue[sqs]")
+@RECORDED.by("TestSqsProvider::test_receive_empty_queue[sqs]")
 def test_an_empty_queue(sqs: Any, queue: str, check: Check) -> None:
     check("empty_short_poll_resp", sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=0))
     check("empty_short_poll_resp_no_param", sqs.receive_message(QueueUrl=queue))
     check("empty_long_poll_resp", sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1))
 
 
-@recorded("TestSqsProvider::test_send_batch_missing_message_group_id_for_fifo_queue[sqs]")
+@RECORDED.by("TestSqsProvider::test_send_batch_missing_message_group_id_for_fifo_queue[sqs]")
 def test_a_batch_without_groups(sqs: Any, fifo: str, check: Check) -> None:
     entries = [{"Id": "1", "MessageBody": "m", "MessageDeduplicationId": "d"}]
     answer = answer_of(sqs.send_message_batch, QueueUrl=fifo, Entries=entries)
     check("test_missing_message_group_id_for_fifo_queue", answer)
 
 
-@recorded("TestSqsProvider::test_send_message_batch_with_oversized_contents[sqs]")
+@RECORDED.by("TestSqsProvider::test_send_message_batch_with_oversized_contents[sqs]")
 def test_a_batch_that_is_too_large(sqs: Any, queue: str, check: Check) -> None:
     entries = [{"Id": "1", "MessageBody": "a" * 1_048_570}, {"Id": "2", "MessageBody": "a" * 7}]
     check("send_oversized_message_batch", answer_of(sqs.send_message_batch, QueueUrl=queue, Entries=entries))
 
 
-@recorded("TestSqsProvider::test_send_receive_max_number_of_messages[sqs]")
+@RECORDED.by("TestSqsProvider::test_send_receive_max_number_of_messages[sqs]")
 def test_too_many_messages(sqs: Any, queue: str, check: Check) -> None:
     answer = answer_of(sqs.receive_message, QueueUrl=queue, MaxNumberOfMessages=11)
     check("send_max_number_of_messages", answer)
 
 
-@recorded("TestSqsProvider::test_send_receive_wait_time_seconds[sqs]")
+@RECORDED.by("TestSqsProvider::test_send_receive_wait_time_seconds[sqs]")
 def test_how_long_to_wait(sqs: Any, queue: str, check: Check) -> None:
     receive = sqs.receive_message
     check("recieve_message_error_too_large", answer_of(receive, QueueUrl=queue, WaitTimeSeconds=21))
@@ -246,7 +232,7 @@ def _attributes(sqs: Any, url: str) -> Any:
     return answer
 
 
-@recorded("TestSqsProvider::test_set_queue_attributes_default_values[sqs]")
+@RECORDED.by("TestSqsProvider::test_set_queue_attributes_default_values[sqs]")
 def test_attributes_and_their_defaults(sqs: Any, queue: str, check: Check) -> None:
     check("get-queue-attributes-initial-values", _attributes(sqs, queue))
     changed = {"KmsMasterKeyId": "testKeyId", "KmsDataKeyReusePeriodSeconds": "6000"}
@@ -257,7 +243,7 @@ def test_attributes_and_their_defaults(sqs: Any, queue: str, check: Check) -> No
 
 
 @pytest.mark.parametrize("kind", ["standard", "fifo"])
-@recorded("TestSqsProvider::test_set_unsupported_attribute_{kind}[sqs]")
+@RECORDED.by("TestSqsProvider::test_set_unsupported_attribute_{kind}[sqs]")
 def test_the_kind_of_a_queue_stays(sqs: Any, queue: str, fifo: str, check: Check, kind: str) -> None:
     change = sqs.set_queue_attributes
     check("invalid-attr-name-1", answer_of(change, QueueUrl=queue, Attributes={"FifoQueue": "true"}))
@@ -265,7 +251,7 @@ def test_the_kind_of_a_queue_stays(sqs: Any, queue: str, fifo: str, check: Check
     check("invalid-attr-name-2", answer_of(change, QueueUrl=url, Attributes={"FifoQueue": "false"}))
 
 
-@recorded("TestSqsProvider::test_sse_queue_attributes[sqs]")
+@RECORDED.by("TestSqsProvider::test_sse_queue_attributes[sqs]")
 def test_encryption(sqs: Any, request: pytest.FixtureRequest, check: Check) -> None:
     names = ["KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"]
     for step, attributes in (
@@ -277,12 +263,12 @@ def test_encryption(sqs: Any, request: pytest.FixtureRequest, check: Check) -> N
         check(step, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names))
 
 
-@recorded("test_cancel_with_invalid_task_handle")
+@RECORDED.by("test_cancel_with_invalid_task_handle")
 def test_a_task_that_is_none(sqs: Any, check: Check) -> None:
     check("error", answer_of(sqs.cancel_message_move_task, TaskHandle="foobared"))
 
 
-@recorded("TestSqsProvider::test_receive_message_message_system_attribute_names_filters[sqs]")
+@RECORDED.by("TestSqsProvider::test_receive_message_message_system_attribute_names_filters[sqs]")
 def test_the_system_attributes_that_a_consumer_wants(sqs: Any, queue: str, check: Check) -> None:
     attributes = {"Foo": {"DataType": "String", "StringValue": "Bar"}}
     sqs.send_message(QueueUrl=queue, MessageBody="msg", MessageAttributes=attributes)
@@ -297,7 +283,7 @@ def test_the_system_attributes_that_a_consumer_wants(sqs: Any, queue: str, check
     check("multiple_attributes", receive("SenderId", "SequenceNumber"))
 
 
-@recorded("TestSqsProvider::test_message_system_attribute_names_with_attribute_names[sqs]")
+@RECORDED.by("TestSqsProvider::test_message_system_attribute_names_with_attribute_names[sqs]")
 def test_both_names_of_system_attributes(sqs: Any, queue: str, check: Check) -> None:
     sqs.send_message(QueueUrl=queue, MessageBody="msg")
     for step, names in (("same_values", ["All"]), ("different_values", ["SenderId"])):
@@ -305,7 +291,7 @@ def test_both_names_of_system_attributes(sqs: Any, queue: str, check: Check) -> 
         check(step, _times(sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0, **wanted)))
 
 
-@recorded("TestSqsProvider::test_fifo_deduplication_not_on_message_group_id[sqs-{content_based}]")
+@RECORDED.by("TestSqsProvider::test_fifo_deduplication_not_on_message_group_id[sqs-{content_based}]")
 @pytest.mark.parametrize("content_based", [True, False])
 def test_a_duplicate_in_another_group(
     sqs: Any, request: pytest.FixtureRequest, check: Check, content_based: bool
@@ -318,7 +304,7 @@ def test_a_duplicate_in_another_group(
         check(step, sqs.receive_message(QueueUrl=url))
 
 
-@recorded("TestSqsProvider::test_fifo_change_to_regular_throughput_after_creation[sqs]")
+@RECORDED.by("TestSqsProvider::test_fifo_change_to_regular_throughput_after_creation[sqs]")
 def test_from_high_throughput_to_regular(sqs: Any, request: pytest.FixtureRequest, check: Check) -> None:
     high = {"DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
     url = sqs.create_queue(QueueName=name_of(request, ".fifo"), Attributes={**FIFO, **high})["QueueUrl"]
@@ -340,7 +326,7 @@ def test_from_high_throughput_to_regular(sqs: Any, request: pytest.FixtureReques
     assert "Messages" not in send_and_receive("Test4", "4", "other")
 
 
-@recorded("test_move_task_workflow_with_default_destination")
+@RECORDED.by("test_move_task_workflow_with_default_destination")
 def test_messages_go_back_to_where_they_came_from(
     sqs: Any, request: pytest.FixtureRequest, queue: str, check: Check
 ) -> None:
@@ -390,7 +376,7 @@ def test_errors_of_the_query_protocol(node: NodeInThread) -> None:
     entries = {f"SendMessageBatchRequestEntry.{i}.Id": str(i) for i in range(1, 21)}
     bodies = {f"SendMessageBatchRequestEntry.{i}.MessageBody": "m" for i in range(1, 21)}
     status, body = query.ask(Action="SendMessageBatch", QueueUrl=url, **entries, **bodies)
-    recording = RECORDED["TestSqsProvider::test_too_many_entries_in_batch_request[sqs_query]"]
+    recording = RECORDED.answers["TestSqsProvider::test_too_many_entries_in_batch_request[sqs_query]"]
     error = recording["test_too_many_entries_in_batch_request"]["Error"]
     assert f"<Code>{error['Code']}</Code>" in body
     assert f"<Message>{error['Message']}</Message>" in body
@@ -399,3 +385,58 @@ def test_errors_of_the_query_protocol(node: NodeInThread) -> None:
     assert (status, json.dumps(body).count("MD5OfMessageBody")) == (200, 2)
     status, body = query.ask(Action="ReceiveMessage", QueueUrl=url)
     assert "<Body>hello</Body>" in body
+
+
+@RECORDED.by("TestSqsProvider::test_fifo_set_content_based_deduplication_strategy[sqs]")
+def test_deduplication_by_content_can_be_turned_off(sqs: Any, request: pytest.FixtureRequest, check: Check) -> None:
+    attributes = {**FIFO, "ContentBasedDeduplication": "true"}
+    url = sqs.create_queue(QueueName=name_of(request, ".fifo"), Attributes=attributes)["QueueUrl"]
+
+    for step, value in (("before-update", "true"), ("after-update", "false")):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"ContentBasedDeduplication": value})
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        for name in ("CreatedTimestamp", "LastModifiedTimestamp"):
+            answer["Attributes"][name] = int(answer["Attributes"][name])
+        check(step, answer)
+
+
+@RECORDED.by("TestSqsProvider::test_list_queues_pagination")
+def test_pages_of_queues(sqs: Any, request: pytest.FixtureRequest) -> None:
+    prefix = name_of(request)
+    for number in range(10):
+        sqs.create_queue(QueueName=f"{prefix}-test-queue-{number}")
+    two = sqs.list_queues(QueueNamePrefix=prefix, MaxResults=2)
+    answers = {
+        "list_all": sqs.list_queues(QueueNamePrefix=prefix),
+        "list_two_max": two,
+        "list_remaining": sqs.list_queues(QueueNamePrefix=prefix, MaxResults=8, NextToken=two["NextToken"]),
+    }
+    for step, recorded in RECORDED.of(request).items():
+        assert answers[step].keys() == recorded.keys()
+        numbers = [[url[-1] for url in each["QueueUrls"]] for each in (answers[step], recorded)]
+        assert numbers[0] == numbers[1]
+
+
+@RECORDED.by("TestSqsQueryApi::test_send_message_via_queue_url_with_json_protocol")
+def test_json_at_the_queues_own_url(queue: str, check: Check) -> None:
+    clients = Clients(ACCOUNT)
+    there = clients.make(queue, "sqs")
+    check("receive-json-on-queue-url", there.receive_message(QueueUrl=queue))
+    clients.close()
+
+
+@RECORDED.by("test_move_task_with_throughput_limit")
+def test_a_move_that_is_slow(sqs: Any, request: pytest.FixtureRequest, check: Check) -> None:
+    dead = sqs.create_queue(QueueName=name_of(request, "-dead"))["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+    sqs.create_queue(QueueName=name_of(request), Attributes={"RedrivePolicy": redrive})
+    check(
+        "start-message-move-task-response",
+        answer_of(sqs.start_message_move_task, SourceArn=arn, MaxNumberOfMessagesPerSecond=1),
+    )
+
+
+def test_every_recording_is_replayed_or_known_to_be_of_something_else() -> None:
+    """Those of the query protocol have the same answers."""
+    assert {name for name in RECORDED.left if "[sqs_query" not in name} == OTHERWISE | STACKS

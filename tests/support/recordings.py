@@ -5,8 +5,9 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
 from botocore.exceptions import ClientError
 
 ORACLES = Path(os.environ.get("CLOUDLET_ORACLES", Path(__file__).parents[3] / "shared" / "oracles"))
@@ -73,3 +74,51 @@ class Comparison:
         matched = re.fullmatch(pattern + re.escape(recorded[end:]), answer)
         assert matched, f"{path}: {answer!r} is not {recorded!r}"
         self._known |= zip(names, matched.groups(), strict=True)
+
+
+Check = Callable[[str, Any], None]
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+class Replays:
+    """Which test of a module replays which recording.
+
+    RECORDED = Replays("sqs")
+
+    @RECORDED.by("TestSqsProvider::test_receive_empty_queue[sqs]")
+    def test_an_empty_queue(check: Check) -> None: ...
+    """
+
+    def __init__(self, service: str) -> None:
+        self.answers = recordings(service)
+        self.is_here = pytest.mark.skipif(not self.answers, reason="the recordings are not here")
+        """A module's `pytestmark`."""
+        self._names: dict[str, str] = {}
+
+    def by(self, name: str) -> Callable[[Test], Test]:
+        """Mark a test as the replay of a recording, whose name may have the test's parameters in braces."""
+
+        def mark(test: Test) -> Test:
+            self._names[test.__name__] = name
+            return test
+
+        return mark
+
+    def of(self, request: pytest.FixtureRequest) -> dict[str, Any]:
+        """The recorded answers for the test that runs."""
+        callspec = getattr(request.node, "callspec", None)
+        return self.answers[self._names[request.node.originalname].format(**callspec.params if callspec else {})]
+
+    def check(self, request: pytest.FixtureRequest, plain: Callable[[Any], Any] = lambda answer: answer) -> Check:
+        """`check(step, answer)`: raise AssertionError unless the answer is the recorded one of this test's step.
+
+        `plain` takes from both what cannot be compared.
+        """
+        comparison, answers = Comparison(), self.of(request)
+        return lambda step, answer: comparison.check(plain(answers[step]), plain(answer))
+
+    @property
+    def left(self) -> set[str]:
+        """The recordings that no test replays."""
+        names = [re.sub(r"\\\{\w+\\\}", ".*", re.escape(name)) for name in self._names.values()]
+        return {name for name in self.answers if not any(re.fullmatch(each, name) for each in names)}
