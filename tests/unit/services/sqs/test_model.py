@@ -186,6 +186,7 @@ class Queueing(RuleBasedStateMachine):
     def restart(self) -> None:
         async def again() -> None:
             await self._close()
+            self.clock.advance(0.001)  # none is faster: sequences, and handles with them, are new in each millisecond
             await self._open(is_new=False)
 
         self.run(again())

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ MINIMUM_POLLERS, MAXIMUM_POLLERS = 2, 200
 LEAST_POLLERS = 2
 """Of a queue: https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPollerConfig.html"""
 _STREAMS = frozenset({"kinesis", "dynamodb"})
+_QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
 _SOURCES = _STREAMS | {"sqs", "kafka", "mq", "rds"}
 """https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html"""
 _QUEUE_SETTINGS = (
@@ -57,7 +59,7 @@ def source(params: Mapping[str, Any]) -> Arn:
         arn = Arn.parse(given)
     except ValueError:
         raise InvalidParameterValue("Unrecognized event source.") from None
-    if arn.service not in _SOURCES:
+    if arn.service not in _SOURCES or (arn.service == "sqs" and not _QUEUE_NAME.fullmatch(arn.resource)):
         raise InvalidParameterValue("Unrecognized event source.")
     if arn.service in _STREAMS and params.get("StartingPosition") is None:
         raise InvalidParameterValue(

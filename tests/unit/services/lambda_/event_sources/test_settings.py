@@ -80,6 +80,8 @@ def test_provisioned_pollers() -> None:
         ({"EventSourceArn": "no-arn"}, "Unrecognized event source."),
         ({"EventSourceArn": "arn:aws:kafka:us-east-1:111111111111:cluster/c"}, "Cloudlet has no kafka yet"),
         ({"EventSourceArn": "arn:aws:s3:::bucket"}, "Unrecognized event source."),
+        ({"EventSourceArn": "arn:aws:sqs:us-east-1:111111111111:q?x"}, "Unrecognized event source."),
+        ({"EventSourceArn": "arn:aws:sqs:us-east-1:111111111111:queue/q"}, "Unrecognized event source."),
         ({"SelfManagedEventSource": {}}, "Cloudlet has no kafka yet"),
     ],
 )
