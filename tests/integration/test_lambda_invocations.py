@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.nodes import MakeClient, NodeInThread
+from tests.support.functions import create_function
+from tests.support.nodes import MakeClient, NodeInThread, fresh_account
 
 SOON = {"Delay": 0.02, "MaxAttempts": 3000}
 
@@ -172,3 +173,41 @@ def test_a_payload_over_6_mb_is_refused(functions: Any, create: Callable[..., An
         "Code": "RequestEntityTooLargeException",
         "Message": "Request must be smaller than 6291456 bytes for the InvokeFunction operation",
     }
+
+
+def test_a_function_of_another_account_is_invoked_where_its_policy_lets_the_caller(client: MakeClient) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html#permissions-resource-xaccountinvoke"""
+    caller, other = client("sts").get_caller_identity()["Account"], fresh_account()
+    theirs, ours, iam = client("lambda", account=other), client("lambda"), client("iam")
+    arn = create_function(theirs, "fn", "def handler(event, context):\n    return context.invoked_function_arn\n")[
+        "FunctionArn"
+    ]
+    create_function(ours, "fn", "def handler(event, context):\n    return 'ours'\n")
+    iam.create_user(UserName="user")
+    key = iam.create_access_key(UserName="user")["AccessKey"]
+    user = client("lambda", keys=(key["AccessKeyId"], key["SecretAccessKey"]))
+    names = (arn, f"{other}:fn", f"{other}:function:fn", f"arn:aws:lambda:us-east-1:{other}:fn")
+
+    def answers(by: Any) -> set[str]:
+        found = set()
+        for name in names:
+            try:
+                found.add(json.loads(by.invoke(FunctionName=name)["Payload"].read()))
+            except ClientError as error:
+                found.add(error.response["Error"]["Code"])
+        return found
+
+    assert answers(ours) == answers(user) == {"AccessDeniedException"}
+    theirs.add_permission(
+        FunctionName="fn", StatementId="s", Action="lambda:InvokeFunction", Principal=f"arn:aws:iam::{caller}:root"
+    )
+    assert answers(ours) == {arn}
+    assert answers(user) == {"AccessDeniedException"}
+    allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_user_policy(UserName="user", PolicyName="p", PolicyDocument=document)
+    assert answers(user) == {arn}
+    assert user.invoke(FunctionName=arn, InvocationType="Event")["StatusCode"] == 202
+    for call in (ours.get_function, ours.delete_function):
+        with pytest.raises(ClientError, match="AccessDeniedException"):
+            call(FunctionName=arn)

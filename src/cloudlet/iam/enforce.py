@@ -21,6 +21,7 @@ from cloudlet.iam.corrections import POLICY_SPEAKS_OF, UNEXPLAINED, UNRESTRICTED
 from cloudlet.iam.evaluate import Decision, PolicySet, Source, evaluate
 from cloudlet.iam.facts import FactSource, ResourceFacts
 from cloudlet.iam.granted import Granted, GrantedPolicies
+from cloudlet.iam.naming.lambda_ import FUNCTION_NAME
 from cloudlet.iam.naming.sqs import queue_account
 from cloudlet.iam.organisation import Membership, Memberships
 from cloudlet.iam.policy import PolicyError
@@ -179,6 +180,9 @@ def _names_other_account(params: Mapping[str, Any], account: str) -> bool:
         return bool(registry != account)
     if queue_url := params.get("QueueUrl"):
         return queue_account(queue_url) not in ("", account)
+    function = FUNCTION_NAME.fullmatch(name) if isinstance(name := params.get("FunctionName"), str) else None
+    if function is not None and function["account"] not in (None, account):
+        return True
     return params.get("QueueOwnerAWSAccountId", account) != account or any(
         isinstance(value, str) and value[:4] == "arn:" and _account(value) not in ("", account)
         for value in params.values()

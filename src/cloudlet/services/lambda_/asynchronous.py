@@ -71,8 +71,8 @@ class Asynchronous:
         self._destinations = destinations
         engine.register(KIND, self, concurrency=CONCURRENCY, target_concurrency=FUNCTION_CONCURRENCY, backoff=BACKOFF)
 
-    async def queue(self, context: RequestContext, route: Route, invocation: Invocation) -> None:
-        """Keep the event; when this returns, it will be run."""
+    async def queue(self, route: Route, invocation: Invocation) -> None:
+        """Keep the event, in the account of its function; when this returns, it will be run."""
         payload = encode(invocation)
         config = route.event_invoke
         attempts = config.attempts if config is not None else limits.ASYNCHRONOUS_ATTEMPTS
@@ -81,8 +81,8 @@ class Asynchronous:
             lambda tx: self._engine.enqueue(
                 tx,
                 KIND,
-                context.account,
-                context.region,
+                route.function.account,
+                route.function.region,
                 payload,
                 target=route.function_key,
                 max_attempts=attempts,

@@ -68,7 +68,7 @@ class Invoker:
             tail_log=params.get("LogType") == "Tail",
         )
         if kind == "Event":
-            await self._asynchronous.queue(context, route, invocation)
+            await self._asynchronous.queue(route, invocation)
             return {"StatusCode": 202}
         return await self._run(route, invocation)
 

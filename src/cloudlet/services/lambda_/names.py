@@ -16,6 +16,8 @@ from cloudlet.iam.principals import RequestContext
 from cloudlet.services.lambda_.errors import CrossAccount, InvalidParameterValue, ResourceNotFound
 
 LATEST = "$LATEST"
+INVOCATIONS = ("Invoke", "InvokeAsync", "InvokeWithResponseStream")
+"""What may be done to functions of other accounts. Cloudlet has no more of it, while AWS has."""
 
 _PATTERN = (
     r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?"
@@ -130,8 +132,8 @@ def is_alias(qualifier: str) -> bool:
 def resolve(context: RequestContext, name: str, qualifier: str | None = None) -> FunctionRef:
     """The function that `name` (and `qualifier`) means for this caller.
 
-    Raises ResourceNotFound for another region, CrossAccount for another account, InvalidParameterValue where the
-    name's own qualifier and the given one differ.
+    Raises ResourceNotFound for another region, CrossAccount for another account (unless the function is to be invoked),
+    InvalidParameterValue where the name's own qualifier and the given one differ.
     """
     match = FUNCTION_NAME.fullmatch(name)
     if match is None:
@@ -143,17 +145,23 @@ def resolve(context: RequestContext, name: str, qualifier: str | None = None) ->
     if region and region != context.region:
         raise ResourceNotFound(f"Functions from '{region}' are not reachable in this region ('{context.region}')")
     if account and account != context.account:
-        action = f"lambda:{'InvokeFunction' if context.operation == 'Invoke' else context.operation}"
+        if context.operation in INVOCATIONS:  # by its policy, which has been asked
+            return FunctionRef(account, context.region, function, _qualifier(own, qualifier))
+        action = f"lambda:{context.operation}"
         arn = FunctionRef(account, context.region, function).arn
         raise CrossAccount(
             f"User: {context.principal.arn} is not authorized to perform: {action} on resource: {arn} "
             f"because no resource-based policy allows the {action} action"
         )
-    if qualifier and own and own != qualifier:
+    return FunctionRef(context.account, context.region, function, _qualifier(own, qualifier))
+
+
+def _qualifier(own: str | None, given: str | None) -> str:
+    if given and own and own != given:
         raise InvalidParameterValue(
             "The derived qualifier from the function name does not match the specified qualifier."
         )
-    return FunctionRef(context.account, context.region, function, qualifier or own or "")
+    return given or own or ""
 
 
 def only_function(ref: FunctionRef, *allowed: str) -> FunctionRef:

@@ -50,13 +50,20 @@ def test_functions_of_another_region_are_not_reachable() -> None:
 
 def test_functions_of_another_account_are_denied() -> None:
     with pytest.raises(ServiceError) as caught:
-        resolve(context("Invoke"), "222222222222:function:fn")
+        resolve(context("GetFunction"), "222222222222:function:fn")
     assert caught.value.code == "AccessDeniedException"
     assert caught.value.message == (
-        "User: arn:aws:iam::111111111111:root is not authorized to perform: lambda:InvokeFunction on resource: "
+        "User: arn:aws:iam::111111111111:root is not authorized to perform: lambda:GetFunction on resource: "
         "arn:aws:lambda:us-east-1:222222222222:function:fn because no resource-based policy allows the "
-        "lambda:InvokeFunction action"
+        "lambda:GetFunction action"
     )
+
+
+@pytest.mark.parametrize("operation", ["Invoke", "InvokeWithResponseStream", "InvokeAsync"])
+def test_functions_of_another_account_may_be_invoked(operation: str) -> None:
+    """The function's policy has been asked when the operation begins."""
+    ref = resolve(context(operation), "222222222222:function:fn:live")
+    assert ref == FunctionRef("222222222222", REGION, "fn", "live")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "fn:a:b", "invalid:function:name", f"{ARN}:", "arn:aws:s3:::bucket"])
