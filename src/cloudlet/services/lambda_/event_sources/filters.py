@@ -5,14 +5,18 @@ the body is for bodies that are JSON, one that wants the body itself for those t
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs-filtering.html
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from cloudlet.patterns import InvalidPattern, Pattern
 from cloudlet.services.lambda_.errors import InvalidParameterValue
 
+MUCH: Final = 50_000
+"""Tests of values that take some milliseconds."""
+RecordT = TypeVar("RecordT", bound=Mapping[str, Any])
 MAX_FILTERS = 10
 """https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html"""
 
@@ -29,17 +33,26 @@ def check(criteria: Mapping[str, Any]) -> None:
             raise InvalidParameterValue("Invalid filter pattern definition.") from error
 
 
-def matcher(criteria: Mapping[str, Any] | None) -> Callable[[Mapping[str, Any]], bool]:
-    """True for the records that the function wants."""
-    patterns = [Pattern.parse(each["Pattern"]) for each in (criteria or {}).get("Filters") or ()]
-    if not patterns:
-        return lambda _record: True
+class Matcher:
+    """Asks the filters of a mapping; without any, it takes every record."""
 
-    def matches(record: Mapping[str, Any]) -> bool:
+    def __init__(self, criteria: Mapping[str, Any] | None) -> None:
+        self._patterns = [Pattern.parse(each["Pattern"]) for each in (criteria or {}).get("Filters") or ()]
+        self._cost = sum(pattern.cost for pattern in self._patterns)
+
+    def __call__(self, record: Mapping[str, Any]) -> bool:
+        """True for a record that the function wants."""
+        if not self._patterns:
+            return True
         event = {**record, "body": _content(record["body"])}
-        return any(pattern.matches(event) for pattern in patterns)
+        return any(pattern.matches(event) for pattern in self._patterns)
 
-    return matches
+    async def chosen(self, records: Sequence[RecordT]) -> list[RecordT]:
+        """The records that the function wants. Filters and records that were made for each other are much work, which
+        must not hold up the node: that is done in a thread."""
+        if self._cost * sum(record["body"].count(",") + 1 for record in records) <= MUCH:
+            return [each for each in records if self(each)]
+        return await asyncio.to_thread(lambda: [each for each in records if self(each)])
 
 
 def _content(body: str) -> Any:

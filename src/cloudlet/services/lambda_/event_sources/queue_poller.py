@@ -73,7 +73,7 @@ class QueuePoller:
         self._batch_size: int = mapping.setting("BatchSize") or QUEUE_BATCH
         self._window_s: int = mapping.setting("MaximumBatchingWindowInSeconds") or 0
         self._reports_failures = "ReportBatchItemFailures" in (mapping.setting("FunctionResponseTypes") or ())
-        self._matches = filters.matcher(mapping.setting("FilterCriteria"))
+        self._filters = filters.Matcher(mapping.setting("FilterCriteria"))
         self._is_fifo = source.resource.endswith(".fifo")
         self._growth = _growth(mapping, clock)
         self._batches: set[asyncio.Task[None]] = set()
@@ -187,7 +187,7 @@ class QueuePoller:
         if not messages and wait_s:
             self._growth.starved()
         records = [queue_records.record(message, self._source, is_windowed=self._window_s > 0) for message in messages]
-        wanted = [each for each in records if self._matches(each)]
+        wanted = await self._filters.chosen(records)
         if len(wanted) < len(records):
             kept = {each["messageId"] for each in wanted}
             await self._delete([each for each in records if each["messageId"] not in kept])

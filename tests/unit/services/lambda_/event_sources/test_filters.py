@@ -1,12 +1,13 @@
 """Which messages a function gets."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from cloudlet.services.lambda_.errors import InvalidParameterValue
-from cloudlet.services.lambda_.event_sources.filters import check, matcher
+from cloudlet.services.lambda_.event_sources.filters import MUCH, Matcher, check
 
 
 def criteria(*patterns: Any) -> dict[str, Any]:
@@ -14,7 +15,7 @@ def criteria(*patterns: Any) -> dict[str, Any]:
 
 
 def wanted(patterns: dict[str, Any] | None, body: str, **more: Any) -> bool:
-    return matcher(patterns)({"body": body, **more})
+    return Matcher(patterns)({"body": body, **more})
 
 
 def test_without_filters_all_are_wanted() -> None:
@@ -52,3 +53,19 @@ def test_filters_that_are_none(pattern: str) -> None:
 def test_too_many() -> None:
     with pytest.raises(InvalidParameterValue):
         check(criteria(*[{"a": [1]}] * 11))
+
+
+@pytest.mark.parametrize(("count", "is_much"), [(10, False), (MUCH, True)])
+async def test_much_work_is_done_in_a_thread(monkeypatch: pytest.MonkeyPatch, count: int, is_much: bool) -> None:
+    threads = set()
+
+    def call(self: Matcher, record: Any) -> bool:
+        threads.add(threading.current_thread())
+        return real(self, record)
+
+    real = Matcher.__call__
+    monkeypatch.setattr(Matcher, "__call__", call)
+    bodies = [json.dumps({"a": [number] * count}) for number in (1, 2)]
+    matcher = Matcher({"Filters": [{"Pattern": '{"body": {"a": [2]}}'}]})
+    assert await matcher.chosen([{"body": body} for body in bodies]) == [{"body": bodies[1]}]
+    assert (threads != {threading.current_thread()}) is is_much
