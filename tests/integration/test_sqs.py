@@ -87,9 +87,32 @@ class TestStandardQueues:
         with pytest.raises(ClientError, match="Total VisibilityTimeout for the message is beyond the limit"):
             sqs.change_message_visibility(**change, VisibilityTimeout=43_200)
         sqs.change_message_visibility(**change, VisibilityTimeout=0)
-        with pytest.raises(sqs.exceptions.MessageNotInflight):
-            sqs.change_message_visibility(**change, VisibilityTimeout=0)
-        assert bodies(receive(sqs, url)) == ["m"]
+        sqs.change_message_visibility(**change, VisibilityTimeout=30)  # of a message that nobody has: nothing happens
+        [again] = receive(sqs, url)
+        sqs.change_message_visibility(**change, VisibilityTimeout=0)  # an old handle changes nothing
+        assert counts(sqs, url) == [0, 1, 0]
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=again["ReceiptHandle"])
+        assert refusal(sqs.change_message_visibility, **change, VisibilityTimeout=0) == (
+            "InvalidParameterValue",
+            f"Value {message['ReceiptHandle']} for parameter ReceiptHandle is invalid. Reason: Message does not exist"
+            " or is not available for visibility timeout change.",
+        )
+
+    def test_a_handle_is_of_one_queue(self, client: MakeClient) -> None:
+        sqs = client("sqs")
+        url, other = make(sqs), make(sqs, "other")
+        sqs.send_message(QueueUrl=url, MessageBody="m")
+        [message] = receive(sqs, url)
+        handle = message["ReceiptHandle"]
+        wrong = ("ReceiptHandleIsInvalid", f'The receipt handle "{handle}" is not valid for this queue.')
+        assert refusal(sqs.delete_message, QueueUrl=other, ReceiptHandle=handle) == wrong
+        assert (
+            refusal(sqs.change_message_visibility, QueueUrl=other, ReceiptHandle=handle, VisibilityTimeout=0) == wrong
+        )
+        assert refusal(sqs.delete_message, QueueUrl=url, ReceiptHandle="made-up") == (
+            "ReceiptHandleIsInvalid",
+            'The input receipt handle "made-up" is not a valid receipt handle.',
+        )
 
     def test_delays(self, client: MakeClient, advance: Advance) -> None:
         sqs = client("sqs")

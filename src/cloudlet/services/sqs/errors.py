@@ -57,12 +57,6 @@ class InvalidParameterValue(ServiceError):
     code = "InvalidParameterValueException"
 
 
-class MessageNotInflight(ServiceError):
-    """The specified message isn't in flight."""
-
-    code = "MessageNotInflight"
-
-
 class MissingParameter(ServiceError):
     """A required parameter is missing or empty."""
 

@@ -36,8 +36,10 @@ def decode(queue_id: int, handle: str) -> Receipt:
         mark, queue, sequence, receives, checksum = _LAYOUT.unpack(base64.b64decode(handle, validate=True))
     except (binascii.Error, struct.error, ValueError):
         raise _invalid(handle) from None
-    if mark != _MARK or queue != queue_id or checksum != zlib.crc32(struct.pack(">QQI", queue, sequence, receives)):
+    if mark != _MARK or checksum != zlib.crc32(struct.pack(">QQI", queue, sequence, receives)):
         raise _invalid(handle)
+    if queue != queue_id:
+        raise ReceiptHandleIsInvalid(f'The receipt handle "{handle}" is not valid for this queue.')
     return Receipt(sequence, receives)
 
 

@@ -18,7 +18,7 @@ from itertools import takewhile
 from cloudlet.services.sqs import group_tables, message_tables, sending
 from cloudlet.services.sqs import sequence as sequences
 from cloudlet.services.sqs.attributes import MAX_DELAY_S, MAX_VISIBILITY_TIMEOUT_S
-from cloudlet.services.sqs.errors import InvalidParameterValue, MessageNotInflight, invalid
+from cloudlet.services.sqs.errors import InvalidParameterValue, invalid
 from cloudlet.services.sqs.message import Message
 from cloudlet.services.sqs.queue import Queue
 from cloudlet.services.sqs.receipt import Receipt
@@ -155,10 +155,13 @@ def delete(tx: Transaction, queue: Queue, receipt: Receipt, handle: str, now_ms:
     refresh_group(tx, queue.bucket, message.group, now_ms)
 
 
-def change_visibility(tx: Transaction, queue: Queue, receipt: Receipt, handle: str, timeout_s: int, now_ms: int) -> int:
-    """Let a message in flight be received again `timeout_s` from now; when that is, in ms.
+def change_visibility(
+    tx: Transaction, queue: Queue, receipt: Receipt, handle: str, timeout_s: int, now_ms: int
+) -> None:
+    """Let a message in flight be received again `timeout_s` from now.
 
-    Raises InvalidParameterValue, MessageNotInflight.
+    Nothing happens to one that is visible already, or that was received again since: no error, which is what AWS does
+    in spite of its MessageNotInflight (https://github.com/getmoto/moto/pull/4655). Raises InvalidParameterValue.
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
     """
     message = message_tables.find(tx, queue.bucket, receipt.sequence)
@@ -167,7 +170,7 @@ def change_visibility(tx: Transaction, queue: Queue, receipt: Receipt, handle: s
             handle, "ReceiptHandle", "Message does not exist or is not available for visibility timeout change."
         )
     if message.receives != receipt.receives or not message.is_in_flight(now_ms):
-        raise MessageNotInflight
+        return
     visible_ms = now_ms + timeout_s * 1000
     if visible_ms > message.received_ms + MAX_VISIBILITY_TIMEOUT_S * 1000:
         raise InvalidParameterValue(
@@ -177,4 +180,3 @@ def change_visibility(tx: Transaction, queue: Queue, receipt: Receipt, handle: s
     message_tables.set_visible(tx, queue.bucket, receipt.sequence, visible_ms)
     if queue.is_fifo:
         refresh_group(tx, queue.bucket, message.group, now_ms)
-    return visible_ms

@@ -18,7 +18,7 @@ def test_a_handle_says_which_receive_of_which_message(queue: int, sequence: int,
 @given(queue=numbers, other=numbers, sequence=numbers)
 def test_a_handle_of_another_queue_is_refused(queue: int, other: int, sequence: int) -> None:
     if queue != other:
-        with pytest.raises(ReceiptHandleIsInvalid):
+        with pytest.raises(ReceiptHandleIsInvalid, match="is not valid for this queue"):
             decode(other, encode(queue, Receipt(sequence, 1)))
 
 

@@ -106,6 +106,5 @@ def batch_result(successful: list[dict[str, Any]], failures: list[dict[str, Any]
 _CODES: Final = {
     "InvalidParameterValueException": "InvalidParameterValue",
     "MissingRequiredParameterException": "MissingParameter",
-    "MessageNotInflight": "AWS.SimpleQueueService.MessageNotInflight",
 }
 """Codes that entries show, where they are not the shapes' names."""
