@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from cloudlet.clock import Clock, now_ms
+from cloudlet.compute.collecting import collect_for_ever
 from cloudlet.compute.images import tables
 from cloudlet.compute.images.errors import InvalidImage
 from cloudlet.ids import Ids
@@ -30,7 +31,6 @@ from cloudlet.store.blobs import LargeBlobs
 LEASE_MS: Final = 60 * 60 * 1000
 CLAIM_MS: Final = 60 * 1000
 """A deletion that has not ended after this time belongs to a node that died."""
-COLLECT_INTERVAL_S: Final = 600.0
 COLLECT_BATCH: Final = 100
 WAIT_FOR_CLAIM_S: Final = 0.05
 GARBAGE_CHANNEL: Final = "image-garbage"
@@ -142,16 +142,7 @@ class ImageStore:
 
     async def run(self) -> None:
         """Delete what is no longer needed, as it comes. Ends when it is cancelled."""
-        while True:
-            self._wake.clear()
-            try:
-                while await self.collect():
-                    pass
-            except (StoreError, OSError):
-                logger.warning("unused parts of images could not be deleted; will be tried again", exc_info=True)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(COLLECT_INTERVAL_S):
-                    await self._wake.wait()
+        await collect_for_ever(self.collect, self._wake, logger, "unused parts of images")
 
     async def collect(self) -> int:
         """Delete a batch of unused parts; how many."""

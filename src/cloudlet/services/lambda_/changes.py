@@ -16,11 +16,11 @@ from cloudlet.services.lambda_ import provisioned, tables
 from cloudlet.services.lambda_.engines import Compute, Limits
 from cloudlet.services.lambda_.function import CONCURRENCY_CHANNEL, FUNCTIONS_CHANNEL
 from cloudlet.services.lambda_.names import FunctionRef
+from cloudlet.services.woken import work_when_woken
 from cloudlet.store.base import Reader, StoreError
 
 logger = logging.getLogger(__name__)
 
-RETRY_S = 1.0
 MAX_KNOWN = 100_000
 """Functions whose environments a node remembers to look after; the one not heard of for longest is forgotten first."""
 
@@ -93,20 +93,15 @@ class Changes:
 
     async def run(self) -> None:
         """Do what changes ask for, as they come. Ends when it is cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                if self._is_incomplete:
-                    await self.load()
-                while self._reconfigured:
-                    await self.configure(*next(iter(self._reconfigured)))
-                while self._changed:
-                    await self._retire(next(iter(self._changed)))
-            except StoreError:
-                logger.warning("changes of functions could not be read; will be tried again", exc_info=True)
-                await asyncio.sleep(RETRY_S)
-                self._wake.set()
+        await work_when_woken(self._wake, self._follow, logger, "changes of functions could not be read")
+
+    async def _follow(self) -> None:
+        if self._is_incomplete:
+            await self.load()
+        while self._reconfigured:
+            await self.configure(*next(iter(self._reconfigured)))
+        while self._changed:
+            await self._retire(next(iter(self._changed)))
 
     def reset(self) -> None:
         """There are no functions any more."""

@@ -25,6 +25,7 @@ from typing import Any
 
 from cloudlet.clock import now_ms
 from cloudlet.compute import archive
+from cloudlet.compute.collecting import collect_for_ever
 from cloudlet.compute.images.store import disuse
 from cloudlet.errors import OperationNotImplemented, ServiceError
 from cloudlet.iam.principals import RequestContext
@@ -38,7 +39,6 @@ logger = logging.getLogger(__name__)
 LEASE_MS = 15 * 60 * 1000
 CLAIM_MS = 60 * 1000
 """A deletion that has not ended after this time belongs to a node that died."""
-COLLECT_INTERVAL_S = 600.0
 COLLECT_BATCH = 100
 WAIT_FOR_CLAIM_S = 0.05
 GARBAGE_CHANNEL = "lambda-garbage"
@@ -102,16 +102,7 @@ class Packages:
 
     async def run(self) -> None:
         """Delete what is no longer needed, as it comes. Ends when it is cancelled."""
-        while True:
-            self._wake.clear()
-            try:
-                while await self.collect():
-                    pass
-            except (StoreError, OSError):
-                logger.warning("unused code packages could not be deleted; will be tried again", exc_info=True)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(COLLECT_INTERVAL_S):
-                    await self._wake.wait()
+        await collect_for_ever(self.collect, self._wake, logger, "unused code packages")
 
     def close(self) -> None:
         """Hear of no more garbage."""

@@ -11,11 +11,10 @@ from cloudlet.services.base import Platform
 from cloudlet.services.lambda_ import provisioned, provisioned_tables
 from cloudlet.services.lambda_.changes import Changes
 from cloudlet.services.lambda_.names import FunctionRef
+from cloudlet.services.woken import work_when_woken
 from cloudlet.store.base import StoreError
 
 logger = logging.getLogger(__name__)
-
-RETRY_S = 1.0
 
 
 class Keeper(Protocol):
@@ -50,16 +49,11 @@ class Provisioning:
 
     async def run(self) -> None:
         """Do what changes ask for, as they come. Ends when it is cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                while self._changed:
-                    await self._look(next(iter(self._changed)))
-            except StoreError:
-                logger.warning("provisioned concurrency could not be read; will be tried again", exc_info=True)
-                await asyncio.sleep(RETRY_S)
-                self._wake.set()
+        await work_when_woken(self._wake, self._follow, logger, "provisioned concurrency could not be read")
+
+    async def _follow(self) -> None:
+        while self._changed:
+            await self._look(next(iter(self._changed)))
 
     async def _look(self, key: str) -> None:
         del self._changed[key]  # before it is read: what changes meanwhile is looked at again

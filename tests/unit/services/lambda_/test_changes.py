@@ -2,6 +2,7 @@
 
 import pytest
 
+from cloudlet.services import woken
 from cloudlet.services.lambda_ import changes
 from cloudlet.services.lambda_.names import FunctionRef
 from cloudlet.store.base import StoreUnavailable
@@ -34,7 +35,7 @@ async def test_when_notifications_were_lost_all_is_read_anew(world: World) -> No
 
 
 async def test_a_store_that_cannot_be_read_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changes, "RETRY_S", 0.0)
+    monkeypatch.setattr(woken, "RETRY_S", 0.0)
     await world.create()
     await world.call("Invoke", FunctionName="fn")
     read, failures = world.store.read, [StoreUnavailable("for a moment")] * 2

@@ -20,11 +20,11 @@ from cloudlet.services.lambda_.names import EventSourceKey
 from cloudlet.services.lambda_.role import SERVICE
 from cloudlet.services.lambda_.routes import Route, Routes
 from cloudlet.services.role_session import RoleSessions
+from cloudlet.services.woken import work_when_woken
 from cloudlet.store.base import Reader, StoreError
 
 logger = logging.getLogger(__name__)
 
-RETRY_S = 1.0
 PAGE = 500
 
 
@@ -52,18 +52,13 @@ class Pollers:
 
     async def run(self) -> None:
         """Do what changes ask for, as they come. Ends when it is cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                while self._changed:
-                    await self._look_at(next(iter(self._changed)))
-                while self._results:
-                    await self._keep_result(*next(iter(self._results.items())))
-            except StoreError:
-                logger.warning("event source mappings could not be read; will be tried again", exc_info=True)
-                await asyncio.sleep(RETRY_S)
-                self._wake.set()
+        await work_when_woken(self._wake, self._follow, logger, "event source mappings could not be read")
+
+    async def _follow(self) -> None:
+        while self._changed:
+            await self._look_at(next(iter(self._changed)))
+        while self._results:
+            await self._keep_result(*next(iter(self._results.items())))
 
     async def close(self, grace_s: float) -> None:
         """Receive no more, and let what is under way end within `grace_s`; what does not, comes back."""
