@@ -217,6 +217,34 @@ class TestTopics:
             with pytest.raises(ClientError, match="Invalid parameter: NextToken"):
                 call(NextToken=token)
 
+    @pytest.mark.parametrize(
+        ("action", "is_one"),
+        [
+            ("SNS:Publish", True),
+            ("sns:receive", True),
+            (["sns:Publish", "SNS:GetTopicAttributes"], True),
+            ("sns:*", True),
+            ("sns:CreateTopic", False),
+            ("sns:SetSubscriptionAttributes", False),
+            ("sqs:SendMessage", False),
+            (["sns:Publish", "sns:Nothing"], False),
+        ],
+    )
+    def test_a_policy_speaks_of_what_is_done_to_a_topic(self, client: MakeClient, action: Any, is_one: bool) -> None:
+        sns = client("sns")
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        statement = {"Effect": "Allow", "Principal": "*", "Action": action, "Resource": topic}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+
+        def put() -> None:
+            sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+
+        if is_one:
+            put()
+        else:
+            with pytest.raises(ClientError, match="Policy statement action out of service scope!"):
+                put()
+
     def test_creating_one_again_with_some_of_its_tags(self, client: MakeClient) -> None:
         sns = client("sns")
         both = [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]

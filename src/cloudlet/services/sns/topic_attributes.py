@@ -29,6 +29,26 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 _FIFO_ONLY: Final = ("ContentBasedDeduplication", "FifoThroughputScope", "ArchivePolicy")
 _PLAIN: Final = ("DisplayName", "Policy", "DeliveryPolicy", "KmsMasterKeyId", "ArchivePolicy", "MaximumMessageSize")
 SETTABLE: Final = frozenset((*_BOOLEANS, *_CHOICES, *_PLAIN))
+ACTIONS: Final = frozenset(
+    (
+        "AddPermission",
+        "DeleteTopic",
+        "GetDataProtectionPolicy",
+        "GetTopicAttributes",
+        "ListSubscriptionsByTopic",
+        "ListTagsForResource",
+        "Publish",
+        "PutDataProtectionPolicy",
+        "Receive",
+        "RemovePermission",
+        "SetTopicAttributes",
+        "Subscribe",
+    )
+)
+"""Actions that are about a topic."""
+_TOPIC_ACTIONS: Final = frozenset(
+    name.lower() for name in (*ACTIONS, "ConfirmSubscription", "TagResource", "UntagResource")
+)
 _REMOVABLE: Final = ("Policy", "DeliveryPolicy", "KmsMasterKeyId", "ArchivePolicy")
 """Attributes that an empty value takes away."""
 
@@ -112,8 +132,20 @@ def check_policy(text: str) -> None:
         if not isinstance(found, dict) or not found.get("Statement"):
             raise invalid("Policy Error: null")
         compiled(text, Source.RESOURCE.value)
+        for statement in found["Statement"] if isinstance(found["Statement"], list) else [found["Statement"]]:
+            _check_actions(statement.get("Action") or [])
     except (orjson.JSONDecodeError, PolicyError) as error:
         raise InvalidParameter("Invalid parameter: Policy Error: null") from error
+
+
+def _check_actions(actions: Any) -> None:
+    """Raises InvalidParameter for an action that is not about a topic."""
+    for action in actions if isinstance(actions, list) else [actions]:
+        service, _, name = str(action).lower().partition(":")
+        if any(wildcard in action for wildcard in "*?"):
+            continue
+        if service != "sns" or name not in _TOPIC_ACTIONS:
+            raise invalid("Policy statement action out of service scope!")
 
 
 def _delivery_policy(value: str, where: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -18,23 +18,6 @@ if TYPE_CHECKING:
     from types_boto3_sns import type_defs as types
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_ACTIONS: Final = frozenset(
-    (
-        "AddPermission",
-        "DeleteTopic",
-        "GetDataProtectionPolicy",
-        "GetTopicAttributes",
-        "ListSubscriptionsByTopic",
-        "ListTagsForResource",
-        "Publish",
-        "PutDataProtectionPolicy",
-        "Receive",
-        "RemovePermission",
-        "SetTopicAttributes",
-        "Subscribe",
-    )
-)
-"""Actions that are about a topic."""
 
 
 class PermissionOperations(Operations):
@@ -47,7 +30,7 @@ class PermissionOperations(Operations):
             raise invalid("Label")
         if not accounts or not all(re.fullmatch(r"\d{12}", account) for account in accounts):
             raise invalid("AWSAccountId")
-        if not actions or not all(action in _ACTIONS for action in actions):
+        if not actions or not all(action in topic_attributes.ACTIONS for action in actions):
             raise invalid("Policy statement action out of service scope!")
 
         def change(_tx: Transaction, topic: Topic) -> Topic:
