@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cloudlet.compute.function import RuntimeMissing
-from cloudlet.compute.runtimes import Interpreter, Runtimes, discovery, preparation
+from cloudlet.compute.runtimes import Interpreter, Runtimes, discovery, preparation, probes
 
 
 def interpreter(version: str, executable: str = sys.executable) -> Interpreter:
@@ -57,6 +57,17 @@ class TestDiscovery:
         (folder / "python2.7").symlink_to("/bin/true")
         found = list(discovery.candidates({"PATH": "", "HOME": str(tmp_path)}))
         assert [entry for entry in found if entry[0] == "pyenv"] == [("pyenv", folder / "python3.12")]
+
+    def test_folders_of_others_are_passed_over(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def closed(self: Path, pattern: str) -> list[Path]:
+            raise PermissionError(13, "Permission denied", str(self))
+
+        monkeypatch.setattr(Path, "glob", closed)
+        environ = {"PATH": "", "HOME": str(tmp_path), "PYENV_ROOT": "/root/.pyenv"}
+        ways = {found_by for found_by, _ in discovery.candidates(environ)}
+        assert "this program" in ways
+        assert "pyenv" not in ways
+        assert "nvm" not in dict(probes.installations(environ, "node", [("nvm", tmp_path, "*/bin")]))
 
     def test_an_interpreter_is_asked_again_only_when_it_has_changed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

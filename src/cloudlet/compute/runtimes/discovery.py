@@ -40,7 +40,7 @@ def candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
         ("uv", Path(environ.get("UV_PYTHON_INSTALL_DIR", home / ".local/share/uv/python")), "*/bin"),
         ("/opt", Path("/opt"), "python*/bin"),
     ):
-        for folder in sorted(root.glob(pattern)):
+        for folder in probes.folders_like(root, pattern):
             yield from _in_folder(found_by, folder)
     for entry in environ.get("PATH", "").split(os.pathsep):
         if entry:

@@ -78,6 +78,14 @@ class Answers:
             fresh.rename(self._memory)
 
 
+def folders_like(root: Path, pattern: str) -> list[Path]:
+    """The folders below `root` that fit `pattern`; none where this user may not look."""
+    try:
+        return sorted(root.glob(pattern))
+    except OSError:  # Path.glob passes over what is missing, not over what is closed
+        return []
+
+
 def installations(
     environ: Mapping[str, str], program: str, managers: Iterable[tuple[str, Path, str]]
 ) -> Iterator[tuple[str, Path]]:
@@ -86,7 +94,7 @@ def installations(
     `managers` are version managers: a name, a folder, and a pattern that leads to folders with programs.
     """
     for found_by, root, pattern in managers:
-        for folder in sorted(root.glob(pattern)):
+        for folder in folders_like(root, pattern):
             if is_program(folder / program):
                 yield found_by, folder / program
     for entry in environ.get("PATH", "").split(os.pathsep):
