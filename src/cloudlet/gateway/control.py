@@ -239,6 +239,8 @@ class Control:
     def _require_own_page(self, request: HttpRequest) -> None:
         if has_foreign_origin(request, self._config):
             raise ControlError(403, "Another site's page cannot control the node.")
+        if "x-amz-sns-message-type" in request.headers:  # of a topic of this node, or of another on this machine
+            raise ControlError(403, "A topic's subscription cannot control the node.")
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != "application/json" and "x-cloudlet" not in request.headers:
             raise ControlError(415, "Send Content-Type: application/json (or a header X-Cloudlet).")

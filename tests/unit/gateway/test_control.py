@@ -145,6 +145,11 @@ async def test_other_sites_pages_cannot_change(world: World, origin: str) -> Non
     assert world.node.resets == 0
 
 
+async def test_topics_cannot_change(world: World) -> None:
+    assert (await world.ask("POST", "reset", {}, x_amz_sns_message_type="Notification"))[0] == 403
+    assert world.node.resets == 0
+
+
 @pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1:4566", "http://console.localhost"])
 async def test_this_machines_pages_can(world: World, origin: str) -> None:
     assert (await world.ask("POST", "reset", {}, origin=origin))[0] == 200
