@@ -161,7 +161,8 @@ class Environment:
         invocation, clock, runtime = active.invocation, self._clock, self._runtime
         api = runtime.api
         assert api is not None, "not initialised"
-        runtime.thaw()
+        if runtime.is_frozen:
+            runtime.thaw()
         self._lines.start(invocation)
         self._log.flush_soon()
         left_s = self._deadline.begin(active.started, self.function.timeout_s)

@@ -48,7 +48,8 @@ class LiveRuntime:
         self._sampled_at = 0.0
         self._process: RuntimeProcess | None = None
         self._ready: asyncio.Future[Failure | None] | None = None
-        self._is_frozen = False
+        self.is_frozen = False
+        """True between `freeze` and `thaw`."""
         self._function = function
         self._preparation = preparation
         self._host = host
@@ -195,17 +196,17 @@ class LiveRuntime:
 
     def freeze(self) -> None:
         """Stop all that runs in the sandbox, unless somebody looks into it."""
-        if not self._is_frozen and self._function.environment_id not in self._host.debuggers:
+        if not self.is_frozen and self._function.environment_id not in self._host.debuggers:
             self.process.sandbox.freeze()
-            self._is_frozen = True
+            self.is_frozen = True
             if self.beside is not None:
                 self.beside.host.freeze()
 
     def thaw(self) -> None:
         """Undo `freeze`."""
-        if self._is_frozen:
+        if self.is_frozen:
             self.process.sandbox.thaw()
-            self._is_frozen = False
+            self.is_frozen = False
             if self.beside is not None:
                 self.beside.host.thaw()
 
