@@ -65,8 +65,8 @@ class Environment:
         self.state = State.NEW
         self.idle_since = 0.0
         """Platform time when it last began to wait; set by the owner."""
-        now = host.clock.now()
-        self.log_stream = f"{_date(now)}/[{function.version}]{host.ids.hex(32)}"
+        today = dt.datetime.fromtimestamp(host.clock.now(), dt.UTC)
+        self.log_stream = f"{today:%Y/%m/%d}/[{function.version}]{host.ids.hex(32)}"
         self.usable_until = preparation.credentials.expiration - function.timeout_s - CREDENTIALS_MARGIN_S
         """Platform time after which its credentials are too old for another invocation."""
         self._preparation = preparation
@@ -395,7 +395,3 @@ class Environment:
     def _die(self) -> None:
         self.state = State.DEAD
         self._owner.environment_dead(self)
-
-
-def _date(moment: float) -> str:
-    return f"{dt.datetime.fromtimestamp(moment, dt.UTC):%Y/%m/%d}"
