@@ -114,6 +114,7 @@ class LayerFolder:
         was_gone = self.is_gone(path)
         self.remove(path)
         os.mkdir(path, mode, dir_fd=self.root)
+        os.chmod(path, mode, dir_fd=self.root)  # whatever the umask
         if was_gone:
             self.make_opaque(path)
 

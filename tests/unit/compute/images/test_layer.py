@@ -124,6 +124,15 @@ def test_devices_and_pipes_are_left_out_and_rights_to_be_others_too(tmp_path: Pa
     assert (root / "sudo").stat().st_mode & 0o7777 == 0o755
 
 
+def test_a_folder_that_is_only_named_is_open_to_all_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        unpack(io.BytesIO(tar([("usr/bin/tool!", "")])), tmp_path, "", Overlay())
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("usr", "usr/bin", "usr/bin/tool")] == [0o755] * 3
+
+
 def test_a_closed_folder_is_filled_and_can_be_deleted(tmp_path: Path) -> None:
     root = tmp_path / "root"
     unpacked(root, info("shut", tarfile.DIRTYPE, mode=0o000), ("shut/file", "x"))
