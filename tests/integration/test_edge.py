@@ -11,12 +11,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from cloudlet.config import Config
 from cloudlet.gateway.dispatcher import Dispatcher
 from cloudlet.iam.principals import RequestContext
 from cloudlet.store.base import StoreFull
+from tests.support.functions import create_function
 from tests.support.nodes import MakeClient, NodeInThread, control
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -242,6 +246,19 @@ def test_dev_keys_mean_nothing_to_a_function(
     for keys in (("test", "test"), (account, "test")):
         assert refusal(clients.make(sandboxed, "sts", keys=keys).get_caller_identity)[0] == "InvalidClientTokenId"
     assert clients.make(sandboxed, "sts", keys=root_keys).get_caller_identity()["Account"]
+
+
+def test_dev_keys_open_no_function_url_to_a_function(endpoint: str, sandboxed: str, clients: Any, account: str) -> None:
+    functions = clients.make(endpoint, "lambda")
+    create_function(functions, "guarded", "def handler(event, context):\n    return 'in'\n")
+    url = functions.create_function_url_config(FunctionName="guarded", AuthType="AWS_IAM")["FunctionUrl"]
+    host = url.split("/")[2]
+    request = AWSRequest("GET", f"http://{host}/")
+    SigV4Auth(Credentials(account, "test"), "lambda", "us-east-1").add_auth(request)
+    headers = {**dict(request.headers.items()), "Host": host}
+    assert exchange(endpoint, "GET", "/", b"", headers)[0] == 200
+    assert exchange(sandboxed, "GET", "/", b"", headers)[0] == 403
+    functions.delete_function(FunctionName="guarded")
 
 
 def test_a_reset_empties_a_node_and_leaves_keys_and_time(

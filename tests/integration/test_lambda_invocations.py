@@ -65,6 +65,7 @@ def test_the_context_is_what_aws_gives(functions: Any, create: Callable[..., Any
     )
     client_context = base64.b64encode(json.dumps({"custom": {"foo": "bar"}}).encode()).decode()
     answer = functions.invoke(FunctionName="fn", ClientContext=client_context, Qualifier="$LATEST")
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["content-type"] == "application/json"
     assert json.load(answer["Payload"]) == {
         "function_name": "fn",
         "function_version": "$LATEST",

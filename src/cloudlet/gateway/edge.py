@@ -86,6 +86,7 @@ class Edge:
                 request.body = await self._bodies.read(request, receive, self._usual_limit)
                 return await self._control.handle(request, sandboxed=sandboxed)
             if handler := self._router.host_handler(request):
+                request.sandboxed = sandboxed
                 request.body = await self._bodies.read(request, receive, self._usual_limit)
                 return await handler(request)
             if stream := self._router.stream_handler(request):

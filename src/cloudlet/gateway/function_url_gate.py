@@ -20,7 +20,8 @@ class FunctionUrlGate:
 
     async def authenticate(self, request: HttpRequest) -> Principal:
         """Who signed the request. Raises ServiceError."""
-        return (await self._authenticator.authenticate(request, TARGET)).principal
+        found = await self._authenticator.authenticate(request, TARGET, sandboxed=request.sandboxed)
+        return found.principal
 
     async def authorize(self, context: RequestContext, params: Mapping[str, Any]) -> None:
         """Return when `context.principal` may; raise AccessDenied when not."""

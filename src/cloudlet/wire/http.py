@@ -20,6 +20,8 @@ class HttpRequest:
     raw_headers: Iterable[tuple[str, str]] = ()
     source_ip: str = ""
     scheme: str = "http"
+    sandboxed: bool = False
+    """True for one from inside a sandbox, where the keys of dev mode mean nothing."""
 
     @property
     def host(self) -> str:

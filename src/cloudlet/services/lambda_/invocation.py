@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 import base64
 import binascii
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -34,6 +34,9 @@ from cloudlet.services.lambda_.errors import (
 from cloudlet.services.lambda_.role import RoleRefused
 from cloudlet.services.lambda_.routes import Route, Routes
 from cloudlet.services.lambda_.streaming import Streamed
+
+_JSON: Final = {"HTTPHeaders": {"Content-Type": "application/json"}}
+"""What Lambda calls a function's answer, though it is a blob to the model."""
 
 
 class Invoker:
@@ -127,7 +130,12 @@ async def _nothing() -> AsyncIterator[dict[str, Any]]:
 
 
 def _answer(result: InvocationResult, version: str, *, tail_log: bool) -> Result:
-    answer: dict[str, Any] = {"StatusCode": 200, "Payload": result.payload, "ExecutedVersion": version}
+    answer: dict[str, Any] = {
+        "StatusCode": 200,
+        "Payload": result.payload,
+        "ExecutedVersion": version,
+        "ResponseMetadata": _JSON,
+    }
     if result.function_error:
         answer["FunctionError"] = result.function_error
     if tail_log:
