@@ -248,6 +248,13 @@ def test_dev_keys_mean_nothing_to_a_function(
     assert clients.make(sandboxed, "sts", keys=root_keys).get_caller_identity()["Account"]
 
 
+def test_a_name_with_a_nul_is_the_callers_fault(client: MakeClient) -> None:
+    for name in ("\0", "a\0b"):
+        code, status, text = refusal(lambda name=name: client("sqs").get_queue_url(QueueName=name))  # type: ignore[misc]
+        assert (code, status) == ("ValidationException", 400)
+        assert "NUL" in text
+
+
 def test_dev_keys_open_no_function_url_to_a_function(endpoint: str, sandboxed: str, clients: Any, account: str) -> None:
     functions = clients.make(endpoint, "lambda")
     create_function(functions, "guarded", "def handler(event, context):\n    return 'in'\n")

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from cloudlet.config import Config
-from cloudlet.errors import AccessDenied, InternalFailure, ServiceError, ServiceUnavailable
+from cloudlet.errors import AccessDenied, InternalFailure, ServiceError, ServiceUnavailable, ValidationError
 from cloudlet.gateway.body import BodyReader, ClientGone, gone, pieces, platform_limit
 from cloudlet.gateway.control import PREFIX, Control, has_foreign_origin
 from cloudlet.gateway.dispatcher import Dispatcher
@@ -23,7 +23,7 @@ from cloudlet.iam.authenticate import Authenticator, Target
 from cloudlet.iam.principals import RequestContext
 from cloudlet.ids import Ids
 from cloudlet.services.base import BodyLimit, Service, StreamedRequest
-from cloudlet.store.base import StoreFull, StoreUnavailable
+from cloudlet.store.base import StoreFull, StoreUnavailable, UnstorableText
 from cloudlet.wire.http import HttpRequest, HttpResponse
 from cloudlet.wire.integrity import inflate
 
@@ -109,6 +109,9 @@ class Edge:
         except (StoreFull, StoreUnavailable) as error:
             logger.error("no store", extra={"request_id": request_id, "reason": str(error)})
             failure = ServiceUnavailable("The store cannot take the request now; try again.")
+        except UnstorableText:
+            # Checked by no model, and by services only where they look at it: the store is the last to see it.
+            failure = ValidationError("The request contains a NUL character in a text that names something.")
         except ClientGone:
             raise
         except Exception:

@@ -49,6 +49,10 @@ class UniqueViolation(StoreError):
     """A row with this key is there already."""
 
 
+class UnstorableText(ValueError):
+    """A text with a NUL character, which no store takes."""
+
+
 class Reader(Protocol):
     """Reads of one consistent state."""
 
