@@ -6,6 +6,7 @@ Nothing is guessed from versions or files where it can be tried: namespaces are 
 import asyncio
 import os
 import platform
+import re
 import resource
 import secrets
 import shutil
@@ -27,6 +28,8 @@ from cloudlet.compute.sandbox import SandboxSpec
 State = Literal["ok", "limited", "missing"]
 
 _PROBE_TIMEOUT_S = 20.0
+_OTHER_PLACES = "/usr/sbin:/usr/local/sbin"
+"""An ordinary user's PATH often has not."""
 _WANTED_DESCRIPTORS = 8192
 _NAMESPACES = "Isolation by namespaces"
 _NAMESPACES_PROBE = """
@@ -198,6 +201,25 @@ def python_snapshots() -> Finding:
     return Finding(name, "limited", f"not on {platform.machine()}: SnapStart is refused when a version is published")
 
 
+def criu() -> Finding:
+    """CRIU (https://criu.org), which SnapStart of other languages than Python would need."""
+    name = "CRIU (SnapStart of Java and Node.js)"
+    program = shutil.which("criu") or shutil.which("criu", path=_OTHER_PLACES)
+    found = f"{program}, {_version(program)}" if program else "not found"
+    return Finding(name, "limited", f"{found}; there is none yet of these languages, with or without it")
+
+
+def _version(program: str) -> str:
+    try:
+        answer = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "which does not run"
+    version = re.search(r"\d+(\.\d+)*", answer.stdout)
+    return version[0] if version else "of an unknown version"
+
+
 def internet() -> Finding:
     """Whether functions reach more than the node."""
     return Finding("Functions' way to the internet", "limited", "none yet: functions reach this node only")
@@ -247,7 +269,8 @@ async def sandbox() -> Finding:
 
 
 PROBES: tuple[Callable[[], Finding], ...] = (
-    namespaces, control_groups, seccomp, landlock_rules, overlay, images, descriptors, python_snapshots, internet,
+    namespaces, control_groups, seccomp, landlock_rules, overlay, images, descriptors, python_snapshots, criu,
+    internet,
 )  # fmt: skip
 
 

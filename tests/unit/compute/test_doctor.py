@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,22 @@ def test_every_probe_has_an_answer_and_a_way_out() -> None:
         assert finding.name
         assert finding.detail
         assert finding.state == "ok" or finding.remedy or "none yet" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("says", "detail"),
+    [("Version: 4.1\nGitID: v4.1", "4.1; there is none yet"), ("?", "of an unknown version; there is none")],
+)
+def test_criu_is_named_with_its_version_and_what_it_is_good_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, detail: str
+) -> None:
+    program = tmp_path / "criu"
+    program.write_text(f"#!/bin/sh\necho '{says}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    found = doctor.criu()
+    assert found.state == "limited"
+    assert detail in found.detail
 
 
 async def test_a_sandbox_is_really_made() -> None:
