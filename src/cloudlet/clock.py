@@ -46,10 +46,11 @@ class Clock(Protocol):
     async def sleep_until(self, moment: float) -> None:
         """Wait until the platform's time is `moment`."""
 
-    async def sleep_loosely(self, duration_s: float) -> None:
-        """Wait until `duration_s` have passed, or more: time that is moved by a year wakes who waits so only once.
+    async def sleep_loosely_until(self, moment: float) -> None:
+        """Wait until the platform's time is `moment`, or later: time that is moved by a year wakes who waits so once.
 
-        For who does all that is due whenever it wakes: who clears away, and nobody can tell when.
+        For who does all that is due whenever it wakes: who clears away, and nobody can tell when. `moment` is counted
+        from when it began to look, for time may be moved while it looks.
         """
 
 
@@ -108,8 +109,8 @@ class PlatformClock:
     async def sleep_until(self, moment: float) -> None:
         await self._sleep(self._sleepers, moment)
 
-    async def sleep_loosely(self, duration_s: float) -> None:
-        await self._sleep(self._loose, self.now() + duration_s)
+    async def sleep_loosely_until(self, moment: float) -> None:
+        await self._sleep(self._loose, moment)
 
     async def _sleep(self, sleepers: list[_Sleeper], moment: float) -> None:
         if moment <= self.now():

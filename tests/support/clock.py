@@ -34,8 +34,8 @@ class ManualClock:
         heapq.heappush(self._sleepers, (moment, next(self._order), future))
         await future
 
-    async def sleep_loosely(self, duration_s: float) -> None:
-        await self.sleep(duration_s)
+    async def sleep_loosely_until(self, moment: float) -> None:
+        await self.sleep_until(moment)
 
     def next_moment(self) -> float | None:
         """When the first sleeper wakes; None when nobody sleeps."""

@@ -12,6 +12,7 @@ import http.client
 import re
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final
@@ -35,7 +36,7 @@ _PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
 
 
 class RegistrySource:
-    """One repository of a registry."""
+    """One repository of a registry. `close` may come from another thread: whoever is about to read is told."""
 
     def __init__(self, reference: Reference, login: str) -> None:
         """`login` is `user:password`, or empty."""
@@ -43,7 +44,9 @@ class RegistrySource:
         self._name = reference.name
         self._login = login
         self._authorization = ""
-        self._connections: list[http.client.HTTPConnection] = []
+        self._sockets: list[socket.socket] | None = []
+        """Of all connections; none once it is closed."""
+        self._lock = threading.Lock()
         scheme = "http" if is_this_machine(self._host) else "https"
         self._base = f"{scheme}://{self._host}/v2/{self._name}"
 
@@ -63,12 +66,12 @@ class RegistrySource:
             raise RegistryUnavailable(f"{self._host} broke off: {error}") from error
 
     def close(self) -> None:
-        while self._connections:
-            connection = self._connections.pop()
-            if connection.sock is not None:
-                with contextlib.suppress(OSError):  # who waits for it in a thread hears of it by this only
-                    connection.sock.shutdown(socket.SHUT_RDWR)
-            connection.close()
+        with self._lock:
+            sockets, self._sockets = self._sockets or [], None
+        for sock in sockets:
+            with contextlib.suppress(OSError):  # who waits for it in a thread hears of it by this only
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
 
     def _get(self, url: str, accept: str, *, follow: bool = False) -> http.client.HTTPResponse:
         for _ in range(MAX_REDIRECTS):
@@ -79,6 +82,7 @@ class RegistrySource:
             response = self._request(urlsplit(url), headers)
             if response.status == 200:
                 return response
+            response.close()
             if response.status == 401 and is_own and not self._authorization:
                 self._authorization = self._authorize(response.headers.get_all("www-authenticate") or [])
                 continue
@@ -150,13 +154,22 @@ class RegistrySource:
             connection = http.client.HTTPSConnection(url.hostname, url.port, timeout=TIMEOUT_S, context=context)
         else:
             connection = http.client.HTTPConnection(url.hostname, url.port, timeout=TIMEOUT_S)
-        self._connections.append(connection)
         path = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
         try:
+            self._connect(connection)
             connection.request("GET", path, headers={"User-Agent": f"cloudlet/{__version__}", **headers})
             return connection.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:
+            connection.close()
             raise RegistryUnavailable(f"{url.hostname} does not answer: {error}") from error
+
+    def _connect(self, connection: http.client.HTTPConnection) -> None:
+        """Raises OSError, also when it has been closed meanwhile."""
+        connection.connect()
+        with self._lock:
+            if self._sockets is None:
+                raise ConnectionAbortedError("nothing more is asked of it")
+            self._sockets.append(connection.sock)
 
 
 def is_this_machine(host: str) -> bool:

@@ -55,9 +55,10 @@ class Recorder:
     async def sweep_forever(self) -> None:
         """Remove events when they are too old."""
         while True:
+            next_s = self._clock.now() + SWEEP_INTERVAL_S
             with contextlib.suppress(StoreError):
                 await self.remove_oldest()
-            await self._clock.sleep_loosely(SWEEP_INTERVAL_S)
+            await self._clock.sleep_loosely_until(next_s)
 
     async def flush(self) -> None:
         """Write down all that waits. Whatever cannot be kept is counted as lost, and the node goes on."""

@@ -41,13 +41,14 @@ class Upkeep:
         """Sweep whenever something is due."""
         while True:
             try:
+                now_s = self._clock.now()
                 self._has_data.clear()  # before looking: what comes meanwhile is seen, or wakes
                 due_s = await self._store.read(_first_due)
                 if due_s is None:
                     await self._has_data.wait()
                     continue
-                now_s = self._clock.now()
-                await self._clock.sleep_loosely(min(max(due_s - now_s, SWEEP_INTERVAL_S), LOOK_INTERVAL_S))
+                least_s, most_s = now_s + SWEEP_INTERVAL_S, now_s + LOOK_INTERVAL_S
+                await self._clock.sleep_loosely_until(min(max(due_s, least_s), most_s))
                 await self.sweep()
             except StoreError:
                 logger.warning("old metrics could not be swept; will be tried again", exc_info=True)

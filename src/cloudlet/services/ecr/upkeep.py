@@ -48,11 +48,12 @@ class Upkeep:
 
     async def _sweep_forever(self) -> None:
         while True:
+            next_s = self._clock.now() + SWEEP_INTERVAL_S
             try:
                 await self.sweep()
             except StoreError:
                 logger.warning("repositories could not be swept; will be tried again", exc_info=True)
-            await self._clock.sleep_loosely(SWEEP_INTERVAL_S)
+            await self._clock.sleep_loosely_until(next_s)
 
     async def _apply_when_changed(self) -> None:
         while True:

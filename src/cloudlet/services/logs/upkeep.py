@@ -53,9 +53,10 @@ class Upkeep:
 
     async def _sweep_forever(self) -> None:
         while True:
+            next_s = self._clock.now() + SWEEP_INTERVAL_S
             with contextlib.suppress(StoreError):
                 await self.sweep()
-            await self._clock.sleep_loosely(SWEEP_INTERVAL_S)
+            await self._clock.sleep_loosely_until(next_s)
 
     async def remove_deleted(self) -> None:
         """Remove the streams and events of all deleted groups and streams."""

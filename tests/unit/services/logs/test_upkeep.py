@@ -102,6 +102,28 @@ async def test_the_loops_do_both_while_the_clock_goes_on(logs: LogsWorld) -> Non
     assert len(running) == 2
 
 
+async def test_what_expires_because_time_was_moved_during_a_sweep_is_swept_at_once(
+    logs: LogsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await logs.make("group", "a")
+    await logs("PutRetentionPolicy", logGroupName="group", retentionInDays=1)
+    await logs.put("group", "a", (0, "x"))
+    sweep, moves = logs.service.upkeep.sweep, [DAY_S + 3_600]
+
+    async def moving() -> None:
+        await sweep()
+        while moves:
+            logs.clock.advance(moves.pop())
+
+    monkeypatch.setattr(logs.service.upkeep, "sweep", moving)
+    async with asyncio.TaskGroup() as tasks:
+        await logs.service.start(tasks)
+        running = [task for task in asyncio.all_tasks() if task.get_name().startswith("logs: ")]
+        await woken(logs.clock, logs, "logs_chunks", 0)
+        for task in running:
+            task.cancel()
+
+
 async def test_a_store_that_fails_is_asked_again(logs: LogsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     await logs.make("group", "a")
     await logs.put("group", "a", (0, "x"))
