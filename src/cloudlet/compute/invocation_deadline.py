@@ -18,11 +18,6 @@ class InvocationDeadline:
         self._at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def is_watching(self) -> bool:
-        """True from the first `begin` until a time has passed, or `stop`."""
-        return self._timer is not None
-
     def begin(self, started: float, timeout_s: float) -> float:
         """An invocation has begun at `started` on the monotonic clock. Returns the seconds that it has left."""
         self._at = started + timeout_s

@@ -81,17 +81,11 @@ class Worker:
 
         Raises ComputeError.
         """
-        if function.image is not None:
-            await self._prepare_image(function.code_digest, function.image)
-            return
-        await self._host.launcher.prepare(function.runtime)
+        if function.image is None:
+            await self._host.launcher.prepare(function.runtime)
+        elif function.image.reference:
+            await self._require_images().pull(Reference.parse(function.image.reference), function.code_digest)
         await self.ready(function, reserve)
-
-    async def _prepare_image(self, digest: str, image: FunctionImage) -> None:
-        images = self._require_images()
-        if image.reference:
-            await images.pull(Reference.parse(image.reference), digest)
-        (await images.prepare(digest)).release()
 
     def _require_images(self) -> Images:
         if self._images is None:
@@ -99,9 +93,11 @@ class Worker:
         return self._images
 
     async def ready(self, function: FunctionVersion, reserve: Reserve) -> None:
-        """Have what environments of `function` start from: packages unpacked, with SnapStart its snapshot, which takes
-        room of its own. Raises ComputeError."""
-        if function.image is None:
+        """Have what environments of `function` start from: packages or the image's layers unpacked, with SnapStart its
+        snapshot, which takes room of its own. Raises ComputeError."""
+        if function.image is not None:
+            (await self._require_images().prepare(function.code_digest)).release()
+        else:
             for digest in (function.code_digest, *function.layers):
                 await self._code.folder(digest)
                 self._code.release(digest)

@@ -220,10 +220,10 @@ async def test_the_deadline_of_an_invocation_that_failed_does_not_end_the_init_p
     await (await sandbox.connect()).next()
     (environment,) = world.manager._pool_of
     assert isinstance(environment, Environment)
-    assert environment._deadline.is_watching
+    assert environment._deadline._timer is not None
     sandbox.exit(1)
     await first
-    assert not environment._deadline.is_watching
+    assert environment._deadline._timer is None
 
 
 async def test_a_runtime_that_never_asks_for_more_is_ended_at_its_timeout(world: ComputeWorld) -> None:

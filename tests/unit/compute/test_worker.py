@@ -1,10 +1,14 @@
 """What a worker does before an environment starts."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Never
 
 import pytest
 
+from cloudlet.compute.environment_launches import LAUNCHES_AT_ONCE
+from cloudlet.compute.function import FunctionImage, SandboxFailure
 from tests.support.compute_world import ComputeWorld, error_of, function_version, invocation
 
 
@@ -58,3 +62,31 @@ async def test_a_custom_runtime_says_its_name(world: ComputeWorld, tmp_path: Pat
     await world.serving()
     assert (await call).payload == b'"ok"'
     assert world.logs.messages[0].startswith("INIT_START Runtime Version: provided:al2023\t")
+
+
+async def test_an_image_that_has_to_be_unpacked_holds_up_no_other_function(world: ComputeWorld) -> None:
+    class Slow:
+        """Images whose layers come when they are told to."""
+
+        def __init__(self) -> None:
+            self.asked = 0
+            self.may_fail = asyncio.Event()
+
+        async def prepare(self, digest: str) -> Never:
+            self.asked += 1
+            await self.may_fail.wait()
+            raise SandboxFailure(f"{digest} is gone")
+
+    images = Slow()
+    world.worker._images = images  # type: ignore[assignment]
+    waiting = [
+        world.invoke(function_version("slow", image=FunctionImage(reference=""), runtime="", handler=""))
+        for _ in range(LAUNCHES_AT_ONCE)
+    ]
+    while images.asked < LAUNCHES_AT_ONCE:
+        await asyncio.sleep(0)
+    call = world.invoke(function_version())
+    await world.serving()
+    assert (await call).payload == b'"ok"'
+    images.may_fail.set()
+    assert all("is gone" in str(error) for error in await asyncio.gather(*waiting, return_exceptions=True))

@@ -1,4 +1,4 @@
-"""Taking images from a registry. What a registry answers is tried on a real one: tests/integration/test_image_functions.py."""
+"""Taking images from a registry. What a real one answers is tried in tests/integration/test_image_functions.py."""
 
 import socket
 from collections.abc import Iterator
