@@ -1,18 +1,20 @@
-"""Finds principals by name, and the documents of policies that the simulator names, through IAM's public operations."""
+"""Finds principals by name, and the documents of policies that the simulator names, through IAM's public operations.
+
+botocore is imported when it is needed: it takes longer than the rest of the command line.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from botocore.exceptions import ClientError
-from botocore.handlers import json_decode_policies
-
 from cloudlet.cli.output import CommandError
 
 
 def find_principal(iam: Any, name: str, kinds: Sequence[str] = ("role", "user")) -> str:
     """The ARN of the role or user of this name, ARN, or session ARN. Raises CommandError when there is none."""
+    from botocore.exceptions import ClientError
+
     if ":assumed-role/" in name:
         name = name.split("/")[1]
     kinds = [kind for kind in kinds if not name.startswith("arn:") or f":{kind}/" in name]
@@ -33,6 +35,8 @@ class Policies:
     not parsed, because the simulator's positions are in the text."""
 
     def __init__(self, iam: Any, principal_arn: str) -> None:
+        from botocore.handlers import json_decode_policies
+
         iam.meta.events.unregister("after-call.iam", json_decode_policies)
         self._iam = iam
         self._arn = principal_arn
@@ -57,6 +61,8 @@ class Policies:
                 yield from (("group", group["GroupName"]) for group in page["Groups"])
 
     def _inline(self, kind: str, holder: str, name: str) -> str:
+        from botocore.exceptions import ClientError
+
         get = getattr(self._iam, f"get_{kind}_policy")
         try:
             found = get(**{f"{kind.capitalize()}Name": holder, "PolicyName": name})
