@@ -33,6 +33,8 @@ from cloudlet.compute.telemetry_api import LOGS, Subscription
 CRASH: Final = "Extension.Crash"
 EARLY_LINES: Final = 1000
 """Lines of the init phase that are kept for who subscribes later in it: the runtime may be faster than a subscriber."""
+EARLY_CHARACTERS: Final = 2 * 1024 * 1024
+"""Of all these lines together: no more than what a subscriber's buffer could take in."""
 
 
 class BesideEvents(Protocol):
@@ -76,6 +78,7 @@ class ExtensionHost:
         self._telemetry: Telemetry | None = None
         self._init_start: tuple[float, str, platform_events.Record] | None = None
         self._early: list[tuple[str, str, float]] = []
+        self._early_room = EARLY_CHARACTERS
         if external:
             log.telemetry = self._line
         self._has_started_runtime = False
@@ -226,7 +229,8 @@ class ExtensionHost:
 
     def _line(self, kind: str, message: str, at: float) -> None:
         """The function or an extension has written a line."""
-        if not self._is_subscription_closed and len(self._early) < EARLY_LINES:
+        if not self._is_subscription_closed and len(self._early) < EARLY_LINES and self._early_room > 0:
+            self._early_room -= len(message)
             self._early.append((kind, message, at))
         if self._telemetry is not None:
             self._telemetry.line(kind, message, at)

@@ -25,6 +25,11 @@ RUNNING: Final = "Running"
 ANSWERED: Final = "RuntimeResponseSentState"
 INIT_ERROR: Final = "InitError"
 
+MAX_CONNECTIONS: Final = 256
+"""Of one sandbox: its runtime, its extensions, and what they may have left open. Those beyond are closed at once."""
+MAX_HELD_BYTES: Final = 4 * MAX_RESPONSE_BYTES
+"""What the requests of one sandbox may take of the node's memory while they are not whole."""
+
 _ACCEPTED: Final = answer("202 Accepted", b'{"status":"OK"}\n')
 _INVALID_REQUEST_ID: Final = error_answer("400 Bad Request", "InvalidRequestID", "Invalid request ID")
 _TOO_LARGE: Final = error_answer(
@@ -168,11 +173,16 @@ class RuntimeApi:
     def beside(self, connection: RuntimeConnection, request: ApiRequest) -> None:
         self._events.extension_calls(request, connection)
 
+    def has_room(self) -> bool:
+        return sum(connection.held_bytes for connection in self._connections) <= MAX_HELD_BYTES
+
     def waits(self, connection: RuntimeConnection) -> bool:
         return self._polling is connection
 
     def connected(self, connection: RuntimeConnection) -> None:
         self._connections.add(connection)
+        if len(self._connections) > MAX_CONNECTIONS:
+            connection.abort()
 
     def disconnected(self, connection: RuntimeConnection) -> None:
         self._connections.discard(connection)

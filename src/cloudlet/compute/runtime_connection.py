@@ -7,19 +7,23 @@ an invocation costs one read and one write.
 """
 
 import asyncio
-import base64
-import binascii
 from typing import Final, Protocol, cast
 
 import httptools
 import orjson
 
 from cloudlet.compute.api_messages import ApiRequest
+from cloudlet.compute.posted_errors import trailing_error, without_cause
 from cloudlet.compute.reports import MAX_RESPONSE_BYTES
 from cloudlet.compute.response_stream import ResponseStream
 
 MAX_HEADER_BYTES: Final = 2 * 1024 * 1024
 """Of one request. The official clients send up to 1 MB of error cause in a header."""
+MAX_PIPELINED: Final = 16
+"""Answers that may wait for one read to end. No client sends more than an answer and the next question together."""
+LARGE_BYTES: Final = 64 * 1024
+"""Requests and answers of less are not worth to be counted."""
+_MAX_EXTENSION_HEADERS: Final = 16
 
 _NEXT: Final = b"/2018-06-01/runtime/invocation/next"
 _NEXT_REQUEST: Final = b"GET " + _NEXT + b" HTTP/1.1\r\n"
@@ -90,6 +94,9 @@ class RuntimeRequests(Protocol):
     def init_failed(self, connection: "RuntimeConnection", payload: bytes, error_type: str) -> None:
         """POST /runtime/init/error"""
 
+    def has_room(self) -> bool:
+        """False when the requests of a sandbox that are not whole yet take too much memory together."""
+
     def beside(self, connection: "RuntimeConnection", request: ApiRequest) -> None:
         """A call of the Extensions, Telemetry or Logs API, or of SnapStart."""
 
@@ -107,9 +114,11 @@ class RuntimeConnection(asyncio.Protocol):
         "_header_bytes",
         "_is_between",
         "_is_expecting",
+        "_is_held_up",
         "_is_in_head",
         "_is_last",
         "_is_reading",
+        "_is_stream_full",
         "_is_too_large",
         "_mode",
         "_out",
@@ -124,14 +133,18 @@ class RuntimeConnection(asyncio.Protocol):
         self._api = api
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
+        self._out: list[bytes] = []
+        """Answers that have not been sent yet."""
+        self._extension_headers: dict[str, str] = {}
         self.on_message_begin()
         self._is_between = True
         self._is_last = False
         """True once the runtime has said that it will not use this connection again."""
         self._is_reading = False
-        self._out: list[bytes] = []
-        """Answers that have not been sent yet."""
-        self._extension_headers: dict[str, str] = {}
+        self._is_held_up = False
+        """True while the other end does not read what it was answered: nothing more is taken from it then."""
+        self._is_stream_full = False
+        """True while the reader of a streamed response is slower than the function."""
         self.is_beside = False
         """True once it was an extension's: then it says nothing of the runtime."""
 
@@ -171,7 +184,11 @@ class RuntimeConnection(asyncio.Protocol):
     def _send(self) -> None:
         out, self._out = self._out, []
         if self._transport is not None:
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+            if len(out) == 1 or len(out[-1]) > LARGE_BYTES:  # an event is not copied for each connection that asks
+                for message in out:
+                    self._transport.write(message)
+            else:
+                self._transport.write(b"".join(out))
             if self._is_last:
                 self._transport.close()
 
@@ -180,14 +197,35 @@ class RuntimeConnection(asyncio.Protocol):
         """False once the other end has hung up."""
         return self._transport is not None
 
+    @property
+    def held_bytes(self) -> int:
+        """What it keeps of the request that comes in."""
+        return self._header_bytes + len(self._body)
+
+    def pause_writing(self) -> None:
+        self._is_held_up = True
+        self._go_on_or_wait()
+
+    def resume_writing(self) -> None:
+        self._is_held_up = False
+        self._go_on_or_wait()
+
     def pause_reading(self) -> None:
         """Take nothing more from the runtime for now."""
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._is_stream_full = True
+        self._go_on_or_wait()
 
     def resume_reading(self) -> None:
         """Go on."""
-        if self._transport is not None:
+        self._is_stream_full = False
+        self._go_on_or_wait()
+
+    def _go_on_or_wait(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._is_held_up or self._is_stream_full:
+            self._transport.pause_reading()
+        else:
             self._transport.resume_reading()
 
     def abort(self) -> None:
@@ -198,6 +236,10 @@ class RuntimeConnection(asyncio.Protocol):
     # -- httptools
 
     def on_message_begin(self) -> None:
+        if self._out and (len(self._out) >= MAX_PIPELINED or len(self._out[-1]) > LARGE_BYTES):
+            raise httptools.HttpParserError("too many requests without a look at their answers")
+        if self._extension_headers:
+            self._extension_headers = {}
         self._url = b""
         self._body: bytes | bytearray = b""
         self._content_type = b""
@@ -233,7 +275,11 @@ class RuntimeConnection(asyncio.Protocol):
                 self._error_body = value
         elif length == 37 and name.lower() == b"lambda-runtime-function-response-mode":
             self._mode = value
-        elif length > 20 and name[:17].lower() == b"lambda-extension-":
+        elif (
+            length > 20
+            and name[:17].lower() == b"lambda-extension-"
+            and len(self._extension_headers) < _MAX_EXTENSION_HEADERS
+        ):
             self._extension_headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
@@ -261,6 +307,8 @@ class RuntimeConnection(asyncio.Protocol):
         if len(self._body) > MAX_RESPONSE_BYTES:
             self._is_too_large = True
             self._body = b""
+        elif len(self._body) > LARGE_BYTES:
+            self._require_room()
 
     def on_message_complete(self) -> None:
         self._is_between = True
@@ -281,6 +329,7 @@ class RuntimeConnection(asyncio.Protocol):
             self._on_beside(url)
         else:
             self.answer(_NOT_FOUND)
+        self._body = b""
 
     def _on_answer(self, url: bytes) -> None:
         if self._parser.get_method() != b"POST":
@@ -294,10 +343,10 @@ class RuntimeConnection(asyncio.Protocol):
         payload = None if self._is_too_large else bytes(self._body)
         if is_error:
             if payload is not None and self._content_type == _ERROR_CAUSE_TYPE:
-                payload = _without_cause(payload)
+                payload = without_cause(payload)
         elif self._error_type:
             # A stream that broke off: the trailers say how.
-            is_error, payload = True, _trailing_error(self._error_type, self._error_body)
+            is_error, payload = True, trailing_error(self._error_type, self._error_body)
         self._api.answered(self, request_id, payload, is_error)
 
     def _on_init_error(self) -> None:
@@ -317,6 +366,13 @@ class RuntimeConnection(asyncio.Protocol):
         self._header_bytes += size
         if self._header_bytes > MAX_HEADER_BYTES:
             raise httptools.HttpParserError("headers too large")
+        if self._header_bytes > LARGE_BYTES:
+            self._require_room()
+
+    def _require_room(self) -> None:
+        if not self._api.has_room():
+            self._body = b""
+            raise httptools.HttpParserError("too many requests at once")
 
 
 def _is_plain(request: bytes) -> bool:
@@ -325,21 +381,3 @@ def _is_plain(request: bytes) -> bool:
         return False
     lower = request.lower()
     return b"connection:" not in lower and b"content-" not in lower and b"transfer-" not in lower
-
-
-def _without_cause(payload: bytes) -> bytes:
-    """The part for the caller of an error that was posted with its cause for X-Ray."""
-    try:
-        error = orjson.loads(payload)
-        return orjson.dumps(
-            {name: error[name] for name in ("errorMessage", "errorType", "stackTrace") if name in error}
-        )
-    except (orjson.JSONDecodeError, TypeError):
-        return b'"Invalid error body"'
-
-
-def _trailing_error(error_type: bytes, error_body: bytes) -> bytes:
-    try:
-        return base64.b64decode(error_body, validate=True)
-    except binascii.Error:
-        return orjson.dumps({"errorType": error_type.decode("latin-1"), "errorMessage": ""})

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from cloudlet.compute import runtime_connection
+from cloudlet.compute import runtime_api, runtime_connection
 from cloudlet.compute.api_messages import ApiRequest, answer
 from cloudlet.compute.extension import Poller
 from cloudlet.compute.reports import MAX_RESPONSE_BYTES
@@ -379,3 +379,80 @@ async def test_closing_hangs_up(served: Served) -> None:
     served.api.close()
     with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
         await served.runtime.answer()
+
+
+POLL_AGAIN = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: runtime\r\n\r\n"
+
+
+async def test_an_event_is_not_given_again_and_again_to_who_does_not_read_it(served: Served) -> None:
+    event = b'"' + b"x" * 100_000 + b'"'
+    await served.handed(event)
+    other = await served.sandbox.connect()
+    other.send(POLL_AGAIN * 50)
+    got = [await other.answer() for _ in range(2)]
+    assert [(status, len(body)) for status, _, body in got] == [(200, len(event)), (400, 0)]
+
+
+async def test_requests_without_a_look_at_their_answers_end_the_connection(served: Served) -> None:
+    served.runtime.send(b"GET /2018-06-01/ping HTTP/1.1\r\nHost: runtime\r\n\r\n" * 200)
+    statuses: list[int] = []
+    while not statuses or statuses[-1] == 200:
+        statuses.append((await served.runtime.answer())[0])
+    assert statuses == [200] * runtime_connection.MAX_PIPELINED + [400]
+
+
+async def test_nothing_is_taken_from_who_does_not_read(served: Served) -> None:
+    events: list[str] = []
+    [connection] = served.api._connections
+    transport = connection._transport
+    assert transport is not None
+
+    class Noting:
+        def pause_reading(self) -> None:
+            events.append("pause")
+
+        def resume_reading(self) -> None:
+            events.append("resume")
+
+        def is_closing(self) -> bool:
+            return False
+
+    connection._transport = Noting()  # type: ignore[assignment]
+    connection.pause_writing()
+    connection.pause_reading()
+    connection.resume_writing()
+    connection.resume_reading()
+    connection._transport = transport
+    assert events == ["pause", "pause", "pause", "resume"]
+
+
+async def test_a_sandbox_has_a_limited_number_of_connections(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime_api, "MAX_CONNECTIONS", 3)
+    others = [await served.sandbox.connect() for _ in range(2)]
+    one_too_many = await served.sandbox.connect()
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await one_too_many.call("GET", "/ping")
+    assert [(await each.call("GET", "/ping"))[0] for each in (served.runtime, *others)] == [200] * 3
+
+
+async def test_requests_that_are_never_whole_take_a_limited_amount_of_memory(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime_api, "MAX_HELD_BYTES", 1_000_000)
+    head = b"POST /2018-06-01/runtime/invocation/x/response HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n"
+    first, second = await served.sandbox.connect(), await served.sandbox.connect()
+    first.send(head + b"x" * 600_000)
+    while sum(each.held_bytes for each in served.api._connections) < 600_000:
+        await asyncio.sleep(0)
+    second.send(head + b"x" * 600_000)
+    assert (await second.answer())[0] == 400
+    first.send(b"x" * 300_000)
+    assert (await first.answer())[0] == 400  # it is whole, and of no invocation
+    assert sum(each.held_bytes for each in served.api._connections) < 1000
+
+
+async def test_headers_are_those_of_their_own_request(served: Served) -> None:
+    await served.runtime.call("GET", "/ping", headers={"Lambda-Extension-Identifier": "an earlier one"})
+    served.runtime.send(b"GET /2020-01-01/extension/event/next HTTP/1.1\r\nLambda-Extension-Name: a\r\n\r\n")
+    _, _, body = await served.runtime.answer()
+    assert orjson.loads(body)[2] == {"lambda-extension-name": "a"}
