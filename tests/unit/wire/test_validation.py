@@ -183,8 +183,13 @@ def test_each_service_refuses_with_its_own_code(name: str, operation: str, code:
 
 def test_sqs_names_the_first_parameter_that_is_missing() -> None:
     operation = ServiceModels().service("sqs").operation("SendMessageBatch")
-    with pytest.raises(ValidationError, match=r"^The request must contain the parameter Id\.$"):
-        operation.validate({"QueueUrl": "q", "Entries": [{"MessageBody": "m"}]})
+    with pytest.raises(ValidationError, match=r"^The request must contain the parameter DataType\.$"):
+        operation.validate({"QueueUrl": "q", "Entries": [{"Id": "1", "MessageAttributes": {"a": {}}}]})
+
+
+@pytest.mark.parametrize("name", ["SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"])
+def test_sqs_judges_each_entry_of_a_batch_itself(name: str) -> None:
+    ServiceModels().service("sqs").operation(name).validate({"QueueUrl": "q", "Entries": [{"Id": "1"}]})
 
 
 def test_lambda_judges_runtimes_itself() -> None:

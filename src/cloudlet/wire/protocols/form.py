@@ -4,6 +4,9 @@ https://smithy.io/2.0/aws/protocols/aws-query-protocol.html and https://smithy.i
 
 A form becomes a tree, one level for each dot of its names, so that decoding costs what was sent and not what the model
 allows. A branch that has a value of its own, too, keeps it under the empty name.
+
+A form cannot say that a list is empty: one that is not there is none, but for the lists that an overlay marks with
+`emptyWhenAbsent`.
 """
 
 from collections.abc import Callable
@@ -93,6 +96,7 @@ class FormDecoders(ShapeCompiler[[Any], Any]):
         for name, member in shape.members.items():
             for key in self.member_names(member, name):
                 table.setdefault(key, (name, self.compile(member)))
+        empty = tuple(name for name, member in shape.members.items() if member.traits.get("emptyWhenAbsent"))
 
         def decode(node: Any) -> dict[str, Any]:
             result: dict[str, Any] = {}
@@ -102,6 +106,8 @@ class FormDecoders(ShapeCompiler[[Any], Any]):
                     if known is not None:
                         name, convert = known
                         result[name] = convert(item)
+            for name in empty:
+                result.setdefault(name, [])
             return result
 
         return decode

@@ -166,6 +166,14 @@ def test_sqs_still_speaks_query() -> None:
     assert b"<Code>AWS.SimpleQueueService.NonExistentQueue</Code><Message>text</Message><Detail/>" in body
 
 
+def test_a_form_without_entries_has_none_of_them_where_the_model_says_so() -> None:
+    members = structure(Listed={"shape": "Strings", "emptyWhenAbsent": True}, Other="Strings")
+    assert decode(service("query", input_shape=members), request("Action=Act")) == {"Listed": []}
+    batch = ServiceModels().service("sqs").operation("DeleteMessageBatch")
+    assert batch.decode("query", request("Action=DeleteMessageBatch&QueueUrl=q"), {})["Entries"] == []
+    assert "Entries" not in batch.decode("json", request('{"QueueUrl":"q"}'), {})
+
+
 def test_sqs_json_keeps_its_own_names() -> None:
     model = ServiceModels().service("sqs")
     given = request('{"QueueUrl":"q","AttributeNames":["All"],"Attribute":{"x":"y"}}')

@@ -68,7 +68,10 @@ def check_owner(context: RequestContext, key: QueueKey) -> None:
 
 
 def check_entries(entries: Sequence[Entry], kind: str) -> None:
-    """Raises what is wrong with a batch as a whole. `kind`: the entries' shape."""
+    """Raises what is wrong with a batch as a whole: its size, and the ids by which entries are answered.
+
+    `kind`: the entries' shape.
+    """
     if not entries:
         raise EmptyBatchRequest(f"There should be at least one {kind} in the request.")
     if len(entries) > MAX_BATCH:
@@ -76,15 +79,18 @@ def check_entries(entries: Sequence[Entry], kind: str) -> None:
             f"Maximum number of entries per request are {MAX_BATCH}. You have sent {len(entries)}."
         )
     seen = set()
-    for entry in entries:
-        if not _ENTRY_ID.fullmatch(entry["Id"]):
+    for number, entry in enumerate(entries, 1):
+        name = entry.get("Id")
+        if name is None:
+            raise missing(f"{kind}.{number}.Id")
+        if not _ENTRY_ID.fullmatch(name):
             raise InvalidBatchEntryId(
                 "A batch entry id can only contain alphanumeric characters, hyphens and underscores. "
                 "It can be at most 80 letters long."
             )
-        if entry["Id"] in seen:
-            raise BatchEntryIdsNotDistinct(f"Id {entry['Id']} repeated.")
-        seen.add(entry["Id"])
+        if name in seen:
+            raise BatchEntryIdsNotDistinct(f"Id {name} repeated.")
+        seen.add(name)
 
 
 def failed(entry: Entry, error: ServiceError) -> dict[str, Any]:

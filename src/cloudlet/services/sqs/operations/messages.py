@@ -27,6 +27,8 @@ from cloudlet.services.sqs.sequence import shown
 if TYPE_CHECKING:
     from types_boto3_sqs import type_defs as types
 
+_SEND_ENTRY, _DELETE_ENTRY = "SendMessageBatchRequestEntry", "DeleteMessageBatchRequestEntry"
+_CHANGE_ENTRY = "ChangeMessageVisibilityBatchRequestEntry"
 _SYSTEM_ATTRIBUTES = frozenset(
     (
         "All",
@@ -60,16 +62,23 @@ class MessageOperations(Operations):
     ) -> Result:
         queue = await self.queue(context, params)
         entries: Sequence[Any] = params["Entries"]
-        check_entries(entries, "SendMessageBatchRequestEntry")
+        check_entries(entries, _SEND_ENTRY)
         size = sum(_size_bytes(entry) for entry in entries)
         if size > MAX_MESSAGE_BYTES:
             raise BatchRequestTooLong(
                 f"Batch requests cannot be longer than {MAX_MESSAGE_BYTES} bytes. You have sent {size} bytes."
             )
         good, made, failures = [], [], []
-        for entry in entries:
+        for number, entry in enumerate(entries, 1):
+            # What a FIFO queue needs, it needs of all entries: it takes none out of their order.
             if queue.is_fifo and entry.get("MessageGroupId") is None:
                 raise InvalidParameterValue("The request must contain the parameter MessageGroupId.")
+            if not entry.get("MessageBody"):
+                lacks = missing(f"{_SEND_ENTRY}.{number}.MessageBody")
+                if queue.is_fifo:
+                    raise lacks
+                failures.append(failed(entry, lacks))
+                continue
             try:
                 made.append(self._message(context, queue, entry))
                 good.append(entry)
@@ -163,7 +172,7 @@ class MessageOperations(Operations):
     ) -> Result:
         queue = await self.queue(context, params)
         entries = params["Entries"]
-        check_entries(entries, "DeleteMessageBatchRequestEntry")
+        check_entries(entries, _DELETE_ENTRY)
         good, failures = _receipts(queue, entries)
         outcomes = await self.exchange.delete(queue, [(found, entry["ReceiptHandle"]) for entry, found in good])
         if deleted := outcomes.count(None):
@@ -189,9 +198,9 @@ class MessageOperations(Operations):
     ) -> Result:
         queue = await self.queue(context, params)
         entries = params["Entries"]
-        check_entries(entries, "ChangeMessageVisibilityBatchRequestEntry")
-        good, failures = _receipts(queue, entries)
-        changes = [(found, entry["ReceiptHandle"], entry.get("VisibilityTimeout") or 0) for entry, found in good]
+        check_entries(entries, _CHANGE_ENTRY)
+        good, failures = _receipts(queue, entries, has_timeouts=True)
+        changes = [(found, entry["ReceiptHandle"], entry["VisibilityTimeout"]) for entry, found in good]
         outcomes = await self.exchange.change_visibility(queue, changes)
         return _batch_of_receipts(good, outcomes, failures)
 
@@ -298,13 +307,20 @@ def _check_attempt(queue: Queue, attempt_id: str) -> None:
     messages.check_identifier(attempt_id, "ReceiveRequestAttemptId")
 
 
-def _receipts(queue: Queue, entries: Sequence[Any]) -> tuple[list[tuple[Entry, receipt.Receipt]], list[dict[str, Any]]]:
-    """The entries with valid handles and timeouts, and the answers for the others."""
+def _receipts(
+    queue: Queue, entries: Sequence[Any], *, has_timeouts: bool = False
+) -> tuple[list[tuple[Entry, receipt.Receipt]], list[dict[str, Any]]]:
+    """The entries with valid handles, and timeouts where they have them, and the answers for the others."""
     good, failures = [], []
-    for entry in entries:
+    for number, entry in enumerate(entries, 1):
         try:
-            found = receipt.decode(queue.id, entry["ReceiptHandle"])
-            _check_timeout(entry.get("VisibilityTimeout") or 0)
+            if not (handle := entry.get("ReceiptHandle")):
+                raise missing("ReceiptHandle")
+            if has_timeouts:
+                if (timeout_s := entry.get("VisibilityTimeout")) is None:
+                    raise missing(f"{_CHANGE_ENTRY}.{number}.VisibilityTimeout")
+                _check_timeout(timeout_s)
+            found = receipt.decode(queue.id, handle)
         except ServiceError as error:
             failures.append(failed(entry, error))
         else:
