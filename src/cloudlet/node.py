@@ -43,7 +43,7 @@ from cloudlet.services.cloudtrail import CallQueue, CloudTrailService
 from cloudlet.services.cloudwatch import CloudWatchService
 from cloudlet.services.ecr import EcrService
 from cloudlet.services.iam import IamService
-from cloudlet.services.lambda_ import FunctionCredentials, FunctionLogs, FunctionMetrics, LambdaService
+from cloudlet.services.lambda_ import FunctionCredentials, FunctionLogs, FunctionMetrics, LambdaService, LogPermission
 from cloudlet.services.lambda_.names import FunctionRef
 from cloudlet.services.logs import LogsService
 from cloudlet.services.organizations import OrganizationsService
@@ -178,12 +178,14 @@ class Node:
         self._engine = Engine(self.store, self.clock, self.ids, kept)
         logs = LogsService(platform)
         metrics = CloudWatchService(platform)
-        self._function_logs = FunctionLogs(logs.append)
+        self._function_credentials = FunctionCredentials(platform)
+        self._log_permission = LogPermission(platform, self._authorizer, self._function_credentials.session)
+        self._function_logs = FunctionLogs(logs.append, self._log_permission)
         self._function_metrics = FunctionMetrics(metrics.record, platform.clock)
         self.compute = NodeCompute(
             platform,
             self._function_logs,
-            FunctionCredentials(platform),
+            self._function_credentials,
             self._serve_platform,
             self.images,
             self._function_metrics,
@@ -297,6 +299,8 @@ class Node:
         self._authorizer.forget()
         await self._engine.reset()
         self._function_logs.reset()
+        self._function_credentials.forget()
+        self._log_permission.forget()
         self._function_metrics.reset()
         for service in self.services:
             await service.reset()

@@ -26,6 +26,8 @@ def handler(event, context):
     return {"done": event["what"]}
 """
 
+BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+
 
 def cloudlet(*arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command and wait for its end."""
@@ -140,6 +142,24 @@ def test_logs_can_be_followed(running: NodeProcess) -> None:
 def test_logs_of_nobody_are_said(running: NodeProcess) -> None:
     done = cloudlet("logs", "nobody", "--data", str(running.data))
     assert (done.returncode, "no log yet" in done.stderr) == (1, True)
+
+
+def test_a_role_that_may_not_write_logs_is_said(running: NodeProcess) -> None:
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    clients = Clients("test")
+    role = clients.make(running.endpoint, "iam").create_role(
+        RoleName="mute", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust})
+    )
+    create_function(clients.make(running.endpoint, "lambda"), "mute", SOURCE, Role=role["Role"]["Arn"])
+    assert cloudlet("invoke", "mute", "-p", '{"what": "x"}', "--data", str(running.data)).returncode == 0
+    done = cloudlet("logs", "mute", "--data", str(running.data))
+    assert (done.returncode, "no log yet" in done.stderr) == (1, True)
+    assert "role mute may not logs:CreateLogGroup, logs:CreateLogStream, logs:PutLogEvents" in done.stderr
+    assert f"aws iam attach-role-policy --role-name mute --policy-arn {BASIC}" in done.stderr
+    clients.make(running.endpoint, "iam").attach_role_policy(RoleName="mute", PolicyArn=BASIC)
+    done = cloudlet("logs", "mute", "--data", str(running.data))
+    assert done.stderr.count("\n") == 1
+    clients.close()
 
 
 def test_credentials_make_the_aws_cli_work(running: NodeProcess) -> None:

@@ -1,5 +1,6 @@
 """LoggingConfig over HTTP: platform and runtime write JSON, at the levels and to the group asked for."""
 
+import base64
 import json
 import shutil
 from typing import Any
@@ -40,6 +41,29 @@ def lines(client: MakeClient, last: str, group: str = "/aws/lambda/fn") -> list[
             messages = []
         if any(last in message for message in messages):
             return [json.loads(message) if message[0] == "{" else message for message in messages]
+
+
+TRUST = """{"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}"""
+BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+
+
+def create_role(client: MakeClient, *actions: str, **condition: Any) -> str:
+    """The ARN of a role that Lambda may assume, which allows `actions`."""
+    iam = client("iam")
+    arn = iam.create_role(RoleName="worker", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    if actions:
+        statement = {"Effect": "Allow", "Action": actions, "Resource": "*", "Condition": condition}
+        document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        iam.put_role_policy(RoleName="worker", PolicyName="own", PolicyDocument=document)
+    return str(arn)
+
+
+def stored(client: MakeClient, name: str) -> None:
+    """Wait until all that was logged so far is stored, or not: lines are stored in the order in which they come."""
+    create_function(client("lambda"), name, PYTHON)  # with a role that is not there
+    client("lambda").invoke(FunctionName=name)
+    lines(client, "REPORT", f"/aws/lambda/{name}")
 
 
 def levels(found: list[Any]) -> list[tuple[str, str]]:
@@ -112,3 +136,63 @@ def test_a_nodejs_function_has_the_level_too(client: MakeClient) -> None:
     )
     client("lambda").invoke(FunctionName="fn")
     assert levels(lines(client, "bad")) == [("ERROR", "bad")]
+
+
+def test_a_role_without_the_rights_has_no_log_until_it_gets_them(client: MakeClient) -> None:
+    functions, logs = client("lambda"), client("logs")
+    create_function(functions, "fn", PYTHON, Role=create_role(client))
+    answer = functions.invoke(FunctionName="fn", LogType="Tail")
+    assert (answer["StatusCode"], "FunctionError" in answer) == (200, False)
+    assert b"plain" in base64.b64decode(answer["LogResult"])
+    stored(client, "other")
+    assert [each["logGroupName"] for each in logs.describe_log_groups()["logGroups"]] == ["/aws/lambda/other"]
+    client("iam").attach_role_policy(RoleName="worker", PolicyArn=BASIC)
+    second = functions.invoke(FunctionName="fn")["ResponseMetadata"]["RequestId"]
+    found = lines(client, f"REPORT RequestId: {second}")
+    assert next(line for line in found if "RequestId" in line).startswith(f"START RequestId: {second}")
+    client("iam").detach_role_policy(RoleName="worker", PolicyArn=BASIC)
+    third = functions.invoke(FunctionName="fn")["ResponseMetadata"]["RequestId"]
+    stored(client, "another")
+    assert not any(third in line for line in lines(client, second))
+
+
+def test_a_group_that_is_there_need_not_be_made(client: MakeClient) -> None:
+    functions, logs = client("lambda"), client("logs")
+    role = create_role(client, "logs:CreateLogStream", "logs:PutLogEvents")
+    create_function(functions, "fn", PYTHON, Role=role)
+    functions.invoke(FunctionName="fn")
+    stored(client, "other")
+    with pytest.raises(logs.exceptions.ResourceNotFoundException):
+        logs.describe_log_streams(logGroupName="/aws/lambda/fn")
+    logs.create_log_group(logGroupName="/aws/lambda/fn")
+    functions.invoke(FunctionName="fn")
+    assert "plain\n" in lines(client, "REPORT")
+
+
+def test_a_role_that_may_make_streams_only_has_empty_ones(client: MakeClient) -> None:
+    role = create_role(client, "logs:CreateLogGroup", "logs:CreateLogStream")
+    create_function(client("lambda"), "fn", PYTHON, Role=role)
+    client("lambda").invoke(FunctionName="fn")
+    stored(client, "other")
+    assert client("logs").filter_log_events(logGroupName="/aws/lambda/fn")["events"] == []
+    assert len(client("logs").describe_log_streams(logGroupName="/aws/lambda/fn")["logStreams"]) == 1
+
+
+@pytest.mark.parametrize("name", ["fn", "other"])
+def test_rights_may_be_one_functions_own(client: MakeClient, account: str, name: str) -> None:
+    condition = {"lambda:SourceFunctionArn": f"arn:aws:lambda:us-east-1:{account}:function:{name}"}
+    create_function(client("lambda"), "fn", PYTHON, Role=create_role(client, "logs:*", ArnEquals=condition))
+    client("lambda").invoke(FunctionName="fn")
+    stored(client, "last")
+    groups = [each["logGroupName"] for each in client("logs").describe_log_groups()["logGroups"]]
+    assert groups == (["/aws/lambda/fn", "/aws/lambda/last"] if name == "fn" else ["/aws/lambda/last"])
+
+
+def test_a_role_that_is_made_anew_counts_at_once(client: MakeClient) -> None:
+    functions, iam = client("lambda"), client("iam")
+    create_function(functions, "fn", PYTHON, Role=create_role(client))
+    functions.invoke(FunctionName="fn")
+    iam.delete_role(RoleName="worker")
+    create_role(client, "logs:*")
+    functions.invoke(FunctionName="fn")
+    assert "plain\n" in lines(client, "REPORT")

@@ -12,6 +12,7 @@ import typer
 
 from cloudlet.cli import settings
 from cloudlet.cli.client import Client, ServiceFailure, read_payload
+from cloudlet.cli.log_hint import missing_rights
 from cloudlet.cli.output import CommandError, say, styled
 from cloudlet.cli.settings import AccountOption, ConfigOption, DataOption, EndpointOption, RegionOption
 
@@ -80,11 +81,15 @@ def logs(
         raise CommandError(str(error), exit_code=2) from error
     group = f"/aws/lambda/{name.split(':')[6] if name.startswith('arn:') else name}"
     seen: dict[str, int] = {}
+    is_first = True
     while True:
-        for event in _events(client, group, max(0, start_ms), missing_ok=follow):
+        for event in _events(client, name, group, max(0, start_ms), missing_ok=follow):
             if event["eventId"] not in seen:
                 seen[event["eventId"]] = event["timestamp"]
                 _show(event)
+        if is_first and not seen and (hint := missing_rights(client, name)):
+            say(hint)
+        is_first = False
         if not follow:
             return
         start_ms = max(start_ms, max(seen.values(), default=0) - FOLLOW_OVERLAP_MS)
@@ -92,7 +97,7 @@ def logs(
         time.sleep(FOLLOW_INTERVAL_S)
 
 
-def _events(client: Client, group: str, start_ms: int, *, missing_ok: bool) -> Iterator[dict[str, Any]]:
+def _events(client: Client, name: str, group: str, start_ms: int, *, missing_ok: bool) -> Iterator[dict[str, Any]]:
     params: dict[str, Any] = {"logGroupName": group, "startTime": start_ms}
     while True:
         try:
@@ -102,7 +107,7 @@ def _events(client: Client, group: str, start_ms: int, *, missing_ok: bool) -> I
                 raise
             if missing_ok:
                 return
-            raise CommandError(f"{group} has no log yet.") from error
+            raise CommandError(f"{group} has no log yet.", missing_rights(client, name)) from error
         yield from page["events"]
         if not page.get("nextToken"):
             return

@@ -127,6 +127,8 @@ def _principal_keys(principal: Principal) -> Keys:
         keys["aws:username"] = (principal.arn.rpartition("/")[2],)
     if principal.source_identity:
         keys["aws:sourceidentity"] = (principal.source_identity,)
+    if principal.source_function_arn:
+        keys["lambda:sourcefunctionarn"] = (principal.source_function_arn,)
     if principal.is_session:
         keys["aws:multifactorauthpresent"] = ("false",)
         issued = datetime.fromtimestamp(int(principal.token_issued), UTC)

@@ -38,6 +38,8 @@ class Principal:
     issuer_id: str = ""
     federation: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """The condition keys that an identity provider vouches for, in lower case, and their values."""
+    source_function_arn: str = ""
+    """The function whose credentials these are (`lambda:SourceFunctionArn`); empty for all others."""
     source_service: str = ""
     """For calls that a service makes for a user: `events.amazonaws.com` and the like."""
 

@@ -4,16 +4,40 @@ The role is assumed from STS, so its trust policy decides; what it may do is dec
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from cloudlet.arn import Arn
 from cloudlet.errors import ServiceError
 from cloudlet.iam.principals import Principal, RequestContext
+from cloudlet.iam.role_table import KIND
+from cloudlet.iam.tables import CHANNEL
 from cloudlet.services.base import Platform
 
 SESSION_S = 900.0
 """A role is assumed anew after this time, so that a change of whom it trusts takes effect."""
 MAX_SESSIONS = 1000
+
+
+def session_principal(answer: Mapping[str, Any], role_arn: str, now: float) -> Principal:
+    """Who acts in the session that STS has just begun with `answer`, without its keys."""
+    assumed = answer["AssumedRoleUser"]
+    account = Arn.parse(assumed["Arn"]).account
+    return Principal(
+        "assumed-role",
+        account,
+        assumed["Arn"],
+        assumed["AssumedRoleId"],
+        role_arn=str(replace(Arn.parse(role_arn), account=account)),
+        token_issued=now,
+    )
+
+
+def is_change_of(payload: str, role_arn: str) -> bool:
+    """True when a notification of IAM's (`cloudlet.iam.tables.CHANNEL`) may be about this role, in any account."""
+    kind, _, key = payload.partition("/")[2].partition("/")
+    return not payload or (kind == KIND and key == role_arn.rpartition("/")[2].lower())
 
 
 class RoleSessions:
@@ -23,6 +47,7 @@ class RoleSessions:
         self._platform = platform
         self._service = service
         self._sessions: OrderedDict[tuple[str, str], tuple[Principal, float]] = OrderedDict()
+        platform.store.listen(CHANNEL, self._changed)
 
     async def principal(self, role_arn: str, account: str, region: str, source_arn: str, name: str) -> Principal:
         """Who acts as the role for the resource `source_arn` of `account`; `name` names the session.
@@ -44,15 +69,7 @@ class RoleSessions:
             if self._platform.config.auth != "dev" or own == role_arn or not error.sender_fault:
                 raise
             answer = await self._platform.calls.call(context, "sts", "AssumeRole", request | {"RoleArn": own})
-        assumed = answer["AssumedRoleUser"]
-        principal = Principal(
-            "assumed-role",
-            Arn.parse(assumed["Arn"]).account,
-            assumed["Arn"],
-            assumed["AssumedRoleId"],
-            role_arn=str(replace(Arn.parse(role_arn), account=Arn.parse(assumed["Arn"]).account)),
-            token_issued=now,
-        )
+        principal = session_principal(answer, role_arn, now)
         self._sessions[role_arn, source_arn] = principal, now + SESSION_S
         self._sessions.move_to_end((role_arn, source_arn))
         if len(self._sessions) > MAX_SESSIONS:
@@ -73,6 +90,11 @@ class RoleSessions:
                 return self._platform.config.auth == "dev"
             raise
         return all(result["EvalDecision"] == "allowed" for result in answer["EvaluationResults"])
+
+    def _changed(self, payload: str) -> None:
+        # One who was made anew is another one, and whom it trusts may be another matter now.
+        for key in [key for key in self._sessions if is_change_of(payload, key[0])]:
+            del self._sessions[key]
 
     def forget(self) -> None:
         """The store was emptied."""

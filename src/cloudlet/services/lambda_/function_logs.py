@@ -4,6 +4,7 @@
 write() --> lines of each stream, bounded --> every 0.2 s --> append: many streams in one transaction
                                               sooner, when somebody waits for it (`stored`)
 ```
+Lines of a function whose role may not write its log (`log_permission`) are dropped, as on AWS.
 Lines that find no room are dropped, counted, and reported in the node's log once there is room again. A store that
 fails is tried again until it works; the lines wait here meanwhile.
 """
@@ -11,9 +12,11 @@ fails is tried again until it works; the lines wait here meanwhile.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
-from cloudlet.compute.function import FunctionVersion, LogEvent
+from cloudlet.compute.function import ComputeError, FunctionVersion, LogEvent
+from cloudlet.services.log_entries import Append, LogEntry, LogRights
 from cloudlet.store.base import StoreError
 
 logger = logging.getLogger(__name__)
@@ -35,16 +38,27 @@ Stream = tuple[str, str, str, str]
 """Account, region, log group, log stream."""
 Entry = tuple[str, str, str, str, list[tuple[int, str]]]
 """A stream, and events as (timestamp in ms, message)."""
-Append = Callable[[Sequence[Entry]], Awaitable[None]]
-"""Stores all or nothing, making groups and streams that are missing: `LogsService.append`. Raises StoreError."""
+
+
+class Permission(Protocol):
+    """Who may write which log: `LogPermission`."""
+
+    async def rights(self, function: FunctionVersion, log_stream: str) -> LogRights:
+        """What the role of `function` may do with this log stream. Raises ComputeError, StoreError."""
+
+    def refused(self, function: FunctionVersion, action: str) -> None:
+        """Lines were not stored, for the role may not do `action`."""
 
 
 class FunctionLogs:
     """The `LogSink` of the compute engine."""
 
-    def __init__(self, append: Append) -> None:
+    def __init__(self, append: Append, permission: Permission) -> None:
         self._append = append
+        self._permission = permission
         self._waiting: dict[Stream, list[tuple[int, str]]] = {}
+        self._functions: dict[Stream, FunctionVersion] = {}
+        """Whose each stream is that waits, or is just being stored: an environment's, so never another function's."""
         self._lines = 0
         self._characters = 0
         """Both of what waits and of what is being stored."""
@@ -66,6 +80,7 @@ class FunctionLogs:
         lines = self._waiting.get(stream)
         if lines is None:
             lines = self._waiting[stream] = []
+            self._functions[stream] = function
             self._wake.set()
         lines.extend([(event.timestamp_ms, event.message) for event in events])
         self._lines += len(events)
@@ -93,6 +108,7 @@ class FunctionLogs:
     def reset(self) -> None:
         """Forget what waits."""
         self._waiting.clear()
+        self._functions.clear()
         self._lines = self._characters = 0
 
     async def stored(self) -> None:
@@ -120,6 +136,8 @@ class FunctionLogs:
                 self._lines = max(0, self._lines - sum(len(events) for *_, events in batch))
                 characters = sum(len(message) for *_, events in batch for _, message in events)
                 self._characters = max(0, self._characters - characters)
+            for stream in waiting.keys() - self._waiting.keys():
+                self._functions.pop(stream, None)
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
@@ -139,15 +157,27 @@ class FunctionLogs:
         delay_s = RETRY_S
         while True:
             try:
-                await self._append(batch)
+                await self._store_allowed(batch)
                 return
-            except StoreError as error:
+            except (StoreError, ComputeError) as error:
                 logger.warning("log lines could not be stored; will be tried again: %s", error)
             except Exception:
                 logger.exception("log lines could not be stored and are lost", extra={"streams": len(batch)})
                 return
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, MAX_RETRY_S)
+
+    async def _store_allowed(self, batch: Sequence[Entry]) -> None:
+        entries, functions = [], []
+        for account, region, group, stream, events in batch:
+            function = self._functions.get((account, region, group, stream))
+            if function is not None:  # None after a reset
+                rights = await self._permission.rights(function, stream)
+                functions.append(function)
+                entries.append(LogEntry(account, region, group, stream, events, rights))
+        for function, action in zip(functions, await self._append(entries), strict=True):
+            if action:
+                self._permission.refused(function, action)
 
     def _report_drops(self) -> None:
         if self._dropped:

@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
 
 import datetime
 import re
+from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +14,14 @@ from cloudlet.arn import Arn
 from cloudlet.compute.function import ComputeError, FunctionVersion, TemporaryCredentials
 from cloudlet.errors import OperationNotImplemented, ServiceError
 from cloudlet.iam.principals import Principal, RequestContext
+from cloudlet.iam.tables import CHANNEL
 from cloudlet.services.base import Platform
 from cloudlet.services.lambda_.errors import CrossAccount, InvalidParameterValue
+from cloudlet.services.role_session import is_change_of, session_principal
 
 SERVICE = "lambda.amazonaws.com"
 _OWN = re.compile(r"arn:aws:iam::(?P<account>\d{12}):(?P<kind>role|user)/(?:.*/)?(?P<name>[^/]+)")
+MAX_SESSIONS = 10_000
 REFUSED = "The role defined for the function cannot be assumed by Lambda."
 
 
@@ -29,6 +34,9 @@ class FunctionCredentials:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self._sessions: OrderedDict[tuple[str, str], Principal] = OrderedDict()
+        """The last session for each function and role."""
+        platform.store.listen(CHANNEL, self._changed)
 
     async def credentials(self, function: FunctionVersion) -> TemporaryCredentials:
         """Fresh credentials for the role of `function`. Raises RoleRefused, ComputeError.
@@ -44,6 +52,32 @@ class FunctionCredentials:
                 raise
             return await self._assume(function, own)
 
+    async def session(self, function: FunctionVersion) -> Principal:
+        """Who `function` is with the credentials that it was given last. Raises RoleRefused, ComputeError."""
+        key = function.function_arn, function.role_arn
+        if (kept := self._sessions.get(key)) is not None:
+            return kept
+        await self.credentials(function)
+        return self._sessions[key]
+
+    def forget(self) -> None:
+        """The store was emptied."""
+        self._sessions.clear()
+
+    def _changed(self, payload: str) -> None:
+        for key in [key for key in self._sessions if is_change_of(payload, key[1])]:
+            del self._sessions[key]
+
+    def _keep(self, function: FunctionVersion, role_arn: str, answer: Mapping[str, Any]) -> None:
+        session = session_principal(answer, role_arn, self._platform.clock.now())
+        key_id = answer["Credentials"]["AccessKeyId"]
+        session = replace(session, access_key_id=key_id, source_function_arn=function.function_arn)
+        key = function.function_arn, function.role_arn
+        self._sessions[key] = session
+        self._sessions.move_to_end(key)
+        if len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+
     async def _assume(self, function: FunctionVersion, role_arn: str) -> TemporaryCredentials:
         # A function's name may be one character long, a session's may not.
         request = {"RoleArn": role_arn, "RoleSessionName": function.name.ljust(2, "_")}
@@ -54,6 +88,7 @@ class FunctionCredentials:
             if error.sender_fault:
                 raise RoleRefused(REFUSED) from error
             raise ComputeError(f"no credentials for {role_arn}: {error}") from error
+        self._keep(function, role_arn, answer)
         issued = answer["Credentials"]
         return TemporaryCredentials(
             issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"], _seconds(issued["Expiration"])

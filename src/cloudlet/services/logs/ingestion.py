@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cloudlet.ids import Ids
+from cloudlet.services.log_entries import LogEntry
 from cloudlet.services.logs import tables
 from cloudlet.services.logs.chunks import (
     EVENT_OVERHEAD_BYTES,
@@ -25,16 +26,6 @@ NEWEST_MS = 2 * 3_600_000
 DAY_MS = 24 * 3_600_000
 
 LAST_SPLIT_BYTES = MAXIMUM_EVENT_BYTES - EVENT_OVERHEAD_BYTES
-
-
-class Entry(NamedTuple):
-    """Events for one stream, from a part of the platform. Timestamps are in ms, in any order."""
-
-    account: str
-    region: str
-    group: str
-    stream: str
-    events: Sequence[InputEvent]
 
 
 class Batch(NamedTuple):
@@ -141,16 +132,25 @@ def store_batch(tx: Transaction, place: Place, group: Group, stream: Stream, bat
     return tables.add_chunks(tx, place, group.id, stream, now_ms, batch.chunks, batch.first_ms, batch.last_ms)
 
 
-def append_entries(tx: Transaction, ids: Ids, entries: Sequence[Entry], batches: Sequence[Batch], now_ms: int) -> None:
-    """Add the batch of each entry, and the groups and streams that are missing."""
-    for entry, batch in zip(entries, batches, strict=True):
-        place = Place(entry.account, entry.region)
-        group = tables.find_group(tx, place, entry.group)
-        if group is None:
-            group = new_group(ids, entry.group, now_ms)
-            tables.add_group(tx, place, group)
-        stream = tables.find_stream(tx, place, group.id, entry.stream)
-        if stream is None:
-            stream = new_stream(ids, entry.stream, now_ms)
-            tables.add_stream(tx, place, group.id, stream)
-        store_batch(tx, place, group, stream, batch, now_ms)
+def append_entry(tx: Transaction, ids: Ids, entry: LogEntry, batch: Batch, now_ms: int) -> str:
+    """Add a batch, and the group and the stream where they are missing; the action that there is no right to, if any.
+
+    What there is a right to is done up to there, as by a client that calls one operation after the other.
+    """
+    place, rights = Place(entry.account, entry.region), entry.rights
+    group = tables.find_group(tx, place, entry.group)
+    if group is None:
+        if not rights.create_group:
+            return "logs:CreateLogGroup"
+        group = new_group(ids, entry.group, now_ms)
+        tables.add_group(tx, place, group)
+    stream = tables.find_stream(tx, place, group.id, entry.stream)
+    if stream is None:
+        if not rights.create_stream:
+            return "logs:CreateLogStream"
+        stream = new_stream(ids, entry.stream, now_ms)
+        tables.add_stream(tx, place, group.id, stream)
+    if not rights.put_events:
+        return "logs:PutLogEvents"
+    store_batch(tx, place, group, stream, batch, now_ms)
+    return ""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from cloudlet.arn import Arn
 from cloudlet.iam.facts import ResourceFacts
+from cloudlet.services.log_entries import LogEntry
 from cloudlet.services.logs import kept_tables, tables
-from cloudlet.services.logs.chunks import InputEvent
-from cloudlet.services.logs.ingestion import Entry, append_entries, batch_of_platform
+from cloudlet.services.logs.ingestion import append_entry, batch_of_platform
 from cloudlet.services.logs.kept_tables import find_tags
 from cloudlet.services.logs.operations.destinations import DestinationOperations
 from cloudlet.services.logs.operations.events import EventOperations
@@ -43,17 +43,20 @@ class LogsService(
         place = Place(resource.account, resource.region)
         return ResourceFacts(tags=await self.platform.store.read(lambda reader: find_tags(reader, place, group)))
 
-    async def append(self, entries: Sequence[tuple[str, str, str, str, Sequence[InputEvent]]]) -> None:
+    async def append(self, entries: Sequence[LogEntry]) -> list[str]:
         """Store what parts of the platform log, in one transaction; when this returns, it is on disk.
 
-        Groups and streams that are not there are made. Nothing is refused: events are sorted, empty ones left out,
-        ones that are too long stored in pieces. Raises StoreError, and then nothing was stored.
+        Groups and streams that are not there are made. Nothing is refused but what an entry has no right to: events are
+        sorted, empty ones left out, ones that are too long stored in pieces. The answer has for each entry the action
+        that was not allowed, or nothing. Raises StoreError, and then nothing was stored.
         """
-        prepared = [(Entry(*entry), batch_of_platform(entry[4])) for entry in entries]
-        kept = [(entry, batch) for entry, batch in prepared if batch is not None]
-        if not kept:
-            return
+        batches = [batch_of_platform(entry.events) for entry in entries]
+        if not any(batches):
+            return [""] * len(entries)
         now_ms, ids = self.now_ms(), self.platform.ids
-        await self.platform.store.transact(
-            lambda tx: append_entries(tx, ids, [entry for entry, _ in kept], [batch for _, batch in kept], now_ms)
+        return await self.platform.store.transact(
+            lambda tx: [
+                append_entry(tx, ids, entry, batch, now_ms) if batch is not None else ""
+                for entry, batch in zip(entries, batches, strict=True)
+            ]
         )

@@ -24,6 +24,7 @@ from cloudlet.store.base import Reader
 if TYPE_CHECKING:
     from types_boto3_sts import type_defs as types
 
+LAMBDA = "lambda.amazonaws.com"
 WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
 
 
@@ -58,7 +59,8 @@ class StsService(Service):
         arn, caller = roles.parse_arn(params["RoleArn"]), context.principal
         narrowing = session.read(params, caller)
         role = await self._role(context, arn, params, narrowing)
-        return self._assumed(role, params, narrowing, caller)
+        function_arn = context.source_arn if caller.source_service == LAMBDA else ""
+        return self._assumed(role, params, narrowing, caller, source_function_arn=function_arn)
 
     @operation("AssumeRoleWithWebIdentity")
     async def assume_role_with_web_identity(
@@ -87,10 +89,11 @@ class StsService(Service):
         narrowing: session.Narrowing,
         caller: Principal,
         federation_keys: tuple[tuple[str, tuple[str, ...]], ...] = (),
+        source_function_arn: str = "",
     ) -> dict[str, Any]:
         """The answer to whoever may assume `role`. Raises ValidationError for a duration that it does not have."""
         duration_s = session.duration_s(params.get("DurationSeconds"), role, caller)
-        principal = session.principal(role, params["RoleSessionName"], narrowing, federation_keys)
+        principal = session.principal(role, params["RoleSessionName"], narrowing, federation_keys, source_function_arn)
         issued = self._credentials.issue(principal, duration_s, params.get("MinimumSessionTokenSize", 0))
         result: dict[str, Any] = {
             "Credentials": _described(issued),

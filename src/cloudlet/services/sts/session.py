@@ -122,8 +122,12 @@ def principal(
     session_name: str,
     narrowing: Narrowing,
     federation: tuple[tuple[str, tuple[str, ...]], ...] = (),
+    source_function_arn: str = "",
 ) -> Principal:
-    """Who bears the credentials of a session of `role`; `federation` are the keys that a provider vouches for."""
+    """Who bears the credentials of a session of `role`; `federation` are the keys that a provider vouches for.
+
+    `source_function_arn` is the function that Lambda assumes the role for.
+    """
     return Principal(
         "assumed-role",
         role.account,
@@ -136,4 +140,5 @@ def principal(
         transitive_tag_keys=narrowing.transitive_tag_keys,
         source_identity=narrowing.source_identity,
         federation=federation,
+        source_function_arn=source_function_arn,
     )

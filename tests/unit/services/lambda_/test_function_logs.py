@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from cloudlet.compute.function import FunctionVersion, LogEvent
+from cloudlet.compute.function import ComputeError, FunctionVersion, LogEvent
 from cloudlet.services.lambda_ import FunctionLogs
 from cloudlet.services.lambda_ import function_logs as module
-from cloudlet.services.lambda_.function_logs import Entry, batches
+from cloudlet.services.lambda_.function_logs import batches
+from cloudlet.services.log_entries import LogEntry, LogRights
 from cloudlet.store.base import StoreUnavailable
 
 FUNCTION = FunctionVersion(
@@ -22,22 +23,45 @@ class Logs:
 
     def __init__(self) -> None:
         self.errors: list[Exception] = []
-        self.transactions: list[list[Entry]] = []
+        self.transactions: list[list[LogEntry]] = []
         self.stored = asyncio.Event()
 
-    async def append(self, entries: Sequence[Entry]) -> None:
+    async def append(self, entries: Sequence[LogEntry]) -> list[str]:
         if self.errors:
             raise self.errors.pop(0)
         self.transactions.append(list(entries))
         self.stored.set()
+        return ["" if entry.rights.put_events else "logs:PutLogEvents" for entry in entries]
 
     def lines(self, stream: str = "s") -> list[str]:
         found = []
         for entries in self.transactions:
-            for account, region, group, name, events in entries:
+            for account, region, group, name, events, _ in entries:
                 assert (account, region, group) == ("111111111111", "us-east-1", "/aws/lambda/fn")
                 found += [message for _, message in events if name == stream]
         return found
+
+
+class Permission:
+    """Everybody may write, but those who are named."""
+
+    def __init__(self) -> None:
+        self.denied: set[str] = set()
+        self.errors: list[Exception] = []
+        self.refusals: list[tuple[str, str]] = []
+
+    async def rights(self, function: FunctionVersion, log_stream: str) -> LogRights:
+        if self.errors:
+            raise self.errors.pop(0)
+        return LogRights(put_events=log_stream not in self.denied)
+
+    def refused(self, function: FunctionVersion, action: str) -> None:
+        self.refusals.append((function.name, action))
+
+
+@pytest.fixture
+def permission() -> Permission:
+    return Permission()
 
 
 @pytest.fixture
@@ -46,9 +70,9 @@ def logs() -> Logs:
 
 
 @pytest.fixture
-async def sink(logs: Logs, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FunctionLogs]:
+async def sink(logs: Logs, permission: Permission, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FunctionLogs]:
     monkeypatch.setattr(module, "RETRY_S", 0.0)
-    sink = FunctionLogs(logs.append)
+    sink = FunctionLogs(logs.append, permission)
     yield sink
     await sink.close()
 
@@ -101,10 +125,10 @@ async def test_who_waits_for_lines_waits_for_those_that_are_just_being_stored(
     storing, go_on = asyncio.Event(), asyncio.Event()
     append = logs.append
 
-    async def slowly(entries: Sequence[Entry]) -> None:
+    async def slowly(entries: Sequence[LogEntry]) -> list[str]:
         storing.set()
         await go_on.wait()
-        await append(entries)
+        return await append(entries)
 
     monkeypatch.setattr(sink, "_append", slowly)
     sink.write(FUNCTION, "s", events("a"))
@@ -168,6 +192,31 @@ async def test_lines_beyond_the_bound_are_dropped_counted_and_said(
     sink.write(FUNCTION, "s", events("d", "e"))
     await sink.flush()
     assert logs.lines() == ["a", "b", "d", "e"]
+
+
+async def test_lines_that_the_role_may_not_store_are_told_and_forgotten(
+    sink: FunctionLogs, logs: Logs, permission: Permission
+) -> None:
+    permission.denied = {"s"}
+    for stream in ("s", "other"):
+        sink.write(FUNCTION, stream, events("a"))
+    await sink.flush()
+    assert permission.refusals == [("fn", "logs:PutLogEvents")]
+    assert [[entry.rights.put_events for entry in entries] for entries in logs.transactions] == [[False, True]]
+    permission.denied = set()
+    sink.write(FUNCTION, "s", events("b"))
+    await sink.flush()
+    assert [entry.events for entry in logs.transactions[1]] == [[(0, "b")]]
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("later"), ComputeError("later")])
+async def test_a_question_about_rights_that_fails_is_asked_again(
+    sink: FunctionLogs, logs: Logs, permission: Permission, error: Exception
+) -> None:
+    permission.errors = [error]
+    sink.write(FUNCTION, "s", events("a"))
+    await sink.flush()
+    assert logs.lines() == ["a"]
 
 
 async def test_after_a_reset_nothing_waits(sink: FunctionLogs, logs: Logs) -> None:

@@ -9,6 +9,7 @@ import pytest
 from cloudlet.compute.function import ComputeError, FunctionVersion
 from cloudlet.errors import AccessDenied, ServiceError, ServiceUnavailable
 from cloudlet.iam.principals import RequestContext
+from cloudlet.iam.tables import CHANNEL
 from cloudlet.services.base import Service, operation
 from cloudlet.services.lambda_ import FunctionCredentials
 from cloudlet.services.lambda_.role import REFUSED, RoleRefused
@@ -42,7 +43,12 @@ class _Sts(Service):
                 "SecretAccessKey": "secret",
                 "SessionToken": "token",
                 "Expiration": EXPIRATION,
-            }
+            },
+            "AssumedRoleUser": {
+                "AssumedRoleId": f"AROA{len(self.calls)}:{params['RoleSessionName']}",
+                "Arn": params["RoleArn"].replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
+                + f"/{params['RoleSessionName']}",
+            },
         }
 
 
@@ -152,3 +158,27 @@ async def test_with_rights_enforced_a_role_is_of_the_functions_account(world: Wo
     sts.refused = OTHERS_ROLE
     with pytest.raises(RoleRefused):
         await FunctionCredentials(enforced).credentials(dataclasses.replace(FUNCTION, role_arn=OTHERS_ROLE))
+
+
+async def test_the_session_of_a_function_is_that_of_its_last_credentials(world: World, sts: _Sts) -> None:
+    credentials = FunctionCredentials(world.platform)
+    await credentials.credentials(FUNCTION)
+    session = await credentials.session(FUNCTION)
+    assert len(sts.calls) == 1
+    assert (session.kind, session.role_arn, session.user_id) == ("assumed-role", ROLE, "AROA1:fn")
+    assert (session.access_key_id, session.source_function_arn) == ("ASIAAAAAAAAAAAAAAAAA", FUNCTION.function_arn)
+
+
+@pytest.mark.parametrize(
+    ("payload", "is_old"),
+    [("", True), (f"{ACCOUNT}/role/worker", True), (f"{ACCOUNT}/role/other", False), (f"{ACCOUNT}/user/worker", False)],
+)
+async def test_a_session_is_begun_anew_once_its_role_has_changed(
+    world: World, sts: _Sts, payload: str, is_old: bool
+) -> None:
+    credentials = FunctionCredentials(world.platform)
+    first = await credentials.session(FUNCTION)
+    await world.store.transact(lambda tx: tx.notify(CHANNEL, payload))
+    assert (await credentials.session(FUNCTION) != first) == is_old
+    credentials.forget()
+    assert await credentials.session(FUNCTION) != first

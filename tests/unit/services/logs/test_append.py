@@ -1,13 +1,13 @@
 """What the platform itself logs."""
 
-from cloudlet.services.logs import Entry
+from cloudlet.services.log_entries import LogEntry, LogRights
 from tests.support.logs_world import ACCOUNT, REGION, LogsWorld, messages
 
 
 def entry(
     logs: LogsWorld, stream: str, *events: tuple[int, str], group: str = "group", account: str = ACCOUNT
-) -> Entry:
-    return Entry(account, REGION, group, stream, [(logs.now_ms + offset, message) for offset, message in events])
+) -> LogEntry:
+    return LogEntry(account, REGION, group, stream, [(logs.now_ms + offset, message) for offset, message in events])
 
 
 async def read(logs: LogsWorld, stream: str, group: str = "group") -> list[str]:
@@ -52,3 +52,22 @@ async def test_accounts_are_apart(logs: LogsWorld) -> None:
     assert await read(logs, "a") == ["1"]
     logs.account = "222222222222"
     assert await read(logs, "a") == ["2"]
+
+
+async def test_what_there_is_no_right_to_is_not_done_and_named(logs: LogsWorld) -> None:
+    await logs.make("group", "old")
+    rights = LogRights(create_group=False, create_stream=False)
+    entries = [entry(logs, stream, (0, "a"), group=group) for group, stream in (("group", "old"), ("group", "new"))]
+    entries.append(entry(logs, "new", (0, "a"), group="other"))
+    refused = await logs.service.append([each._replace(rights=rights) for each in entries])
+    assert refused == ["", "logs:CreateLogStream", "logs:CreateLogGroup"]
+    assert await read(logs, "old") == ["a"]
+    assert [group["logGroupName"] for group in (await logs("DescribeLogGroups"))["logGroups"]] == ["group"]
+    streams = (await logs("DescribeLogStreams", logGroupName="group"))["logStreams"]
+    assert [stream["logStreamName"] for stream in streams] == ["old"]
+
+
+async def test_a_stream_may_be_made_without_the_right_to_write_to_it(logs: LogsWorld) -> None:
+    rights = LogRights(put_events=False)
+    assert await logs.service.append([entry(logs, "new", (0, "a"))._replace(rights=rights)]) == ["logs:PutLogEvents"]
+    assert await read(logs, "new") == []
