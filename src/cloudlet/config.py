@@ -24,6 +24,8 @@ class Config:
 
     host: str = "127.0.0.1"
     port: int = 4566
+    names: str = ""
+    """Further names that this machine calls the node by, with commas: in dev mode, a request to others is refused."""
     data: Path = Path(".cloudlet")
     """The data folder: database, code packages, prepared runtimes, log files. Mode 0700."""
     store: str = ""
@@ -85,6 +87,11 @@ class Config:
             raise ConfigError(f"account: {self.account!r} is not twelve digits")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port: {self.port} is not between 0 and 65535")
+
+    @property
+    def own_names(self) -> list[str]:
+        """The `names`, one by one, in lower case."""
+        return [name.strip().lower() for name in self.names.split(",") if name.strip()]
 
     @property
     def runtimes_folder(self) -> Path:

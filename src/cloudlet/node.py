@@ -252,7 +252,8 @@ class Node:
         return await self._http.serve_socket(sock, self._edge.sandboxed)
 
     async def _authenticate_operator(self, request: HttpRequest) -> Principal:
-        return (await self._authenticator.authenticate(request, CONTROL_TARGET)).principal
+        """Who has signed a request to the control interface, with a real key: those of dev mode mean nothing there."""
+        return (await self._authenticator.authenticate(request, CONTROL_TARGET, sandboxed=True)).principal
 
     # -- what the control interface asks of the node
 

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
 from cloudlet.compute.runtimes import Runtimes
 from tests.support.debug_clients import DebugAdapterClient, InspectorClient
 from tests.support.functions import create_function, package
-from tests.support.nodes import RUNTIMES, MakeClient, NodeInThread, control
+from tests.support.nodes import RUNTIMES, MakeClient, NodeInThread, control, control_as_root
 
 PYTHON = """
 def handler(event, context):
@@ -39,7 +40,7 @@ def free_port() -> int:
 def invoking(node: NodeInThread, account: str, port: int, payload: str) -> Iterator[subprocess.Popen[str]]:
     """`cloudlet invoke fn --debug`, once it waits."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CLOUDLET_"))}
-    command = ["invoke", "fn", "--debug", str(port), "--payload", payload, "--endpoint", node.endpoint]
+    command = ["invoke", "fn", "--debug", str(port), "--payload", payload, "--data", str(node.config.data)]
     arn = f"arn:aws:lambda:us-east-1:{account}:function:fn"
     command[1] = arn
     process = subprocess.Popen(
@@ -115,14 +116,22 @@ def test_a_nodejs_function_stops_at_a_breakpoint(node: NodeInThread, client: Mak
         assert json.loads(output) == 8
 
 
+def test_debugging_wants_the_root_key(node: NodeInThread, client: MakeClient, account: str) -> None:
+    create_function(client("lambda"), "fn", PYTHON)
+    given = {"function": f"arn:aws:lambda:us-east-1:{account}:function:fn", "payload": "{}", "port": 0}
+    with pytest.raises(HTTPError, match="403") as caught:
+        control(node.endpoint, "debug", given)
+    assert b"root key, which is in the file credentials of its data folder" in caught.value.read()
+
+
 def test_who_goes_away_ends_it(node: NodeInThread, client: MakeClient, account: str) -> None:
     create_function(client("lambda"), "fn", PYTHON)
     port = free_port()
     arn = f"arn:aws:lambda:us-east-1:{account}:function:fn"
-    begun = control(node.endpoint, "debug", {"function": arn, "payload": "{}", "port": port})
+    begun = control_as_root(node, "debug", {"function": arn, "payload": "{}", "port": port})
     with pytest.raises(OSError, match="in use"):
         socket.create_server(("127.0.0.1", port)).close()
-    control(node.endpoint, "debug/end", {"id": begun["id"]})
+    control_as_root(node, "debug/end", {"id": begun["id"]})
     socket.create_server(("127.0.0.1", port)).close()
 
 
@@ -143,7 +152,7 @@ def test_what_cannot_be_debugged_is_refused(
     create_function(client("lambda"), "fn", PYTHON)
     given = {name: value.format(arn=arn) if name == "function" else value for name, value in request_.items()}
     with pytest.raises(Exception, match=str(status)):
-        control(node.endpoint, "debug", given)
+        control_as_root(node, "debug", given)
 
 
 def test_a_bootstrap_cannot_be_debugged(node: NodeInThread, client: MakeClient, account: str) -> None:
@@ -152,4 +161,4 @@ def test_a_bootstrap_cannot_be_debugged(node: NodeInThread, client: MakeClient, 
     create_function(functions, "fn", "", Runtime="provided.al2023", Code=code)
     arn = f"arn:aws:lambda:us-east-1:{account}:function:fn"
     with pytest.raises(Exception, match="400"):
-        control(node.endpoint, "debug", {"function": arn, "payload": "{}", "port": 0})
+        control_as_root(node, "debug", {"function": arn, "payload": "{}", "port": 0})

@@ -196,6 +196,49 @@ def test_a_page_of_another_site_cannot_call_the_api(endpoint: str) -> None:
     assert exchange(endpoint, "POST", "/", form, headers | {"Origin": "http://localhost:3000"})[0] == 200
     status, _, body = exchange(endpoint, "POST", "/", form, headers | {"Origin": "http://evil.example"})
     assert (status, b"another site" in body) == (403, True)
+    assert exchange(endpoint, "POST", "/", form, headers | {"Host": "evil.example:4566"})[0] == 403
+
+
+def signed_url(action: str, account: str) -> str:
+    """A path that has everything in it, also whose call it is: what a page may embed as an image."""
+    credential = f"{account}%2F20260101%2Fus-east-1%2Fsqs%2Faws4_request"
+    signature = "X-Amz-Date=20260101T000000Z&X-Amz-Expires=900&X-Amz-SignedHeaders=host&X-Amz-Signature=0"
+    return f"/?{action}&Version=2012-11-05&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&{signature}"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "0.0.0.0:4566"},
+        {"Host": "evil.example:4566"},
+        {"x-amz-sns-message-type": "Notification"},
+    ],
+)
+def test_what_others_have_a_browser_or_the_node_send_is_no_call(
+    endpoint: str, client: MakeClient, account: str, headers: dict[str, str]
+) -> None:
+    assert exchange(endpoint, "GET", signed_url("Action=CreateQueue&QueueName=own", account))[0] == 200
+    path = signed_url("Action=CreateQueue&QueueName=others", account)
+    assert exchange(endpoint, "GET", path, b"", headers)[0] == 403
+    assert [url.rpartition("/")[2] for url in client("sqs").list_queues()["QueueUrls"]] == ["own"]
+
+
+def test_a_functions_own_host_has_no_control_interface(endpoint: str, client: MakeClient) -> None:
+    create_function(client("lambda"), "page", "def handler(event, context):\n    return event['rawPath']\n")
+    everybody = {"FunctionName": "page", "Principal": "*"}
+    client("lambda").add_permission(
+        StatementId="url", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE", **everybody
+    )
+    client("lambda").add_permission(
+        StatementId="function", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True, **everybody
+    )
+    url = client("lambda").create_function_url_config(FunctionName="page", AuthType="NONE")["FunctionUrl"]
+    headers = {"Host": url.split("/")[2], "Content-Type": "application/json", "Origin": url.rstrip("/")}
+    status, _, body = exchange(endpoint, "POST", "/_cloudlet/clock", b'{"advance_s": 0}', headers)
+    assert (status, body) == (200, b'"/_cloudlet/clock"')
+    headers["Host"] = endpoint.removeprefix("http://")
+    assert exchange(endpoint, "POST", "/_cloudlet/clock", b'{"advance_s": 0}', headers)[0] == 403
 
 
 def test_time_moves_for_all(endpoint: str, advance: Callable[[float], None]) -> None:

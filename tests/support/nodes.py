@@ -18,10 +18,14 @@ import boto3
 import botocore.loaders
 import botocore.session
 import uvloop
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config as BotoConfig
+from botocore.credentials import Credentials
 
 from cloudlet.config import Config
 from cloudlet.node import Node
+from cloudlet.node_folder import NodeFolder
 
 T = TypeVar("T")
 MakeClient = Callable[..., Any]
@@ -229,6 +233,18 @@ def control(endpoint: str, command: str, body: dict[str, Any] | None = None) -> 
         data=None if body is None else json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def control_as_root(node: NodeInThread, command: str, body: dict[str, Any]) -> Any:
+    """What `/_cloudlet/<command>` answers to a POST that is signed with the node's root key."""
+    key = NodeFolder(node.config.data).root_key()
+    assert key is not None
+    content, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
+    signed = AWSRequest("POST", f"{node.endpoint}/_cloudlet/{command}", headers=headers, data=content)
+    SigV4Auth(Credentials(*key), "cloudlet", "us-east-1").add_auth(signed)
+    request = urllib.request.Request(str(signed.url), data=content, headers=dict(signed.headers.items()))
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)
 

@@ -18,6 +18,8 @@ from cloudlet.node_folder import NodeFolder
 
 TIMEOUT_S = 910.0
 """A little more than the longest that a function may run."""
+CONTROL = "cloudlet"
+"""What requests to the node's own interface are signed for."""
 START_HINT = "Start one with: cloudlet up"
 
 
@@ -46,11 +48,19 @@ class ServiceFailure(CommandError):
 class Client:
     """Calls one node. Signs with the root key where this user can read it, else as `test`."""
 
-    def __init__(self, endpoint: str, access_key_id: str, secret_access_key: str, region: str) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        access_key_id: str,
+        secret_access_key: str,
+        region: str,
+        root_key: tuple[str, str] | None = None,
+    ) -> None:
         self._url = urlsplit(endpoint)
         if self._url.scheme != "http" or not self._url.hostname:
             raise CommandError(f"{endpoint} is not the address of a node, like http://127.0.0.1:4566.", exit_code=2)
         self._keys = access_key_id, secret_access_key
+        self._root_key = root_key
         self.endpoint = endpoint
         self.region = region
 
@@ -62,9 +72,10 @@ class Client:
         folder = NodeFolder(config.data)
         if endpoint is None:
             endpoint = folder.endpoint() or f"http://{config.host}:{config.port}"
-        keys = (account, "test") if account else folder.root_key() or ("test", "test")
+        root_key = folder.root_key()
+        keys = (account, "test") if account else root_key or ("test", "test")
         found = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or config.region
-        return cls(endpoint, *keys, found)
+        return cls(endpoint, *keys, found, root_key)
 
     def call(self, service: str, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] = {}) -> Answer:
         """Send one signed request. Raises CommandError when no node answers, ServiceFailure for an error answer."""
@@ -125,16 +136,16 @@ class Client:
 
     def in_region(self, region: str) -> Self:
         """A client of the same node in another region."""
-        return type(self)(self.endpoint, *self._keys, region)
+        return type(self)(self.endpoint, *self._keys, region, self._root_key)
 
     def at(self, endpoint: str) -> Self:
         """A client of a node with the same keys elsewhere."""
-        return type(self)(endpoint, *self._keys, self.region)
+        return type(self)(endpoint, *self._keys, self.region, self._root_key)
 
     def control(self, method: str, command: str, params: Mapping[str, Any] | None = None) -> Any:
-        """Call `/_cloudlet/<command>`."""
+        """Call `/_cloudlet/<command>`, with the root key where this user may read it, whatever the account."""
         body = b"" if params is None else json.dumps(params).encode()
-        return self.call("cloudlet", method, f"/_cloudlet/{command}", body, {"Content-Type": "application/json"}).json()
+        return self.call(CONTROL, method, f"/_cloudlet/{command}", body, {"Content-Type": "application/json"}).json()
 
     def _signed(
         self, service: str, method: str, path: str, body: bytes, headers: Mapping[str, str]
@@ -144,7 +155,8 @@ class Client:
         from botocore.credentials import Credentials
 
         request = AWSRequest(method=method, url=f"http://{self._url.netloc}{path}", data=body, headers=dict(headers))
-        SigV4Auth(Credentials(*self._keys), service, self.region).add_auth(request)
+        keys = (self._root_key or self._keys) if service == CONTROL else self._keys
+        SigV4Auth(Credentials(*keys), service, self.region).add_auth(request)
         return {name: str(value) for name, value in request.headers.items()}
 
 

@@ -8,20 +8,20 @@ Who may do what:
 | `status`, `clock` (read) | all while the node is open, else whoever signs with the root key | refused |
 | `deliveries` (read) | the same | refused |
 | `deliveries/retry`, `deliveries/drop` | the same, and no other site's page | refused |
-| `development`, `debug`, `debug/end` | the same, and no other site's page | refused |
+| `development`, `debug`, `debug/end` | whoever signs with the root key, and no other site's page | refused |
 | `clock` (change) | the same, and no other site's page | refused |
 | `reset` | the same, in dev mode only | refused |
 | `<key>/...` | what the service's route decides | the same |
 
 A node is open in dev mode on loopback. A page in a browser can send requests to loopback too, so that changes take
-neither a foreign `Origin` nor a request that a plain HTML form could make.
+neither a foreign `Origin` nor a request that a plain HTML form could make (`walls.py`). What reads folders of this
+machine or opens ports on it wants the root key all the same: who has it may read the data folder.
 """
 
 import datetime
-import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import orjson
 
@@ -29,11 +29,16 @@ from cloudlet.config import Config
 from cloudlet.delivery.by_hand import ByHand
 from cloudlet.errors import ServiceError
 from cloudlet.gateway.control_deliveries import BadDeliveryRequest, DeliveryControl
+from cloudlet.gateway.walls import TOPIC_HEADER, has_foreign_origin, host_name, is_own_host
 from cloudlet.iam.principals import Principal
 from cloudlet.services.base import RouteHandler
 from cloudlet.wire.http import HttpRequest, HttpResponse
 
 PREFIX = "/_cloudlet/"
+NEEDS_ROOT_KEY = (
+    "Sign this request with the node's root key, which is in the file credentials of its data folder: the command line "
+    "does where it may read that."
+)
 MAX_ADVANCE_S = 100 * 366 * 86400.0
 """The clock is not moved further than this in one call."""
 
@@ -189,7 +194,7 @@ class Control:
 
     async def _develop(self, request: HttpRequest) -> HttpResponse:
         self._require_own_page(request)
-        await self._require_operator(request)
+        await self._require_root_key(request)
         match _object(request.body):
             case {"function": str() as function, "copy": str() as copy}:
                 await self._node.develop(function, copy)
@@ -198,19 +203,19 @@ class Control:
 
     async def _debug(self, request: HttpRequest) -> HttpResponse:
         self._require_own_page(request)
-        await self._require_operator(request)
+        await self._require_root_key(request)
         match _object(request.body):
             case {"function": str() as function, "payload": str() as payload, "port": int() as port}:
                 return _answer(await self._node.debug(function, payload.encode(), port))
         raise ControlError(400, 'Send {"function": ARN, "payload": JSON as a text, "port": number}.')
 
     async def _debugged(self, request: HttpRequest) -> HttpResponse:
-        await self._require_operator(request)
+        await self._require_root_key(request)
         return _answer(await self._node.debugged(parse_qs(request.query_string, max_num_fields=10).get("id", [""])[-1]))
 
     async def _end_debugging(self, request: HttpRequest) -> HttpResponse:
         self._require_own_page(request)
-        await self._require_operator(request)
+        await self._require_root_key(request)
         await self._node.end_debugging(str(_object(request.body).get("id", "")))
         return _answer({})
 
@@ -231,48 +236,31 @@ class Control:
         if principal.kind != "root" or principal.account != self._config.account:
             raise ControlError(403, "Only the node's root key may do this.")
 
+    async def _require_root_key(self, request: HttpRequest) -> None:
+        """Raise ControlError unless the caller signs with the root key, also where the node is open."""
+        await self._require_operator(request)
+        if not self._config.is_open:
+            return
+        try:
+            principal = await self._authenticate(request)
+        except ServiceError as error:
+            raise ControlError(403, f"{NEEDS_ROOT_KEY} ({error.message})") from error
+        if principal.kind != "root" or principal.account != self._config.account:
+            raise ControlError(403, NEEDS_ROOT_KEY)
+
     def _require_own_host(self, request: HttpRequest) -> None:
         """A foreign name that resolves to this machine (DNS rebinding) makes a page's requests look like our own."""
-        if not is_own_host(_host_name(request.host), self._config):
+        if not is_own_host(host_name(request.host), self._config):
             raise ControlError(403, "The Host header names another machine.")
 
     def _require_own_page(self, request: HttpRequest) -> None:
-        if has_foreign_origin(request, self._config):
+        if has_foreign_origin(request, self._config) or request.headers.get("sec-fetch-site") == "cross-site":
             raise ControlError(403, "Another site's page cannot control the node.")
-        if "x-amz-sns-message-type" in request.headers:  # of a topic of this node, or of another on this machine
+        if TOPIC_HEADER in request.headers:  # of a topic of this node, or of another on this machine
             raise ControlError(403, "A topic's subscription cannot control the node.")
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != "application/json" and "x-cloudlet" not in request.headers:
             raise ControlError(415, "Send Content-Type: application/json (or a header X-Cloudlet).")
-
-
-def has_foreign_origin(request: HttpRequest, config: Config) -> bool:
-    """True when a page of another site sent this: `Origin` is there and is not this machine's."""
-    origin = request.headers.get("origin")
-    if origin is None:
-        return False
-    try:
-        name = urlsplit(origin).hostname
-    except ValueError:
-        return True
-    return name is None or not is_own_host(name, config)
-
-
-def is_own_host(name: str, config: Config) -> bool:
-    """True for names that only this machine answers to: localhost, addresses, and the name that the node listens on."""
-    if name in ("localhost", config.host) or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return address.is_loopback or not config.is_loopback
-
-
-def _host_name(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
 
 
 def _object(body: bytes) -> dict[str, Any]:

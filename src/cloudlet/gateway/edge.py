@@ -15,10 +15,11 @@ from typing import Any
 from cloudlet.config import Config
 from cloudlet.errors import AccessDenied, InternalFailure, ServiceError, ServiceUnavailable, ValidationError
 from cloudlet.gateway.body import BodyReader, ClientGone, gone, pieces, platform_limit
-from cloudlet.gateway.control import PREFIX, Control, has_foreign_origin
+from cloudlet.gateway.control import PREFIX, Control
 from cloudlet.gateway.dispatcher import Dispatcher
 from cloudlet.gateway.router import Destination, Form, Router
 from cloudlet.gateway.server import ANSWER, Answer, Message, Receive, Send
+from cloudlet.gateway.walls import obstacle
 from cloudlet.iam.authenticate import Authenticator, Target
 from cloudlet.iam.principals import RequestContext
 from cloudlet.ids import Ids
@@ -55,7 +56,7 @@ class Edge:
         self._bodies = BodyReader()
         self._usual_limit = platform_limit(config.max_body_bytes)
         self._limits: dict[tuple[str, str], BodyLimit] = {}
-        self._guards_origin = config.auth == "dev"
+        self._is_open = config.is_open
 
     def add_limits(self, services: Iterable[Service]) -> None:
         """Hold requests to the limits that `services` set for their operations."""
@@ -82,7 +83,8 @@ class Edge:
     async def _respond(self, request: HttpRequest, receive: Receive, request_id: str, sandboxed: bool) -> HttpResponse:
         destination: Destination | None = None
         try:
-            if request.raw_path.startswith(PREFIX):
+            # A function's own host is all its own: a page that it made must not be one of the node's.
+            if request.raw_path.startswith(PREFIX) and not self._router.host_handler(request):
                 request.body = await self._bodies.read(request, receive, self._usual_limit)
                 return await self._control.handle(request, sandboxed=sandboxed)
             if handler := self._router.host_handler(request):
@@ -90,7 +92,7 @@ class Edge:
                 request.body = await self._bodies.read(request, receive, self._usual_limit)
                 return await handler(request)
             if stream := self._router.stream_handler(request):
-                self._require_own_page(request)
+                self._require_wanted(request, sandboxed)
                 return await stream(StreamedRequest(request, pieces(receive), request_id, sandboxed))
             route = self._router.route(request)
             if isinstance(route, Form):
@@ -134,7 +136,7 @@ class Edge:
         gone: Callable[[], Awaitable[object]],
     ) -> HttpResponse:
         """Authenticate, decode, call and encode. Raises ServiceError."""
-        self._require_own_page(request)
+        self._require_wanted(request, sandboxed)
         model, protocol, headers = destination.model, destination.protocol, request.headers
         target = Target(model.name, model.signing_name, protocol, destination.operation)
         caller = await self._authenticator.authenticate(request, target, sandboxed=sandboxed)
@@ -154,10 +156,10 @@ class Edge:
         result = await self._dispatcher.call(context, model.name, destination.operation, params)
         return operation.encode(protocol, result or {}, request_id)
 
-    def _require_own_page(self, request: HttpRequest) -> None:
-        if self._guards_origin and has_foreign_origin(request, self._config):
-            # In dev mode anyone can sign, also a page of another site that sends requests to this machine.
-            raise AccessDenied("A page of another site cannot call this node while it is in dev mode.")
+    def _require_wanted(self, request: HttpRequest, sandboxed: bool) -> None:
+        """Raise AccessDenied for what others than this machine's programs have sent to an open node (`walls`)."""
+        if self._is_open and not sandboxed and (reason := obstacle(request, self._config)):
+            raise AccessDenied(reason)
 
 
 async def send_response(

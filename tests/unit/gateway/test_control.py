@@ -138,11 +138,24 @@ async def test_functions_cannot_change(world: World, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "https://evil.example:4566", "null", "http://127.0.0.1.evil.example", "http://["]
+    "origin",
+    [
+        "http://evil.example",
+        "https://evil.example:4566",
+        "null",
+        "http://127.0.0.1.evil.example",
+        "http://[",
+        "http://abc.lambda-url.us-east-1.localhost:4566",
+    ],
 )
 async def test_other_sites_pages_cannot_change(world: World, origin: str) -> None:
     assert (await world.ask("POST", "reset", {}, origin=origin))[0] == 403
     assert world.node.resets == 0
+
+
+async def test_what_another_sites_page_embeds_cannot_change(world: World) -> None:
+    assert (await world.ask("POST", "reset", {}, sec_fetch_site="cross-site"))[0] == 403
+    assert (await world.ask("POST", "reset", {}, sec_fetch_site="same-origin"))[0] == 200
 
 
 async def test_topics_cannot_change(world: World) -> None:
@@ -150,7 +163,7 @@ async def test_topics_cannot_change(world: World) -> None:
     assert world.node.resets == 0
 
 
-@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1:4566", "http://console.localhost"])
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1:4566", "http://[::1]:8000"])
 async def test_this_machines_pages_can(world: World, origin: str) -> None:
     assert (await world.ask("POST", "reset", {}, origin=origin))[0] == 200
 
@@ -162,7 +175,7 @@ async def test_a_plain_html_form_cannot_change(world: World, content_type: str) 
 
 
 @pytest.mark.parametrize(
-    ("method", "command"), [("POST", "reset"), ("POST", "clock"), ("GET", "status"), ("GET", "debug")]
+    ("method", "command"), [("POST", "reset"), ("POST", "clock"), ("GET", "status"), ("GET", "clock")]
 )
 async def test_a_foreign_name_for_this_machine_is_refused(world: World, method: str, command: str) -> None:
     assert (await world.ask(method, command, {"advance_s": 1}, host="evil.example:4566"))[0] == 403
@@ -209,14 +222,15 @@ DEBUG = {"function": "arn", "payload": "{}", "port": 5678}
 
 
 async def test_a_function_runs_a_copy_of_its_project(world: World) -> None:
-    assert await world.ask("POST", "development", COPY) == (200, COPY)
+    assert await world.ask("POST", "development", COPY, authorization=OPEN.account) == (200, COPY)
     assert world.node.developed == ("arn", "a" * 32)
 
 
 async def test_a_function_is_debugged(world: World) -> None:
-    assert await world.ask("POST", "debug", DEBUG) == (200, {"id": "arn {}", "port": 5678})
-    assert (await world.ask("GET", "debug"))[1] == {"state": "waiting", "id": ""}
-    assert await world.ask("POST", "debug/end", {"id": "x"}) == (200, {})
+    key = OPEN.account
+    assert await world.ask("POST", "debug", DEBUG, authorization=key) == (200, {"id": "arn {}", "port": 5678})
+    assert (await world.ask("GET", "debug", authorization=key))[1] == {"state": "waiting", "id": ""}
+    assert await world.ask("POST", "debug/end", {"id": "x"}, authorization=key) == (200, {})
     assert world.node.ended == "x"
 
 
@@ -225,7 +239,28 @@ async def test_work_on_functions_is_the_operators_alone(command: str, body: dict
     closed = World(ENFORCED)
     assert (await closed.ask("POST", command, body))[0] == 403
     assert (await closed.ask("POST", command, body, authorization=ENFORCED.account))[0] == 200
-    assert (await World(OPEN).ask("POST", command, body, origin="http://evil.example"))[0] == 403
+    key = OPEN.account
+    assert (await World(OPEN).ask("POST", command, body, authorization=key, origin="http://evil.example"))[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "command", "body"),
+    [
+        ("POST", "development", COPY),
+        ("POST", "debug", DEBUG),
+        ("POST", "debug/end", {"id": "x"}),
+        ("GET", "debug", None),
+    ],
+)
+async def test_what_opens_the_machine_wants_the_root_key_of_an_open_node_too(
+    world: World, method: str, command: str, body: object
+) -> None:
+    for key in ("", "999999999999"):
+        given = {"authorization": key} if key else {}
+        status, answer = await world.ask(method, command, body, sandboxed=False, **given)
+        assert (status, "root key, which is in the file credentials" in answer["message"]) == (403, True)
+    assert (await world.ask(method, command, body, authorization=OPEN.account, host="evil.example"))[0] == 403
+    assert (await world.ask(method, command, body, authorization=OPEN.account))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -233,4 +268,4 @@ async def test_work_on_functions_is_the_operators_alone(command: str, body: dict
     [("development", {}), ("development", {"function": 1, "copy": ""}), ("debug", {**DEBUG, "port": "1"})],
 )
 async def test_what_makes_no_sense_for_work_on_functions(world: World, command: str, body: dict[str, Any]) -> None:
-    assert (await world.ask("POST", command, body))[0] == 400
+    assert (await world.ask("POST", command, body, authorization=OPEN.account))[0] == 400
