@@ -13,9 +13,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cloudlet.compute.images.manifest import OCI_INDEX, OCI_MANIFEST
+from cloudlet.services.ecr import tables
+from cloudlet.services.ecr.operations import images
+from cloudlet.services.ecr.service import EcrService
+from cloudlet.services.ecr.tables import Key
 from tests.integration.test_permissions import Role, allow, document, role
 from tests.support.images import Layout, program, run, tar
-from tests.support.nodes import MakeClient, fresh_account
+from tests.support.nodes import MakeClient, NodeInThread, fresh_account
 from tests.support.registry import Registry, digest_of, token_of
 
 __all__ = ["role"]
@@ -30,6 +34,12 @@ def fails(call: Callable[..., Any], code: str, **params: Any) -> str:
         call(**params)
     assert caught.value.response["Error"]["Code"] == code
     return str(caught.value.response["Error"]["Message"])
+
+
+def _uploads(node: NodeInThread, account: str) -> int:
+    """How many uploads of an account are under way."""
+    [ecr] = [service for service in node.node.services if isinstance(service, EcrService)]
+    return sum(upload.key.account == account for upload in list(ecr.uploads._uploads.values()))
 
 
 @pytest.fixture
@@ -203,6 +213,59 @@ class TestImages:
         none = json.loads(registry("GET", f"/v2/app/referrers/{subject}?artifactType=b").body)
         assert none["manifests"] == []
 
+    def test_referrers_are_told_with_their_annotations_and_in_pages(
+        self, ecr: Any, app: str, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        subject = registry.image(app, "v1")
+        about = {"mediaType": OCI_MANIFEST, "digest": subject, "size": 1}
+        for number in range(3):
+            registry.image(app, "", b"s%d" % number, subject=about, annotations={"n": str(number)})
+        found, page = [], ecr.list_image_referrers(repositoryName=app, subjectId={"imageDigest": subject}, maxResults=2)
+        assert len(page["referrers"]) == 2
+        found += page["referrers"]
+        page = ecr.list_image_referrers(
+            repositoryName=app, subjectId={"imageDigest": subject}, maxResults=2, nextToken=page["nextToken"]
+        )
+        assert "nextToken" not in page
+        found += page["referrers"]
+        assert sorted(one["annotations"]["n"] for one in found) == ["0", "1", "2"]
+        monkeypatch.setattr(images, "MAX_ANNOTATIONS_BYTES", 1)
+        first = registry("GET", f"/v2/app/referrers/{subject}")
+        following = first.headers["link"].partition(";")[0].strip("<>")
+        both = [*json.loads(first.body)["manifests"], *json.loads(registry("GET", following).body)["manifests"]]
+        assert [one["digest"] for one in both] == sorted(one["digest"] for one in found)[:2]
+
+    def test_a_batch_gives_an_image_once_and_no_more_than_fit_an_answer(
+        self, ecr: Any, app: str, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry.image(app, "v1", b"1")
+        registry.image(app, "v2", b"2")
+        got = ecr.batch_get_image(repositoryName=app, imageIds=[{"imageTag": "v1"}] * 100)
+        assert len(got["images"]) == 1
+        monkeypatch.setattr(images, "MAX_MANIFESTS_BYTES", len(got["images"][0]["imageManifest"]))
+        assert ecr.batch_get_image(repositoryName=app, imageIds=[{"imageTag": "v1"}])["failures"] == []
+        both = [{"imageTag": "v1"}, {"imageTag": "v2"}]
+        fails(ecr.batch_get_image, "LimitExceededException", repositoryName=app, imageIds=both)
+
+    def test_lists_do_not_read_manifests(self, node: NodeInThread, app: str, registry: Registry, account: str) -> None:
+        registry.image(app, "v1")
+        key = Key(account, "us-east-1", app)
+        [row] = node.call(node.node.store.read(lambda reader: tables.images(reader, key, "", 10)))
+        assert not any(isinstance(value, bytes | memoryview) for value in row)
+
+    def test_a_manifest_that_is_said_to_be_something_else_is_refused(
+        self, ecr: Any, app: str, registry: Registry
+    ) -> None:
+        registry.image(app, "v1")
+        [image] = ecr.batch_get_image(repositoryName=app, imageIds=[{"imageTag": "v1"}])["images"]
+        kind = "application/vnd.docker.distribution.manifest.v2+json"
+        answer = registry("PUT", "/v2/app/manifests/v2", image["imageManifest"].encode(), Content_Type=kind)
+        assert (answer.status, answer.codes) == (400, ["MANIFEST_INVALID"])
+        fails(
+            ecr.put_image, "InvalidParameterException",
+            repositoryName=app, imageManifest=image["imageManifest"], imageManifestMediaType=kind, imageTag="v2",
+        )  # fmt: skip
+
     def test_images_expire_by_their_policy(
         self, ecr: Any, app: str, registry: Registry, advance: Callable[[float], None]
     ) -> None:
@@ -314,6 +377,42 @@ class TestRegistry:
         assert (answer.status, answer.codes) == (400, ["DIGEST_INVALID"])
         assert registry("HEAD", f"/v2/app/blobs/{digest_of(b'other')}").status == 404
         assert registry("POST", "/v2/app/blobs/uploads/?digest=md5:1", b"content").codes == ["DIGEST_INVALID"]
+
+    def test_a_wrong_digest_is_refused_also_of_a_layer_that_is_there(self, app: str, registry: Registry) -> None:
+        there = registry.upload(app, b"there")
+        answer = registry("POST", f"/v2/app/blobs/uploads/?digest={there}", b"something else")
+        assert (answer.status, answer.codes) == (400, ["DIGEST_INVALID"])
+        assert registry("POST", f"/v2/app/blobs/uploads/?digest={there}", b"there").status == 201
+
+    def test_the_last_part_has_its_place_too(self, app: str, registry: Registry) -> None:
+        place = registry("POST", "/v2/app/blobs/uploads/").headers["location"]
+        assert registry("PATCH", place, b"01234", Content_Range="0-9").status == 416
+        assert registry("PATCH", place, b"01234", Content_Range="0-4").status == 202
+        end = f"{place}?digest={digest_of(b'0123456789')}"
+        assert registry("PUT", end, b"56789", Content_Range="20-24").status == 416
+        assert registry("PUT", end, b"56789", Content_Range="5-9").status == 201
+
+    def test_the_end_of_a_blob_can_be_asked_for(self, app: str, registry: Registry) -> None:
+        digest = registry.upload(app, b"0123456789")
+        for wanted, expected in (("bytes=-3", b"789"), ("bytes=-100", b"0123456789")):
+            part = registry("GET", f"/v2/app/blobs/{digest}", Range=wanted)
+            assert (part.status, part.body) == (206, expected)
+
+    def test_of_a_push_that_broke_off_nothing_is_left(
+        self, node: NodeInThread, app: str, registry: Registry, account: str
+    ) -> None:
+        digest = digest_of(b"x" * 100)
+        connection = http.client.HTTPConnection(urlsplit(node.endpoint).netloc, timeout=60)
+        connection.putrequest("POST", f"/v2/app/blobs/uploads/?digest={digest}")
+        connection.putheader("Authorization", registry._headers["Authorization"])
+        connection.putheader("Content-Length", "100")
+        connection.endheaders(b"x" * 50)
+        while not _uploads(node, account):
+            pass
+        connection.close()
+        while _uploads(node, account):
+            pass
+        assert registry("POST", f"/v2/app/blobs/uploads/?digest={digest}", b"x" * 100).status == 201
 
     def test_an_upload_can_be_given_up(self, app: str, registry: Registry) -> None:
         place = registry("POST", "/v2/app/blobs/uploads/").headers["location"]

@@ -9,12 +9,15 @@ from cloudlet.wire.http import HttpResponse
 
 PIECE_BYTES = 1024 * 1024
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
+_LAST = re.compile(r"bytes=-(\d{1,18})")
 
 
 async def file_answer(path: Path, headers: dict[str, str], wanted: str = "", *, head: bool = False) -> HttpResponse:
     """The file at `path`, or what a Range header wants of it. `head`: only what would be said of it."""
     size = (await asyncio.to_thread(path.stat)).st_size
     first, end, status = 0, size, 200
+    if (match := _LAST.fullmatch(wanted)) and int(match[1]) > 0:
+        wanted = f"bytes={max(0, size - int(match[1]))}-"
     if match := _RANGE.fullmatch(wanted):
         first, end = int(match[1]), min(int(match[2]) + 1, size) if match[2] else size
         if first >= size or end <= first:

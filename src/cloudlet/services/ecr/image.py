@@ -40,6 +40,11 @@ class StoredImage:
     pushed_ms: int
     pulled_ms: int
 
+    @classmethod
+    def from_summary(cls, row: Row) -> "StoredImage":
+        """From a row that is without the manifest."""
+        return cls(row[0], b"", *row[1:])
+
     @property
     def row(self) -> Row:
         return tuple(getattr(self, name) for name in self.__slots__)
@@ -66,11 +71,17 @@ def users(key: Key) -> tuple[str, str]:
 def parsed(content: bytes, media_type: str) -> Manifest | Index:
     """A manifest that is to be put. Raises InvalidParameter."""
     try:
-        return parse_manifest(content, media_type)
+        manifest = parse_manifest(content, media_type)
     except ImageError as error:
         raise InvalidParameter(
             f"Invalid parameter at 'ImageManifest' failed to satisfy constraint: '{error}'"
         ) from error
+    if media_type and media_type != manifest.media_type:
+        raise InvalidParameter(
+            "Invalid parameter at 'ImageManifestMediaType' failed to satisfy constraint: "
+            f"'The manifest says that it is {manifest.media_type}, not {media_type[:255]}'"
+        )
+    return manifest
 
 
 def put(
@@ -126,17 +137,21 @@ def _insert(
 def _require_layers(reader: Reader, key: Key, digests: Iterable[str], now_ms: int) -> None:
     if missing := sorted({digest for digest in digests if tables.layer(reader, key, digest, now_ms) is None}):
         raise LayersNotFound(
-            f"Layers with digests '{missing}' required for pushing image into repository with name '{key.name}' in "
-            f"the registry with id '{key.account}' do not exist"
+            f"Layers with digests '{_list(missing)}' required for pushing image into repository with name "
+            f"'{key.name}' in the registry with id '{key.account}' do not exist"
         )
 
 
 def _require_images(reader: Reader, key: Key, digests: Iterable[str]) -> None:
     if missing := sorted({digest for digest in digests if tables.image(reader, key, digest) is None}):
         raise ReferencedImagesNotFound(
-            f"Images with digests '{missing}' required for pushing image into repository with name '{key.name}' in "
-            f"the registry with id '{key.account}' do not exist"
+            f"Images with digests '{_list(missing)}' required for pushing image into repository with name "
+            f"'{key.name}' in the registry with id '{key.account}' do not exist"
         )
+
+
+def _list(digests: Sequence[str]) -> str:
+    return f"[{', '.join(digests)}]"
 
 
 def bare(digest: str) -> str:
@@ -180,7 +195,7 @@ def delete(tx: Transaction, key: Key, image_id: Mapping[str, str], now_ms: int) 
         return Failure(
             image_id,
             "ImageReferencedByManifestList",
-            f"Requested image referenced by manifest list: {parents}",
+            f"Requested image referenced by manifest list: {_list(parents)}",
         )
     remove(tx, key, digest, now_ms)
     return [{"imageDigest": digest, "imageTag": one} for one in tags] or [{"imageDigest": digest}]

@@ -5,7 +5,7 @@ index needs goes with the index, not before.
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html
 """
 
-import fnmatch
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,10 @@ from cloudlet.services.ecr.errors import InvalidParameter
 
 DAY_MS = 86_400_000
 _COUNTS = ("imageCountMoreThan", "sinceImagePushed", "sinceImagePulled")
+_WILDCARDS = 4
+"""https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html"""
+_MEMBERS = frozenset({"rulePriority", "description", "selection", "action"})
+_SELECTION = frozenset({"tagStatus", "tagPrefixList", "tagPatternList", "countType", "countUnit", "countNumber"})
 _INVALID = "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint: '{}'"
 
 
@@ -38,7 +42,7 @@ class Rule:
             return not tags
         # Several prefixes or patterns mean images whose tags match all of them.
         return all(any(tag.startswith(prefix) for tag in tags) for prefix in self.prefixes) and all(
-            any(fnmatch.fnmatchcase(tag, pattern) for tag in tags) for pattern in self.patterns
+            any(_matches(tag, pattern) for tag in tags) for pattern in self.patterns
         )
 
 
@@ -78,12 +82,17 @@ def _rule(value: Any) -> Rule:
                 "countType": str() as count_type,
                 "countNumber": int() as count,
             } as selection,
-            "action": {"type": "expire"},
-        } if priority > 0 and count > 0 and count_type in _COUNTS:
+            "action": {"type": "expire"} as action,
+        } if priority > 0 and count > 0 and count_type in _COUNTS and not (priority is True or count is True):
+            _check_members(value, selection, action)
             prefixes, patterns = _texts(selection, "tagPrefixList"), _texts(selection, "tagPatternList")
+            if any(pattern.count("*") > _WILDCARDS for pattern in patterns):
+                raise InvalidParameter(_INVALID.format(f"a tag pattern has at most {_WILDCARDS} wildcards"))
+            if prefixes and patterns:
+                raise InvalidParameter(_INVALID.format("a rule has a tagPrefixList or a tagPatternList, not both"))
             is_by_days = count_type != "imageCountMoreThan"
-            if (status == "tagged") == bool(prefixes or patterns) and is_by_days == (
-                selection.get("countUnit") == "days"
+            if (status == "tagged") == bool(prefixes or patterns) and (
+                selection.get("countUnit") == ("days" if is_by_days else None)
             ):
                 return Rule(priority, status, prefixes, patterns, count_type, count)
     raise InvalidParameter(
@@ -92,6 +101,20 @@ def _rule(value: Any) -> Rule:
             "countType, countUnit days when it counts these, countNumber) and the action expire"
         )
     )
+
+
+def _check_members(rule: Mapping[str, Any], selection: Mapping[str, Any], action: Mapping[str, Any]) -> None:
+    """Raises InvalidParameter for what would be accepted and ignored."""
+    unknown = [*(rule.keys() - _MEMBERS), *(selection.keys() - _SELECTION), *(action.keys() - {"type"})]
+    if unknown:
+        raise InvalidParameter(_INVALID.format(f"unknown members: {', '.join(sorted(unknown))[:200]}"))
+    if not isinstance(rule.get("description", ""), str):
+        raise InvalidParameter(_INVALID.format("a description is a text"))
+
+
+def _matches(tag: str, pattern: str) -> bool:
+    """Only `*` stands for something else."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), tag) is not None
 
 
 def _texts(selection: Mapping[str, Any], member: str) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ MIGRATIONS = (
 
 _REPOSITORY = "account, region, name, created_ms, settings, policy, lifecycle, lifecycle_ms, tags"
 _IMAGE = "digest, manifest, media_type, artifact_type, subject, size_bytes, pushed_ms, pulled_ms"
+_SUMMARY = _IMAGE.replace(" manifest,", "")
 _IN = "account = ? AND region = ? AND repository = ?"
 _THIS = "account = ? AND region = ? AND name = ?"
 
@@ -121,8 +122,9 @@ def image(reader: Reader, key: Key, digest: str) -> Row | None:
 
 
 def images(reader: Reader, key: Key, after: str, limit: int) -> list[Row]:
+    """As `image`, but for the manifest, which may be long."""
     return reader.query(
-        f"SELECT {_IMAGE} FROM ecr_images WHERE {_IN} AND digest > ? ORDER BY digest LIMIT ?", (*key, after, limit)
+        f"SELECT {_SUMMARY} FROM ecr_images WHERE {_IN} AND digest > ? ORDER BY digest LIMIT ?", (*key, after, limit)
     )
 
 
@@ -131,10 +133,12 @@ def image_times(reader: Reader, key: Key) -> list[Row]:
     return reader.query(f"SELECT digest, pushed_ms, pulled_ms FROM ecr_images WHERE {_IN}", key)
 
 
-def referrers(reader: Reader, key: Key, subject: str, limit: int) -> list[Row]:
-    """The images that are about the image `subject`."""
+def referrers(reader: Reader, key: Key, subject: str, after: str, limit: int) -> list[Row]:
+    """(digest, artifact type) of the images that are about the image `subject`, after the digest `after`."""
     return reader.query(
-        f"SELECT {_IMAGE} FROM ecr_images WHERE {_IN} AND subject = ? ORDER BY digest LIMIT ?", (*key, subject, limit)
+        f"SELECT digest, artifact_type FROM ecr_images WHERE {_IN} AND subject = ? AND digest > ? "
+        "ORDER BY digest LIMIT ?",
+        (*key, subject, after, limit),
     )
 
 

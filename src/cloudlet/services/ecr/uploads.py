@@ -3,6 +3,7 @@ them, and their clients begin anew, as they do when AWS has forgotten an upload.
 """
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 
 from cloudlet.clock import Clock
@@ -59,11 +60,26 @@ class Uploads:
         """A new upload. Raises LimitExceeded, StoreError."""
         self.sweep()
         if len(self._uploads) >= MAX_UPLOADS:
-            raise LimitExceeded(f"There are {MAX_UPLOADS} uploads under way already")
+            self._make_room(key.account)
         incoming = await asyncio.to_thread(Incoming, self._blobs)
         upload = Upload(self._ids.uuid(), key, incoming, self._clock.monotonic())
         self._uploads[upload.upload_id] = upload
         return upload
+
+    def _make_room(self, account: str) -> None:
+        """Who has most uploads gives one up: nobody can keep others from theirs. Raises LimitExceeded."""
+        counts = Counter(one.key.account for one in self._uploads.values())
+        most, _ = max(counts.items(), key=lambda item: (item[1], item[0] == account))
+        idle = [one for one in self._uploads.values() if one.key.account == most and not one.lock.locked()]
+        if most == account or not idle:
+            raise LimitExceeded(f"There are {MAX_UPLOADS} uploads under way already")
+        self.end(min(idle, key=lambda one: one.last_used))
+
+    def forget(self, upload_id: str) -> None:
+        """End an upload that is to be continued by nobody, if it is there still."""
+        upload = self._uploads.get(upload_id)
+        if upload is not None:
+            self.end(upload)
 
     def find(self, key: Key, upload_id: str) -> Upload:
         """The upload of this id. Raises UploadNotFound."""

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import orjson
+
 from cloudlet.compute.images.manifest import digest_of
 from cloudlet.compute.images.reference import TAG
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
 from cloudlet.services.ecr import image, repository, tables
-from cloudlet.services.ecr.errors import ImageNotFound, InvalidParameter
+from cloudlet.services.ecr.errors import ImageNotFound, InvalidParameter, LimitExceeded
 from cloudlet.services.ecr.image import Failure, StoredImage
 from cloudlet.services.ecr.operations.base import DEFAULT_RESULTS, EcrParts, named, page_token, read_token, refuse_pages
 from cloudlet.services.ecr.tables import Key
@@ -16,8 +18,12 @@ from cloudlet.store.base import Reader, Transaction
 PULL_RECORD_MS = 60 * 60 * 1000
 """A pull is noted, unless one has been within this time."""
 _BATCH = 100
-_SCANNED = 1000
 """https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html"""
+MAX_MANIFESTS_BYTES = 32 * 1024 * 1024
+"""Of one answer: a hundred of the largest manifests would be four hundred megabytes."""
+MAX_ANNOTATIONS_BYTES = 1024 * 1024
+"""A page of referrers ends when the manifests that its annotations come from are of this size together."""
+_REFERRERS = 50
 
 
 class ImageOperations(EcrParts):
@@ -42,10 +48,9 @@ class ImageOperations(EcrParts):
 
     @operation("BatchGetImage")
     async def batch_get_image(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        key, ids = repository.key_of(context, params), [dict(one) for one in params["imageIds"]]
-        _check_batch(ids)
+        key, ids = repository.key_of(context, params), _distinct(params["imageIds"])
         accepted = params.get("acceptedMediaTypes") or []
-        found = await self.of_repository(key, lambda reader: [image.select(reader, key, one) for one in ids])
+        found = await self.of_repository(key, lambda reader: _selected(reader, key, ids))
         had: list[dict[str, Any]] = []
         failures: list[dict[str, Any]] = []
         for asked, one in zip(ids, found, strict=True):
@@ -73,8 +78,7 @@ class ImageOperations(EcrParts):
 
     @operation("BatchDeleteImage")
     async def batch_delete_image(self, context: RequestContext, params: dict[str, Any]) -> Result:
-        key, ids = repository.key_of(context, params), [dict(one) for one in params["imageIds"]]
-        _check_batch(ids)
+        key, ids = repository.key_of(context, params), _distinct(params["imageIds"])
         now = self.now_ms
 
         def delete(tx: Transaction) -> list[list[dict[str, str]] | Failure]:
@@ -117,29 +121,72 @@ class ImageOperations(EcrParts):
     @operation("ListImageReferrers")
     async def list_image_referrers(self, context: RequestContext, params: dict[str, Any]) -> Result:
         key, subject = repository.key_of(context, params), params["subjectId"]["imageDigest"]
-        wanted = (params.get("filter") or {}).get("artifactTypes") or []
-        rows = await self.of_repository(key, lambda reader: tables.referrers(reader, key, subject, _SCANNED))
-        found = [StoredImage(*row) for row in rows]
-        return {
-            "referrers": [
-                {
-                    "digest": one.digest,
-                    "mediaType": one.media_type,
-                    "artifactType": one.artifact_type,
-                    "size": len(one.manifest),
-                }
-                for one in found
-                if not wanted or one.artifact_type in wanted
-            ]
-        }
+        chosen = params.get("filter") or {}
+        wanted = chosen.get("artifactTypes") or []
+        if chosen.get("artifactStatus") not in (None, "ANY", "ACTIVE"):
+            return {"referrers": []}
+        limit, after = params.get("maxResults") or _REFERRERS, read_token(params)
+        found, last = await self.of_repository(
+            key, lambda reader: _referrers(reader, key, subject, wanted, after, limit)
+        )
+        return {"referrers": found, **({"nextToken": page_token(last)} if last else {})}
 
 
-def _check_batch(ids: list[Any]) -> None:
+def _referrers(
+    reader: Reader, key: Key, subject: str, wanted: list[str], after: str, limit: int
+) -> tuple[list[dict[str, Any]], str]:
+    """A page of referrers, and the digest that it ends with when there are more."""
+    found: list[dict[str, Any]] = []
+    size = 0
+    while rows := tables.referrers(reader, key, subject, after, _REFERRERS):
+        for digest, artifact_type in rows:
+            if not wanted or artifact_type in wanted:
+                if len(found) == limit or size > MAX_ANNOTATIONS_BYTES:
+                    return found, after
+                row = tables.image(reader, key, digest)
+                assert row is not None, "in the same read"
+                stored = StoredImage(*row)
+                size += len(stored.manifest)
+                found.append(_referrer(stored))
+            after = digest
+    return found, ""
+
+
+def _referrer(stored: StoredImage) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "digest": stored.digest,
+        "mediaType": stored.media_type,
+        "artifactType": stored.artifact_type,
+        "size": len(stored.manifest),
+        "artifactStatus": "ACTIVE",
+    }
+    annotations = orjson.loads(stored.manifest).get("annotations")
+    if isinstance(annotations, dict):
+        shown["annotations"] = {name: value for name, value in annotations.items() if isinstance(value, str)}
+    return shown
+
+
+def _selected(reader: Reader, key: Key, ids: list[dict[str, str]]) -> list[StoredImage | Failure]:
+    found, left = [], MAX_MANIFESTS_BYTES
+    for one in ids:
+        selected = image.select(reader, key, one)
+        found.append(selected)
+        left -= len(selected.manifest) if isinstance(selected, StoredImage) else 0
+        if left < 0:
+            raise LimitExceeded(
+                f"The manifests of these images have more than {MAX_MANIFESTS_BYTES} bytes together; ask for fewer"
+            )
+    return found
+
+
+def _distinct(ids: list[Any]) -> list[dict[str, str]]:
+    """The ids of a batch, each once. Raises InvalidParameter."""
     if not 1 <= len(ids) <= _BATCH:
         raise InvalidParameter(
             "Invalid parameter at 'imageIds' failed to satisfy constraint: "
             f"'Member must have length less than or equal to {_BATCH}, and at least 1'"
         )
+    return [dict(one) for one in {tuple(sorted(each.items())): each for each in ids}.values()]
 
 
 def _shown(key: Key, stored: StoredImage, tag: str) -> dict[str, Any]:
@@ -185,7 +232,7 @@ def _details(reader: Reader, key: Key, wanted: str, after: str, limit: int) -> t
     details: list[dict[str, Any]] = []
     while rows := tables.images(reader, key, after, limit + 1):
         for row in rows:
-            stored = StoredImage(*row)
+            stored = StoredImage.from_summary(row)
             tags = tables.tags_of(reader, key, stored.digest)
             if wanted == "ANY" or bool(tags) == (wanted == "TAGGED"):
                 if len(details) == limit:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from cloudlet.compute.images.errors import InvalidImage
 from cloudlet.compute.images.reference import DIGEST
 from cloudlet.compute.images.store import use
 from cloudlet.iam.principals import RequestContext
@@ -122,6 +121,11 @@ class LayerOperations(EcrParts):
 
     async def _complete(self, key: Key, upload: Upload, digest: str) -> None:
         now = self.now_ms
+        if digest != f"sha256:{upload.incoming.digest}":
+            raise InvalidLayer(
+                "The layer digest calculation performed by Amazon ECR upon receipt of the image layer does not "
+                f"match the digest specified: it is sha256:{upload.incoming.digest}"
+            )
         if await self.of_repository(key, lambda reader: tables.layer(reader, key, digest, now)) is not None:
             raise LayerAlreadyExists(
                 f"Layer with digest '{digest}' already exists in the repository with name '{key.name}' in the "
@@ -129,13 +133,7 @@ class LayerOperations(EcrParts):
             )
         size, bare = upload.incoming.size, image.bare(digest)
         async with self.parts.hold([bare]):
-            try:
-                await upload.incoming.keep(bare)
-            except InvalidImage as error:
-                raise InvalidLayer(
-                    "The layer digest calculation performed by Amazon ECR upon receipt of the image layer does not "
-                    f"match the digest specified: {error}"
-                ) from error
+            await upload.incoming.keep(bare)
             await self.link_layer(key, digest, size)
 
     async def link_layer(self, key: Key, digest: str, size: int) -> None:

@@ -26,8 +26,11 @@ async def begin(exchange: Exchange) -> HttpResponse:
     begun = await exchange.call("InitiateLayerUpload", "NAME_INVALID")
     exchange.target = begun["uploadId"]
     if digest := exchange.query("digest"):
-        await _append(exchange, 0)
-        return await _complete(exchange, digest_of(digest))
+        try:
+            await _append(exchange, 0)
+            return await _complete(exchange, digest_of(digest))
+        finally:  # nobody knows it by its name who could go on with it
+            exchange.registry.uploads.forget(exchange.target)
     return _accepted(exchange, 0)
 
 
@@ -75,12 +78,20 @@ async def _received(exchange: Exchange) -> int:
 async def add_part(exchange: Exchange) -> HttpResponse:
     """PATCH: one more part."""
     first = await _received(exchange)
-    if "content-range" in exchange.headers:
-        first_byte = exchange.headers["content-range"].removeprefix("bytes ").partition("-")[0]
-        if first_byte != str(first):
-            message = f"The upload goes on at byte {first}."
-            raise RegistryError(416, "BLOB_UPLOAD_INVALID", message, _progress(exchange, first))
+    _check_range(exchange, first)
     return _accepted(exchange, await _append(exchange, first))
+
+
+def _check_range(exchange: Exchange, first: int) -> None:
+    """Raises RegistryError when a part says of itself that it is not the one that follows."""
+    if "content-range" not in exchange.headers:
+        return
+    begin, _, last = exchange.headers["content-range"].removeprefix("bytes ").partition("-")
+    length = exchange.headers.get("content-length", "")
+    is_whole = not (last and length.isdecimal()) or last == str(first + int(length) - 1)
+    if begin != str(first) or not is_whole:
+        message = f"The upload goes on at byte {first}, with as many as there are in the request."
+        raise RegistryError(416, "BLOB_UPLOAD_INVALID", message, _progress(exchange, first))
 
 
 async def _append(exchange: Exchange, first: int) -> int:
@@ -115,7 +126,9 @@ async def _portions(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 async def end(exchange: Exchange) -> HttpResponse:
     """PUT: the last part, and the digest of the whole."""
     digest = digest_of(exchange.query("digest"))
-    await _append(exchange, await _received(exchange))
+    first = await _received(exchange)
+    _check_range(exchange, first)
+    await _append(exchange, first)
     return await _complete(exchange, digest)
 
 

@@ -5,6 +5,7 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-ma
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
@@ -14,6 +15,8 @@ from cloudlet.errors import ServiceError
 from cloudlet.services.ecr.registry.answers import RegistryError, answer
 from cloudlet.services.ecr.registry.exchange import Exchange
 from cloudlet.wire.http import HttpResponse
+
+_DESCRIPTOR = ("mediaType", "digest", "size", "artifactType", "annotations")
 
 
 def _image_id(target: str) -> dict[str, str]:
@@ -98,11 +101,13 @@ async def referrers(exchange: Exchange) -> HttpResponse:
     params: dict[str, Any] = {"subjectId": {"imageDigest": exchange.target}}
     if wanted:
         params["filter"] = {"artifactTypes": [wanted]}
-    found = await exchange.call("ListImageReferrers", **params)
-    manifests = [
-        {name: one[name] for name in ("mediaType", "digest", "size", "artifactType") if one.get(name)}
-        for one in found["referrers"]
-    ]
+    if token := exchange.query("next"):
+        params["nextToken"] = token
+    found = await exchange.call("ListImageReferrers", "PAGINATION_NUMBER_INVALID", **params)
+    manifests = [{name: one[name] for name in _DESCRIPTOR if one.get(name)} for one in found["referrers"]]
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}
     headers = {"content-type": OCI_INDEX, **({"oci-filters-applied": "artifactType"} if wanted else {})}
+    if found.get("nextToken"):
+        more = urlencode({**({"artifactType": wanted} if wanted else {}), "next": found["nextToken"]})
+        headers["link"] = f'</v2/{exchange.name}/referrers/{exchange.target}?{more}>; rel="next"'
     return answer(200, headers, orjson.dumps(index))
