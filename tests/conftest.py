@@ -1,18 +1,30 @@
 """What all tests share: the stores they run over."""
 
 import os
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.postgres import Cluster, programs, shared_cluster
 
 STORES = ("sqlite", "postgresql")
+TIMED_OUT_AGAIN_S = 60.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stores", default=",".join(STORES), help="the stores to test over, with commas between")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_timeout_set_timer(settings: Any) -> Generator[None, object, object]:
+    """Tell a test again that its time is up: an event loop logs what is raised in one of its callbacks, and goes on."""
+    answer = yield
+    if signal.getitimer(signal.ITIMER_REAL)[0]:
+        signal.setitimer(signal.ITIMER_REAL, settings.timeout, TIMED_OUT_AGAIN_S)
+    return answer
 
 
 @pytest.fixture(scope="session")

@@ -320,8 +320,10 @@ class Engine:
 
     async def _keep_leases(self) -> None:
         """Keep the leases on what is under way, and end those of engines that are gone."""
+        next_s = self._clock.now()
         while True:
-            await self._clock.sleep(RENEW_S)
+            next_s = max(next_s + RENEW_S, self._clock.now())  # not later because the store was slow
+            await self._clock.sleep_until(next_s)
             await _logged(self._renew())
 
     async def _renew(self) -> None:
