@@ -61,3 +61,25 @@ def test_who_is_forgotten_in_the_same_round_is_not_called(pipe: tuple[int, int])
     loop.run(lambda: False, lambda: None)
     os.close(other)
     assert len(called) == 1
+
+
+def test_what_is_opened_under_the_number_of_one_that_was_forgotten_has_nothing_yet(pipe: tuple[int, int]) -> None:
+    """Both have something; the first that is called closes the other, and opens what gets its number."""
+    first, second = os.dup(pipe[0]), os.dup(pipe[0])
+    loop = Loop()
+    called: list[str] = []
+
+    def replace(other: int) -> None:
+        called.append("one that had something")
+        loop.is_done = True
+        loop.forget(other)
+        os.dup2(pipe[1], other)
+        loop.handle(other, select.EPOLLERR, lambda: called.append("its successor"))
+
+    loop.handle(first, select.EPOLLIN, lambda: replace(second))
+    loop.handle(second, select.EPOLLIN, lambda: replace(first))
+    os.write(pipe[1], b"x")
+    loop.run(lambda: False, lambda: None)
+    os.close(first)
+    os.close(second)
+    assert called == ["one that had something"]

@@ -56,7 +56,11 @@ class Launcher:
         if request["t"] in _ABOUT_SANDBOXES:
             _ABOUT_SANDBOXES[request["t"]](self, request)
             return
-        link = self._zygote(request["runtime"])
+        try:
+            link = self._zygote(request["runtime"])
+        except OSError as error:
+            self._refuse(request, f"no zygote can be started: {error}")
+            return
         link.is_retired = False
         if request["t"] == "launch":
             launch = self._launches[request["id"]] = Launch(request)
@@ -65,11 +69,18 @@ class Launcher:
         elif link.is_up:
             messages.send(self._node, {"t": "prepared", "runtime": link.name})
 
+    def _refuse(self, request: dict[str, Any], error: str) -> None:
+        """The machine has no room for another process: the sandboxes that there are live on."""
+        if request["t"] == "launch":
+            messages.send(self._node, {"t": "failed", "id": request["id"], "error": error})
+        else:
+            messages.send(self._node, {"t": "unprepared", "runtime": request["runtime"]["name"], "error": error})
+
     def _kill(self, request: dict[str, Any]) -> None:
         """The node could not take the sandbox that it was given."""
         launch = self._launches.get(request["id"])
-        if launch is not None and launch.init is not None:
-            signal.pidfd_send_signal(launch.init, signal.SIGKILL)
+        if launch is not None:
+            _signal(launch.init, signal.SIGKILL)
 
     def _give_up(self, request: dict[str, Any]) -> None:
         """No sandbox will follow this one."""
@@ -96,11 +107,8 @@ class Launcher:
     def _terminate(self, request: dict[str, Any]) -> None:
         """The runtime is asked to end."""
         launch = self._launches.get(request["id"])
-        if launch is not None and launch.runtime is not None:
-            try:
-                signal.pidfd_send_signal(launch.runtime, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
+        if launch is not None:
+            _signal(launch.runtime, signal.SIGTERM)
 
     def _make_socket(self, request: dict[str, Any]) -> None:
         """The node wants to connect to something in the sandbox."""
@@ -164,7 +172,7 @@ class Launcher:
         try:
             if launch.group is not None and launch.group.is_over_limit() and launch.init is not None:
                 launch.is_over_limit = True
-                signal.pidfd_send_signal(launch.init, signal.SIGKILL)
+                _signal(launch.init, signal.SIGKILL)
         except OSError:  # it has ended meanwhile
             pass
 
@@ -286,6 +294,15 @@ class Launcher:
         self._host.close()
         if self._groups is not None:
             self._groups.close()
+
+
+def _signal(process: int | None, number: signal.Signals) -> None:
+    """Send a signal to a process, by its pidfd, unless it is not there yet, or no more: that is still to be told."""
+    if process is not None:
+        try:
+            signal.pidfd_send_signal(process, number)
+        except ProcessLookupError:
+            pass
 
 
 _ABOUT_SANDBOXES = {

@@ -34,13 +34,20 @@ class ZygoteLink:
 
     @classmethod
     def start(cls, runtime: dict[str, Any], host: Host) -> ZygoteLink:
-        """Fork a process that becomes the zygote of `runtime`. It says when it is up, or why it cannot be."""
+        """Fork a process that becomes the zygote of `runtime`. It says when it is up, or why it cannot be.
+
+        Raises OSError where the machine has no room for another process.
+        """
         ours, theirs = messages.pair()
-        pid = os.fork()
-        if pid == 0:
-            _become_zygote(runtime, host, theirs)
-        theirs.close()
-        return cls(runtime["name"], pid, ours)
+        with theirs:
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    _become_zygote(runtime, host, theirs)
+                return cls(runtime["name"], pid, ours)
+            except OSError:
+                ours.close()
+                raise
 
     @property
     def may_send(self) -> bool:

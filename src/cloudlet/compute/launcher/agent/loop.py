@@ -41,9 +41,10 @@ class Loop:
         """Until `is_done`. `idle` is called when nothing has happened for a while and there is idle work."""
         while not self.is_done:
             events = self._poll.poll(_IDLE_S if has_idle_work() else None)
-            for fd, _event in events:
-                if fd in self._handlers:
-                    self._handlers[fd]()
+            for fd, handler in [(fd, self._handlers[fd]) for fd, _event in events]:
+                # One that is called may forget others, whose numbers what it opens then gets: that has nothing yet.
+                if self._handlers.get(fd) is handler:
+                    handler()
             if not events:
                 idle()
 
