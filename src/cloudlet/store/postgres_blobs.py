@@ -11,6 +11,7 @@ from typing import Self
 
 from cloudlet.store.base import Migration, Reader, Store, Transaction
 from cloudlet.store.folder_blobs import FolderBlobs, digest_of
+from cloudlet.threads import made_in_thread
 
 PIECE_BYTES = 4 * 1024 * 1024
 COMPONENT = "blobs"
@@ -94,7 +95,7 @@ class PostgresBlobs:
         """Bring a blob into the cache, piece by piece. Raises KeyError when there is none."""
         if not await self._store.read(lambda reader: self._rows.exists(reader, digest)):
             raise KeyError(digest)
-        descriptor, path = await asyncio.to_thread(self.scratch)
+        descriptor, path = await made_in_thread(self.scratch, _give_up)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 number = 0
@@ -112,6 +113,12 @@ class PostgresBlobs:
         for digest in self._cache.digests():
             if not await self._store.read(functools.partial(self._rows.exists, digest=digest)):
                 await self._cache.delete(digest)
+
+
+def _give_up(scratch: tuple[int, Path]) -> None:
+    descriptor, path = scratch
+    os.close(descriptor)
+    path.unlink(missing_ok=True)
 
 
 def _piece(path: Path, number: int) -> bytes:

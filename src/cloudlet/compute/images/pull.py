@@ -119,7 +119,7 @@ async def pull(store: ImageStore, source: ImageSource, image: Image, in_thread: 
 
 
 async def _bring(store: ImageStore, source: ImageSource, part: Descriptor, in_thread: InThread) -> None:
-    incoming = await asyncio.to_thread(Incoming, store.blobs)
+    incoming = await Incoming.begin(store.blobs)
     try:
         await in_thread(_copy, source, part, incoming)
         await incoming.keep(part.hex)

@@ -27,6 +27,7 @@ from cloudlet.compute.images.errors import InvalidImage
 from cloudlet.ids import Ids
 from cloudlet.store.base import Store, StoreError, StoreFull, Transaction
 from cloudlet.store.blobs import LargeBlobs
+from cloudlet.threads import made_in_thread
 
 LEASE_MS: Final = 60 * 60 * 1000
 CLAIM_MS: Final = 60 * 1000
@@ -42,15 +43,20 @@ class Incoming:
     """A part that is being brought: a file that grows, and its digest. Not safe for threads: one writer at a time."""
 
     def __init__(self, blobs: LargeBlobs) -> None:
-        """Takes a moment of a disk: call it in a thread. Raises StoreError."""
+        """Takes a moment of a disk: `begin` does it in a thread. Raises StoreError."""
         self._blobs = blobs
         descriptor, self.path = blobs.scratch()
         self._file = os.fdopen(descriptor, "wb")
         self._hash = hashlib.sha256()
         self.size = 0
 
+    @classmethod
+    async def begin(cls, blobs: LargeBlobs) -> "Incoming":
+        """Begin one. Raises StoreError."""
+        return await made_in_thread(lambda: cls(blobs), cls.close)
+
     def write(self, content: bytes) -> None:
-        """Append. Takes a moment: call it in a thread. Raises StoreFull, StoreError."""
+        """Append. Takes a moment: call it in a thread. Raises StoreFull, StoreError; ValueError once it is closed."""
         try:
             self._file.write(content)
         except OSError as error:

@@ -72,10 +72,10 @@ class SandboxLauncher:
         async with self._starting:
             if self._connection is not None:
                 return
-            if self._is_closed:
-                raise SandboxFailure("The launcher is closed.")
             if self._process is not None:  # it has died
                 await asyncio.to_thread(_end, self._process)
+            if self._is_closed:  # maybe just now
+                raise SandboxFailure("The launcher is closed.")
             self._state.mkdir(parents=True, exist_ok=True)
             started = self._spawn()
             try:

@@ -3,8 +3,10 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from io import BufferedReader
 from pathlib import Path
 
+from cloudlet.threads import made_in_thread
 from cloudlet.wire.http import HttpResponse
 
 PIECE_BYTES = 1024 * 1024
@@ -28,7 +30,7 @@ async def file_answer(path: Path, headers: dict[str, str], wanted: str = "", *, 
 
 
 async def _pieces(path: Path, first: int, end: int) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(path.open, "rb")
+    file = await made_in_thread(lambda: path.open("rb"), BufferedReader.close)
     try:
         await asyncio.to_thread(file.seek, first)
         left = end - first

@@ -32,7 +32,7 @@ class Upload:
     is_over: bool = False
 
     async def write(self, first_byte: int, content: bytes) -> None:
-        """Append what begins at `first_byte`. Raises InvalidLayerPart, LimitExceeded, StoreError."""
+        """Append what begins at `first_byte`. Raises InvalidLayerPart, LimitExceeded, UploadNotFound, StoreError."""
         if first_byte != self.incoming.size:
             expected = self.incoming.size
             raise InvalidLayerPart(
@@ -44,7 +44,10 @@ class Upload:
             )
         if self.incoming.size + len(content) > MAX_LAYER_BYTES:
             raise LimitExceeded(f"The maximum size of a layer is {MAX_LAYER_BYTES} bytes")
-        await asyncio.to_thread(self.incoming.write, content)
+        try:
+            await asyncio.to_thread(self.incoming.write, content)
+        except ValueError:  # whoever sends it has ended it beside this
+            raise no_upload(self.key, self.upload_id) from None
 
 
 class Uploads:
@@ -61,7 +64,7 @@ class Uploads:
         self.sweep()
         if len(self._uploads) >= MAX_UPLOADS:
             self._make_room(key.account)
-        incoming = await asyncio.to_thread(Incoming, self._blobs)
+        incoming = await Incoming.begin(self._blobs)
         upload = Upload(self._ids.uuid(), key, incoming, self._clock.monotonic())
         self._uploads[upload.upload_id] = upload
         return upload
@@ -85,10 +88,7 @@ class Uploads:
         """The upload of this id. Raises UploadNotFound."""
         upload = self._uploads.get(upload_id)
         if upload is None or upload.key != key or upload.is_over:
-            raise UploadNotFound(
-                f"The upload with id '{upload_id}' does not exist in the repository with name '{key.name}' in the "
-                f"registry with id '{key.account}'"
-            )
+            raise no_upload(key, upload_id)
         upload.last_used = self._clock.monotonic()
         return upload
 
@@ -108,3 +108,11 @@ class Uploads:
         """Forget all."""
         for upload in list(self._uploads.values()):
             self.end(upload)
+
+
+def no_upload(key: Key, upload_id: str) -> UploadNotFound:
+    """The error for an upload that is not there, or no more."""
+    return UploadNotFound(
+        f"The upload with id '{upload_id}' does not exist in the repository with name '{key.name}' in the "
+        f"registry with id '{key.account}'"
+    )

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from cloudlet.compute.function import RuntimeMissing, SandboxFailure
+from cloudlet.compute.launcher import client
 from cloudlet.compute.launcher.client import SandboxLauncher
 from cloudlet.compute.launcher.sandbox import LaunchedSandbox
 from cloudlet.compute.runtimes import Runtimes
@@ -264,6 +266,32 @@ class TestLauncherProcess:
                 await start(bench, "exit 0")
             sandbox.close()
 
+    async def test_one_that_is_closed_while_it_waits_for_a_dead_one_is_not_started(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with everybodys_folder() as folder:
+            launcher = SandboxLauncher(Runtimes(folder / "runtimes", interpreters={}), folder / "state")
+            await launcher.start()
+            launcher._lose()  # as if it had died
+            began, may_end = threading.Event(), threading.Event()
+            end = client._end
+
+            def end_slowly(process: subprocess.Popen[bytes]) -> None:
+                began.set()
+                may_end.wait()
+                end(process)
+
+            monkeypatch.setattr(client, "_end", end_slowly)
+            starting = asyncio.create_task(launcher.start())
+            await asyncio.to_thread(began.wait)
+            closing = asyncio.create_task(launcher.close())
+            await asyncio.sleep(0)
+            may_end.set()
+            await closing
+            with pytest.raises(SandboxFailure, match="closed"):
+                await starting
+            assert processes_of(folder) == []
+
     async def test_a_machine_that_does_not_isolate_is_told_apart(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The launcher as `nobody` of a user namespace that may have no further ones."""
         with everybodys_folder() as folder:
@@ -350,6 +378,7 @@ class TestLauncherProcess:
 NODE = """
 import asyncio, sys
 from pathlib import Path
+from cloudlet.compute.launcher import client
 from cloudlet.compute.launcher.client import SandboxLauncher
 from cloudlet.compute.runtimes import Runtimes
 from cloudlet.compute.sandbox import SandboxSpec

@@ -1,10 +1,13 @@
 """Layers that are being sent: who loses one when there are too many."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cloudlet.compute.images.store import Incoming
 from cloudlet.ids import Ids
 from cloudlet.services.ecr import uploads
 from cloudlet.services.ecr.errors import LimitExceeded, UploadNotFound
@@ -47,3 +50,38 @@ async def test_what_is_being_written_is_not_taken_away(under_way: Uploads) -> No
         await one.lock.acquire()
     with pytest.raises(LimitExceeded):
         await under_way.begin(MODEST)
+
+
+async def test_what_is_ended_while_it_is_written_is_gone(under_way: Uploads) -> None:
+    one = await under_way.begin(MODEST)
+    under_way.end(one)
+    with pytest.raises(UploadNotFound, match=one.upload_id):
+        await one.write(0, b"more")
+
+
+async def test_who_goes_while_an_upload_begins_leaves_no_file(
+    under_way: Uploads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, may_go_on, closed = threading.Event(), threading.Event(), asyncio.Event()
+    scratch, close = FolderBlobs.scratch, Incoming.close
+
+    def slow_scratch(blobs: FolderBlobs) -> tuple[int, Path]:
+        began.set()
+        may_go_on.wait()
+        return scratch(blobs)
+
+    def told_close(incoming: Incoming) -> None:
+        close(incoming)
+        closed.set()
+
+    monkeypatch.setattr(FolderBlobs, "scratch", slow_scratch)
+    monkeypatch.setattr(Incoming, "close", told_close)
+    beginning = asyncio.create_task(under_way.begin(MODEST))
+    await asyncio.to_thread(began.wait)
+    beginning.cancel()
+    may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await beginning
+    async with asyncio.timeout(10):
+        await closed.wait()
+    assert list(tmp_path.iterdir()) == []
