@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
+from cloudlet.compute.images import engine
 from cloudlet.compute.images.manifest import OCI_INDEX, OCI_MANIFEST
 from cloudlet.config import Config
 from tests.integration.test_permissions import Role, allow, role
@@ -383,6 +384,23 @@ class TestFromOutside:
                 code, text = one.result()
                 assert code == "InvalidParameterValueException"
                 assert f"Source image {uri} is not valid. 127.0.0.1 does not answer" in text
+
+    def test_a_registry_that_gives_a_byte_now_and_then_is_given_up(
+        self, functions: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(engine, "RESOLVE_LIMIT_S", 0.5)
+        with socket.create_server(("127.0.0.1", 0)) as dripping, ThreadPoolExecutor(1) as thread:
+            uri = f"127.0.0.1:{dripping.getsockname()[1]}/app:v1"
+            asking = thread.submit(
+                refusal,
+                functions.create_function,
+                FunctionName="fn", Role=ROLE, PackageType="Image", Code={"ImageUri": uri},
+            )  # fmt: skip
+            with dripping.accept()[0] as connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                code, text = asking.result()
+            assert code == "InvalidParameterValueException"
+            assert "has not come within" in text
 
     def test_the_nodes_settings_say_what_may_be_taken(
         self, tmp_path: Path, clients: Clients, layout: Layout, outside: tuple[str, Any]

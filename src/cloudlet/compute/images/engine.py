@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from cloudlet.compute.images import pull as pulls
-from cloudlet.compute.images.errors import ImageAccessDenied, ImageError, ImageTooLarge, InvalidImage
+from cloudlet.compute.images.errors import (
+    ImageAccessDenied,
+    ImageError,
+    ImageTooLarge,
+    InvalidImage,
+    RegistryUnavailable,
+)
 from cloudlet.compute.images.flatten import opened
 from cloudlet.compute.images.layer_cache import LayerCache, PackedLayer
 from cloudlet.compute.images.logins import Logins
@@ -33,6 +39,10 @@ Release = Callable[[], None]
 T = TypeVar("T")
 PULLS_AT_ONCE: Final = 4
 """Images that are brought at the same time."""
+RESOLVE_LIMIT_S: Final = 60.0
+"""For the manifest and the configuration of an image: a client waits for them."""
+PULL_LIMIT_S: Final = 3600.0
+"""For all of its layers."""
 THREADS: Final = (PULLS_AT_ONCE + 1) * pulls.PULLS_AT_ONCE
 
 
@@ -90,13 +100,8 @@ class Images:
 
     async def resolve(self, reference: Reference) -> Image:
         """The image for this machine that `reference` names elsewhere. Raises ImageError."""
-        self.check_allowed(reference)
-
-        def find() -> Image:
-            with opened(reference, self._logins) as source:
-                return pulls.resolve(source, reference.selector, machine_architecture())
-
-        return await self._in_thread(_guarded, find, reference)
+        async with self._opened(reference, RESOLVE_LIMIT_S) as source:
+            return await self._in_thread(pulls.resolve, source, reference.selector, machine_architecture())
 
     async def pull(self, reference: Reference, digest: str) -> None:
         """Bring all parts of the image with this digest that are not here yet. The caller uses them already.
@@ -105,7 +110,7 @@ class Images:
         """
         if await self.is_whole(digest):
             return
-        async with self._pulling, self._opened(reference) as source:
+        async with self._pulling, self._opened(reference, PULL_LIMIT_S) as source:
             # A folder or an archive has it by its name only.
             selector = f"sha256:{digest}" if reference.transport == "docker" else reference.selector
             image = await self._in_thread(pulls.resolve, source, selector, machine_architecture())
@@ -114,12 +119,16 @@ class Images:
             await pulls.pull(self.store, source, image, self._in_thread)
 
     @contextlib.asynccontextmanager
-    async def _opened(self, reference: Reference) -> AsyncIterator[ImageSource]:
+    async def _opened(self, reference: Reference, limit_s: float) -> AsyncIterator[ImageSource]:
+        """A source to read from for so long: a registry that gives a byte now and then is given up."""
         self.check_allowed(reference)
         manager = opened(reference, self._logins)
         source = await self._in_thread(manager.__enter__)
         try:
-            yield source
+            async with asyncio.timeout(limit_s if reference.transport == "docker" else None):
+                yield source
+        except TimeoutError as error:
+            raise RegistryUnavailable(f"{reference} has not come within {limit_s:.0f} s.") from error
         except OSError as error:
             raise ImageError(f"{reference} cannot be read: {error}") from error
         finally:

@@ -145,6 +145,7 @@ def parse_config(content: bytes) -> ImageConfig:
     if not isinstance(diff_ids, list) or not all(isinstance(one, str) and DIGEST.fullmatch(one) for one in diff_ids):
         raise InvalidImage("The image's configuration names no layers.")
     environment = dict(one.partition("=")[::2] for one in _texts(settings.get("Env")))
+    environment.pop("", None)  # no program can be started with it
     return ImageConfig(
         _text(value.get("architecture") or ""),
         _text(value.get("os") or ""),

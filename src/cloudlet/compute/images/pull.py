@@ -75,8 +75,18 @@ def resolve(source: ImageSource, selector: str, architecture: str) -> Image:
         manifest = parse_manifest(content, media_type or chosen.media_type)
         if isinstance(manifest, Index):
             raise InvalidImage("The index names another index.")
-    config = b"".join(source.blob(_config_of(manifest)))
+    config = _whole(source, _config_of(manifest))
     return image_of(content, manifest, config, architecture)
+
+
+def _whole(source: ImageSource, part: Descriptor) -> bytes:
+    """A small part, which may have as many bytes as it was said to have, whatever the source gives."""
+    content = bytearray()
+    for chunk in source.blob(part):
+        content += chunk
+        if len(content) > part.size:
+            raise InvalidImage(f"{part.digest} has more than its {part.size} bytes.")
+    return bytes(content)
 
 
 def image_of(content: bytes, manifest: Manifest, config: bytes, architecture: str) -> Image:

@@ -52,17 +52,23 @@ class RegistrySource:
 
     def manifest(self, selector: str) -> tuple[bytes, str]:
         response = self._get(f"{self._base}/manifests/{quote(selector)}", _ACCEPT)
-        content = response.read(MAX_MANIFEST_BYTES + 1)
+        with self._reading():
+            content = response.read(MAX_MANIFEST_BYTES + 1)
         if len(content) > MAX_MANIFEST_BYTES:
             raise InvalidImage(f"The manifest of {self._host}/{self._name} is too large.")
         return content, response.headers.get("content-type", "")
 
     def blob(self, part: Descriptor) -> Iterator[bytes]:
         response = self._get(f"{self._base}/blobs/{part.digest}", "*/*", follow=True)
-        try:
+        with self._reading():
             while chunk := response.read(CHUNK_BYTES):
                 yield chunk
-        except (OSError, http.client.HTTPException) as error:
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, http.client.HTTPException, ValueError) as error:  # a chunk's size may be no number
             raise RegistryUnavailable(f"{self._host} broke off: {error}") from error
 
     def close(self) -> None:
@@ -93,8 +99,11 @@ class RegistrySource:
         raise RegistryUnavailable(f"{self._host} sends from one place to the next.")
 
     def _redirected(self, url: str, location: str) -> str:
-        target = urljoin(url, location)
-        parts = urlsplit(target)
+        try:
+            target = urljoin(url, location)
+            parts = urlsplit(target)
+        except ValueError as error:
+            raise RegistryUnavailable(f"{self._host} sends to a place that is none.") from error
         if parts.scheme != "https" and not (
             is_this_machine(self._host) and parts.scheme == "http" and is_this_machine(parts.netloc)
         ):
@@ -123,7 +132,10 @@ class RegistrySource:
         return f"Basic {base64.b64encode(self._login.encode()).decode()}"
 
     def _token(self, asked: dict[str, str]) -> str:
-        realm = urlsplit(asked.get("realm", ""))
+        try:
+            realm = urlsplit(asked.get("realm", ""))
+        except ValueError as error:
+            raise RegistryUnavailable(f"{self._host} names a token service that is none.") from error
         is_safe = realm.scheme == "https" or (
             realm.scheme == "http" and is_this_machine(realm.netloc) and is_this_machine(self._host)
         )
@@ -133,7 +145,8 @@ class RegistrySource:
         query = urlencode({"service": asked.get("service", ""), "scope": scope})
         url = realm._replace(query=f"{realm.query}&{query}" if realm.query else query)
         response = self._request(url, {"Authorization": self._basic()} if self._login else {})
-        content = response.read(_MAX_TOKEN_BYTES)
+        with self._reading():
+            content = response.read(_MAX_TOKEN_BYTES)
         if response.status != 200:
             raise self._failure(response.status)
         try:
@@ -147,13 +160,13 @@ class RegistrySource:
 
     def _request(self, url: SplitResult, headers: dict[str, str]) -> http.client.HTTPResponse:
         connection: http.client.HTTPConnection
-        if not url.hostname or not url.geturl().isprintable() or url.username:
+        if not _can_be_asked(url):
             raise RegistryUnavailable(f"{self._host} sends to a place that is none.")
         if url.scheme == "https":
             context = ssl.create_default_context()
-            connection = http.client.HTTPSConnection(url.hostname, url.port, timeout=TIMEOUT_S, context=context)
+            connection = http.client.HTTPSConnection(str(url.hostname), url.port, timeout=TIMEOUT_S, context=context)
         else:
-            connection = http.client.HTTPConnection(url.hostname, url.port, timeout=TIMEOUT_S)
+            connection = http.client.HTTPConnection(str(url.hostname), url.port, timeout=TIMEOUT_S)
         path = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
         try:
             self._connect(connection)
@@ -170,6 +183,13 @@ class RegistrySource:
             if self._sockets is None:
                 raise ConnectionAbortedError("nothing more is asked of it")
             self._sockets.append(connection.sock)
+
+
+def _can_be_asked(url: SplitResult) -> bool:
+    try:
+        return bool(url.hostname) and url.port != 0 and url.geturl().isprintable() and not url.username
+    except ValueError:  # a port that cannot be
+        return False
 
 
 def is_this_machine(host: str) -> bool:

@@ -1,12 +1,16 @@
 """Taking images from a registry. What a real one answers is tried in tests/integration/test_image_functions.py."""
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import orjson
 import pytest
 
-from cloudlet.compute.images.errors import ImageNotFound, RegistryUnavailable
+from cloudlet.compute.images import pull as pulls
+from cloudlet.compute.images.errors import ImageError, ImageNotFound, InvalidImage, RegistryUnavailable
+from cloudlet.compute.images.manifest import OCI_CONFIG, OCI_MANIFEST, Descriptor, parse_manifest
 from cloudlet.compute.images.reference import Reference
 from cloudlet.compute.images.registry_client import RegistrySource
 
@@ -54,3 +58,61 @@ def test_an_answer_that_is_not_read_leaves_no_connection(server: socket.socket, 
                 asking.result(30)
             source.close()
             assert asked.recv(1) == b""
+
+
+class Answers:
+    """A registry that answers every request with what the test says."""
+
+    def __init__(self, listening: socket.socket, answers: list[bytes]) -> None:
+        self._listening = listening
+        self._answers = answers
+
+    def run(self) -> None:
+        for answer in self._answers:
+            with self._listening.accept()[0] as asked:
+                asked.recv(65536)
+                with contextlib.suppress(OSError):  # who asks may have had enough
+                    asked.sendall(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
+        b"HTTP/1.1 307 Moved\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:99999/\r\nContent-Length: 0\r\n\r\n",
+        b'HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm="http://["\r\nContent-Length: 0\r\n\r\n',
+        b'HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm="https://x:99999/"\r\nContent-Length: 0\r\n\r\n',
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"nonsense\r\n\r\n",
+    ],
+)
+def test_whatever_a_registry_answers_is_an_image_that_cannot_be_had(
+    server: socket.socket, source: RegistrySource, answer: bytes
+) -> None:
+    part = Descriptor("text/plain", f"sha256:{'0' * 64}", 3)
+    with ThreadPoolExecutor(1) as thread:
+        answering = thread.submit(Answers(server, [answer]).run)
+        with contextlib.suppress(ImageError):
+            assert b"".join(source.blob(part)) != b""
+        answering.result(30)
+        answering = thread.submit(Answers(server, [answer]).run)
+        with contextlib.suppress(ImageError):
+            parse_manifest(*source.manifest("v1"))
+        answering.result(30)
+    source.close()
+
+
+def test_a_configuration_is_no_longer_than_it_was_said_to_be(server: socket.socket, source: RegistrySource) -> None:
+    part = {"mediaType": OCI_CONFIG, "digest": f"sha256:{'0' * 64}", "size": 10}
+    content = orjson.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": part, "layers": []})
+    manifest = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(content), content)
+    endless = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 50_000_000
+    with ThreadPoolExecutor(1) as thread:
+        answering = thread.submit(Answers(server, [manifest, endless]).run)
+        with pytest.raises(InvalidImage, match="has more than its 10 bytes"):
+            pulls.resolve(source, "v1", "amd64")
+        source.close()
+        answering.result(30)
