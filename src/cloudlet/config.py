@@ -1,6 +1,8 @@
 """A node's settings: defaults, then a TOML file, then `CLOUDLET_*` variables, then the command line."""
 
 import dataclasses
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +14,10 @@ Isolation = Literal["namespaces", "process"]
 LogFormat = Literal["text", "json"]
 
 MIB = 1024 * 1024
+VARIABLE_PREFIX = "CLOUDLET_"
+_REGION: Final = re.compile(r"[a-z0-9-]{1,63}")
+"""What can stand in an ARN and in a host's name."""
+_AT_LEAST_ONE: Final = ("concurrency", "max_body_bytes")
 
 
 class ConfigError(ValueError):
@@ -83,10 +89,17 @@ class Config:
     """The folder of prepared runtimes, which nodes may share; None for `runtimes` in the data folder."""
 
     def __post_init__(self) -> None:
-        if not (len(self.account) == 12 and self.account.isdigit()):
+        if not (len(self.account) == 12 and self.account.isascii() and self.account.isdigit()):
             raise ConfigError(f"account: {self.account!r} is not twelve digits")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port: {self.port} is not between 0 and 65535")
+        if not _REGION.fullmatch(self.region):
+            raise ConfigError(f"region: {self.region!r} is not the name of a region, like us-east-1")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            least = 1 if field.name in _AT_LEAST_ONE else 0
+            if isinstance(value, int | float) and not least <= value < math.inf:  # also NaN
+                raise ConfigError(f"{field.name}: {value} is not a number from {least} on")
 
     @property
     def own_names(self) -> list[str]:
@@ -119,19 +132,35 @@ class Config:
     def load(cls, file: Path | None, environ: Mapping[str, str], options: Mapping[str, Any]) -> Self:
         """The settings of `file`, overridden by `environ`, overridden by those `options` that are not None.
 
-        Raises ConfigError for unknown names and values of the wrong type.
+        Raises ConfigError for unknown names, for values of the wrong type, and for a file that cannot be read.
         """
         values: dict[str, Any] = {}
         if file is not None:
-            values.update(tomllib.loads(file.read_text()))
+            values.update(_of_file(file))
             values.pop("function", None)  # what `cloudlet dev` reads
         names = {field.name for field in dataclasses.fields(cls)}
-        values.update({name: environ[key] for name in names if (key := f"CLOUDLET_{name.upper()}") in environ})
+        values.update({name: environ[key] for name in names if (key := variable(name)) in environ})
         values.update({name: value for name, value in options.items() if value is not None})
         if unknown := sorted(set(values) - names):
             raise ConfigError(f"unknown setting: {', '.join(unknown)}")
         hints = get_type_hints(cls)
         return cls(**{name: _converted(name, hints[name], value) for name, value in values.items()})
+
+
+def variable(name: str) -> str:
+    """The variable that sets a setting."""
+    return f"{VARIABLE_PREFIX}{name.upper()}"
+
+
+def _of_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: is not UTF-8 at byte {error.start}") from error
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
 
 
 _KINDS: Final = {int: "a whole number", float: "a number", Path: "a path", str: "a text"}
@@ -143,12 +172,16 @@ def _converted(name: str, kind: Any, value: Any) -> Any:
         if value not in get_args(kind):
             raise ConfigError(f"{name}: {value!r} is not one of {', '.join(get_args(kind))}")
         return value
-    if kind is bool and isinstance(value, str):
-        if value.lower() not in ("true", "false", "1", "0"):
+    if kind is bool:
+        if str(value).lower() not in ("true", "false", "1", "0"):
             raise ConfigError(f"{name}: {value!r} is neither true nor false")
-        return value.lower() in ("true", "1")
+        return str(value).lower() in ("true", "1")
     target = Path if kind == (Path | None) else kind
+    is_nothing = value == "" and target is not str  # a path of no characters would be the current folder
+    is_cut = target is int and isinstance(value, float) and not value.is_integer()
     try:
+        if is_nothing or is_cut or isinstance(value, bool | dict | list):
+            raise TypeError
         return value if isinstance(value, target) else target(value)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {value!r} is not {_KINDS.get(target, 'a ' + target.__name__)}") from error

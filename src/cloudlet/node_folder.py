@@ -67,7 +67,7 @@ class NodeFolder:
     def root_key(self) -> tuple[str, str] | None:
         """The root key pair, where this user may read it."""
         parser = configparser.ConfigParser(interpolation=None)
-        with contextlib.suppress(OSError, configparser.Error, KeyError):
+        with contextlib.suppress(OSError, ValueError, configparser.Error, KeyError):
             parser.read_string((self.path / CREDENTIALS_FILE).read_text())
             values = parser["default"]
             return values["aws_access_key_id"], values["aws_secret_access_key"]

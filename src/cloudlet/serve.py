@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -13,13 +14,15 @@ from cloudlet.config import Config
 from cloudlet.errors import CloudletError
 from cloudlet.node import Node
 
+logger = logging.getLogger(__name__)
+
 
 class NodeFailed(CloudletError):
     """A part of the node has failed, and the node has stopped. Its log says more."""
 
 
 def run(config: Config) -> None:
-    """Run a node until SIGTERM or SIGINT; a second signal hurries its end.
+    """Run a node until SIGTERM, SIGINT or SIGHUP (its terminal is gone); a second signal hurries its end.
 
     Raises what `Node` raises at its start, and NodeFailed.
     """
@@ -39,6 +42,17 @@ def _settle_memory() -> None:
     gc.enable()
 
 
+def _announce(line: str) -> None:
+    """Print a line. A node goes on that nobody listens to, or whose disk is full."""
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        logger.warning("nobody takes what this prints", extra={"reason": error.strerror})
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # the line waits in a buffer, and would fail again at the end
+        os.close(nowhere)
+
+
 class _Process:
     def __init__(self, config: Config) -> None:
         self._node = Node(config)
@@ -47,8 +61,9 @@ class _Process:
     async def serve(self) -> None:
         loop = asyncio.get_running_loop()
         serving = asyncio.ensure_future(self._serve())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled, serving)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
+                loop.add_signal_handler(number, self._signalled, serving)
         try:
             await serving
         except asyncio.CancelledError:
@@ -57,9 +72,9 @@ class _Process:
 
     async def _serve(self) -> None:
         async with self._node as node:
-            print(f"Cloudlet {__version__} serves at {node.endpoint}", flush=True)
+            _announce(f"Cloudlet {__version__} serves at {node.endpoint}")
             _settle_memory()
-            print("Ready.", flush=True)
+            _announce("Ready.")
             stop, failed = asyncio.ensure_future(self._stop.wait()), asyncio.ensure_future(node.failed())
             await asyncio.wait([stop, failed], return_when=asyncio.FIRST_COMPLETED)
             stop.cancel()

@@ -269,7 +269,9 @@ def test_a_data_folder_that_cannot_be_one_is_said(tmp_path: Path, detach: list[s
     assert "--data" in done.stderr
 
 
-@pytest.mark.parametrize("endpoint", ["node", "https://127.0.0.1:1", "http://"])
+@pytest.mark.parametrize(
+    "endpoint", ["node", "https://127.0.0.1:1", "http://", "http://127.0.0.1:99999", "http://127.0.0.1:x"]
+)
 def test_an_endpoint_that_is_none_is_said(endpoint: str) -> None:
     done = cloudlet("status", "--endpoint", endpoint)
     assert (done.returncode, "is not the address of a node" in done.stderr) == (2, True)
@@ -301,9 +303,72 @@ def test_a_background_start_that_fails_says_why(running: NodeProcess) -> None:
     assert (done.returncode, "A node runs on" in done.stderr) == (1, True)
 
 
-def test_sigterm_ends_a_node_clean(tmp_path: Path) -> None:
+def test_logs_are_followed_over_a_restart(tmp_path: Path) -> None:
+    """The node comes back on another port: it is found by its data folder."""
     node = NodeProcess(tmp_path / "data")
     node.start()
-    assert node.stop(signal.SIGTERM) == 0
+    clients = Clients("test")
+    create_function(clients.make(node.endpoint, "lambda"), "worker", SOURCE)
+    command = [sys.executable, "-m", "cloudlet", "logs", "worker", "--follow", "--data", str(node.data)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        assert following.stderr is not None
+        invoke = ("invoke", "worker", "--data", str(node.data), "-p")
+        cloudlet(*invoke, '{"what": "one"}')
+        assert any("doing one" in line for line in following.stdout)
+        node.stop(signal.SIGTERM)
+        assert "Waiting for it." in following.stderr.readline()
+        node.start()
+        cloudlet(*invoke, '{"what": "two"}')
+        assert any("doing two" in line for line in following.stdout)
+        following.send_signal(signal.SIGINT)
+    clients.close()
+    node.stop(signal.SIGTERM)
+
+
+def test_text_that_a_terminal_cannot_show_is_no_error(running: NodeProcess) -> None:
+    cloudlet("invoke", "worker", "-p", '{"what": "€"}', "--data", str(running.data))
+    done = cloudlet("logs", "worker", "--data", str(running.data), PYTHONIOENCODING="latin-1")
+    assert (done.returncode, "doing ?" in done.stdout) == (0, True)
+
+
+def test_a_background_node_logs_nothing_but_json(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path))
+    assert cloudlet("up", "-d", "--port", "0", "--log-format", "json", *data).returncode == 0
+    assert cloudlet("down", *data).returncode == 0
+    lines = [json.loads(line) for line in (tmp_path / "node.log").read_text().splitlines()]
+    assert [line["message"] for line in lines] == ["node serves", "node stops"]
+
+
+def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cloudlet.db").write_bytes(b"something else" * 1000)
+    done = cloudlet("up", "--port", "0", "--data", str(tmp_path))
+    assert (done.returncode, done.stderr) == (1, f"Error: {tmp_path}: the database failed: file is not a database.\n")
+
+
+def test_a_host_that_is_none_is_named(tmp_path: Path) -> None:
+    done = cloudlet("up", "--port", "0", "--data", str(tmp_path), "--host", "nowhere.invalid")
+    assert (done.returncode, "'nowhere.invalid' is no address" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("output", ["closed", "full", "gone"])
+def test_a_node_whose_output_nobody_takes_serves_on(tmp_path: Path, output: str) -> None:
+    command = f"{sys.executable} -m cloudlet up --port 0 --data {tmp_path}"
+    command += {"closed": " >&-", "full": " >/dev/full", "gone": " | true"}[output]
+    with subprocess.Popen(["bash", "-c", f"set -o pipefail; {command}"], stderr=subprocess.PIPE, text=True) as up:
+        assert up.stderr is not None
+        assert "node serves" in up.stderr.readline()
+        assert cloudlet("status", "--data", str(tmp_path)).returncode == 0
+        assert cloudlet("down", "--data", str(tmp_path)).returncode == 0
+        rest = up.stderr.read()
+    assert up.returncode == 0, rest
+    assert "Error" not in rest
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["asked", "hung up"])
+def test_a_signal_ends_a_node_clean(tmp_path: Path, number: signal.Signals) -> None:
+    node = NodeProcess(tmp_path / "data")
+    node.start()
+    assert node.stop(number) == 0
     assert "Traceback" not in node.log
     assert not (node.data / "node.json").exists()

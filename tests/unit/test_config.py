@@ -72,3 +72,37 @@ def test_a_node_is_open_on_loopback_and_in_dev_mode_only(host: str, expected: bo
     assert Config(host=host).is_loopback is expected
     assert Config(host=host).is_open is expected
     assert not Config(host=host, auth="enforced").is_open
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        "port = true",
+        "port = 80.5",
+        "port = {a = 1}",
+        'data = ""',
+        'runtimes = ""',
+        "nearest_runtime = 5",
+        'account = "१२३४५६७८९०१२"',
+        'region = "not a region"',
+        'region = ""',
+        "concurrency = 0",
+        "max_body_bytes = 0",
+        "idle_timeout_s = -1",
+        "idle_timeout_s = nan",
+        "idle_timeout_s = inf",
+        "sandbox_memory_mb = -1",
+        "auth = [1]",
+        "auth = {dev = 1}",
+    ],
+)
+def test_values_that_no_node_could_run_with_are_refused(toml: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=toml.partition(" ")[0]):
+        load(toml, tmp=tmp_path)
+
+
+def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "cloudlet.toml"
+    file.write_bytes(b'region = "\xff"')
+    with pytest.raises(ConfigError, match="not UTF-8 at byte 10"):
+        Config.load(file, {}, {})

@@ -33,6 +33,8 @@ def test_the_root_key_is_read_where_it_can_be(tmp_path: Path) -> None:
     assert folder.root_key() is None
     (tmp_path / "credentials").write_text("nonsense")
     assert folder.root_key() is None
+    (tmp_path / "credentials").write_bytes(b"\xff")
+    assert folder.root_key() is None
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id = A\naws_secret_access_key = %(x)s/+=\n")
     assert folder.root_key() == ("A", "%(x)s/+=")
 

@@ -1,5 +1,8 @@
 """The commands, and how their errors reach a person."""
 
+import contextlib
+import io
+import os
 import sys
 from typing import Annotated
 
@@ -67,6 +70,7 @@ def _options(
 
 def main() -> None:
     """Run the command that the arguments name. Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 130 Ctrl-C."""
+    _prepare_streams()
     try:
         app()
     except CommandError as error:
@@ -84,3 +88,17 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _prepare_streams() -> None:
+    """Hold that nothing but the standard streams has their descriptors, and that a terminal that has not all
+    characters gets the others replaced."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed by who started us: a socket or the database would get the number, and the prints
+            with contextlib.suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace" if stream is sys.stderr else "replace")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cloudlet.cli.output import CommandError
 from cloudlet.config import Config
@@ -37,6 +37,10 @@ class Answer:
         return json.loads(self.body or b"{}")
 
 
+class NodeSilent(CommandError):
+    """Nobody answers at the node's address, or the answer broke off."""
+
+
 class ServiceFailure(CommandError):
     """The node answered with an error."""
 
@@ -57,7 +61,7 @@ class Client:
         root_key: tuple[str, str] | None = None,
     ) -> None:
         self._url = urlsplit(endpoint)
-        if self._url.scheme != "http" or not self._url.hostname:
+        if self._url.scheme != "http" or not self._url.hostname or not _has_port(self._url):
             raise CommandError(f"{endpoint} is not the address of a node, like http://127.0.0.1:4566.", exit_code=2)
         self._keys = access_key_id, secret_access_key
         self._root_key = root_key
@@ -86,9 +90,9 @@ class Client:
             response = connection.getresponse()
             answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         except (ConnectionRefusedError, socket.gaierror) as error:
-            raise CommandError(f"No node answers at {self.endpoint}.", START_HINT) from error
+            raise NodeSilent(f"No node answers at {self.endpoint}.", START_HINT) from error
         except (OSError, http.client.HTTPException) as error:
-            raise CommandError(f"The node at {self.endpoint} broke off: {error or type(error).__name__}") from error
+            raise NodeSilent(f"The node at {self.endpoint} broke off: {error or type(error).__name__}") from error
         finally:
             connection.close()
         if answer.status >= 400:
@@ -160,6 +164,14 @@ class Client:
         return {name: str(value) for name, value in request.headers.items()}
 
 
+def _has_port(url: SplitResult) -> bool:
+    """Whether the port of `url` can be one; it may be left out."""
+    try:
+        return url.port != 0
+    except ValueError:
+        return False
+
+
 def _failure(answer: Answer) -> ServiceFailure:
     try:
         body = answer.json()
@@ -173,12 +185,17 @@ def _failure(answer: Answer) -> ServiceFailure:
 
 
 def read_payload(argument: str) -> bytes:
-    """The payload that an argument names: the text itself, `@file`, or `-` for the standard input."""
+    """The payload that an argument names: the text itself, a file, or `-` for the standard input.
+
+    Files are named as for curl (`@file`) or as for the AWS CLI (`file://`, `fileb://`); no JSON begins like that.
+    """
     if argument == "-":
         return sys.stdin.buffer.read()
-    if argument.startswith("@"):
-        try:
-            return Path(argument[1:]).read_bytes()
-        except OSError as error:
-            raise CommandError(f"{argument[1:]}: {error.strerror}", exit_code=2) from error
-    return argument.encode()
+    for prefix in ("@", "file://", "fileb://"):
+        if argument.startswith(prefix):
+            file = argument.removeprefix(prefix)
+            try:
+                return Path(file).expanduser().read_bytes()
+            except OSError as error:
+                raise CommandError(f"{file}: {error.strerror}", exit_code=2) from error
+    return argument.encode(errors="surrogateescape")

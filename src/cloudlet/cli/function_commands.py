@@ -11,7 +11,7 @@ from urllib.parse import quote
 import typer
 
 from cloudlet.cli import settings
-from cloudlet.cli.client import Client, ServiceFailure, read_payload
+from cloudlet.cli.client import Client, NodeSilent, ServiceFailure, read_payload
 from cloudlet.cli.log_hint import missing_rights
 from cloudlet.cli.output import CommandError, say, styled
 from cloudlet.cli.settings import AccountOption, ConfigOption, DataOption, EndpointOption, RegionOption
@@ -25,7 +25,9 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The function'
 
 def invoke(
     name: NameArgument,
-    payload: Annotated[str, typer.Option("--payload", "-p", help="JSON, @FILE, or - for the standard input.")] = "{}",
+    payload: Annotated[
+        str, typer.Option("--payload", "-p", help="JSON, @FILE, file://FILE, or - for the input.")
+    ] = "{}",
     qualifier: Annotated[str | None, typer.Option("--qualifier", help="A version or an alias.")] = None,
     log: Annotated[bool, typer.Option("--log/--no-log", help="Show the end of the log also.")] = True,
     debug: Annotated[
@@ -74,22 +76,31 @@ def logs(
     """Show what a function has logged."""
     from cloudlet.cli.durations import parse_duration_s
 
-    client = Client.connect(settings.load(config, data=data), endpoint, region, account)
+    loaded = settings.load(config, data=data)
+    client = Client.connect(loaded, endpoint, region, account)
     try:
         start_ms = int((client.control("GET", "clock")["now"] - parse_duration_s(since)) * 1000)
     except ValueError as error:
         raise CommandError(str(error), exit_code=2) from error
     group = f"/aws/lambda/{name.split(':')[6] if name.startswith('arn:') else name}"
     seen: dict[str, int] = {}
-    is_first = True
+    is_first, is_silent = True, False
     while True:
-        for event in _events(client, name, group, max(0, start_ms), missing_ok=follow):
-            if event["eventId"] not in seen:
-                seen[event["eventId"]] = event["timestamp"]
-                _show(event)
-        if is_first and not seen and (hint := missing_rights(client, name)):
-            say(hint)
-        is_first = False
+        try:
+            for event in _events(client, name, group, max(0, start_ms), missing_ok=follow):
+                if event["eventId"] not in seen:
+                    seen[event["eventId"]] = event["timestamp"]
+                    _show(event)
+            if is_first and not seen and (hint := missing_rights(client, name)):
+                say(hint)
+            is_first = is_silent = False
+        except NodeSilent as error:
+            if not follow:
+                raise
+            if not is_silent:
+                say(f"{error} Waiting for it.")
+            is_silent = True
+            client = Client.connect(loaded, endpoint, region, account)  # it may come back on another port
         if not follow:
             return
         start_ms = max(start_ms, max(seen.values(), default=0) - FOLLOW_OVERLAP_MS)

@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -49,6 +50,8 @@ def up(
         "log_format": log_format,
     }
     loaded = settings.load(config, **options)
+    for remark in settings.misspelt():
+        say(f"Warning: {remark}")
     if (running := NodeFolder(loaded.data).running()) is not None:
         raise CommandError(
             f"A node runs on {loaded.data} already: {running.endpoint} (process {running.pid}).",
@@ -64,7 +67,7 @@ def _serve(config: Config) -> None:
     gc.disable()  # until it serves: what a start makes stays, and looking through it again and again takes 30 ms
     from cloudlet.errors import CloudletError
     from cloudlet.serve import run
-    from cloudlet.store.base import StoreLocked
+    from cloudlet.store.base import StoreLocked, StoreUnavailable
 
     try:
         run(config)
@@ -72,6 +75,9 @@ def _serve(config: Config) -> None:
         raise _explained(error, config) from error
     except StoreLocked as error:
         raise CommandError(f"{error}.", "Choose another folder with --data.") from error
+    except StoreUnavailable as error:
+        where = "" if config.store else f"{config.data}: "
+        raise CommandError(f"{where}{error}.") from error
     except CloudletError as error:
         raise CommandError(str(error)) from error
 
@@ -80,6 +86,8 @@ def _explained(error: OSError, config: Config) -> CommandError:
     where = f"{config.host}:{config.port}"
     if error.errno == errno.EADDRINUSE:
         return CommandError(f"{where} is in use.", "Choose another port with --port (or CLOUDLET_PORT), 0 for any.")
+    if isinstance(error, socket.gaierror):
+        return CommandError(f"{config.host!r} is no address and no name of this machine.", "Choose one with --host.")
     if error.errno == errno.EADDRNOTAVAIL:
         return CommandError(f"This machine has no address {config.host}.", "Choose one with --host.")
     if error.errno == errno.EACCES and error.filename is None:
@@ -102,7 +110,7 @@ def _start_detached(config: Config) -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", "cloudlet", *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=subprocess.DEVNULL if config.log_format == "json" else output,  # "Ready." is no JSON
             stderr=output,
             start_new_session=True,
         )

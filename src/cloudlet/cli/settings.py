@@ -1,13 +1,14 @@
 """The options that commands share, and the settings that come of them."""
 
+import dataclasses
+import difflib
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cloudlet.config import Config, ConfigError
+from cloudlet.config import VARIABLE_PREFIX, Config, ConfigError, variable
 
 DEFAULT_FILE = Path("cloudlet.toml")
 
@@ -34,7 +35,12 @@ def load(file: Path | None, **options: Any) -> Config:
         file = DEFAULT_FILE
     elif file is not None and not file.is_file():
         raise ConfigError(f"--config: there is no file {file}")
-    try:
-        return Config.load(file, os.environ, options)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: {error}") from error
+    return Config.load(file, os.environ, options)
+
+
+def misspelt() -> list[str]:
+    """What is to be said of variables that set nothing, but look as if they should: `CLOUDLET_AUHT=enforced`."""
+    known = [variable(field.name) for field in dataclasses.fields(Config)]
+    found = [name for name in os.environ if name.startswith(VARIABLE_PREFIX) and name not in known]
+    close = [(name, difflib.get_close_matches(name, known, 1, 0.85)) for name in sorted(found)]
+    return [f"{name} is no setting; {meant[0]} is." for name, meant in close if meant]

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 
 from cloudlet.errors import RequestTooLarge, ServiceError, ServiceUnavailable
-from cloudlet.gateway.server import Receive
+from cloudlet.gateway.connection import Receive
 from cloudlet.services.base import BodyLimit
 from cloudlet.wire.http import HttpRequest
 

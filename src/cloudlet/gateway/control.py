@@ -21,14 +21,13 @@ machine or opens ports on it wants the root key all the same: who has it may rea
 import datetime
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
-from urllib.parse import parse_qs
 
 import orjson
 
 from cloudlet.config import Config
 from cloudlet.delivery.by_hand import ByHand
 from cloudlet.errors import ServiceError
-from cloudlet.gateway.control_deliveries import BadDeliveryRequest, DeliveryControl
+from cloudlet.gateway.control_deliveries import BadDeliveryRequest, DeliveryControl, parameters
 from cloudlet.gateway.walls import TOPIC_HEADER, has_foreign_origin, host_name, is_own_host
 from cloudlet.iam.principals import Principal
 from cloudlet.services.base import RouteHandler
@@ -211,7 +210,7 @@ class Control:
 
     async def _debugged(self, request: HttpRequest) -> HttpResponse:
         await self._require_root_key(request)
-        return _answer(await self._node.debugged(parse_qs(request.query_string, max_num_fields=10).get("id", [""])[-1]))
+        return _answer(await self._node.debugged(parameters(request.query_string).get("id", "")))
 
     async def _end_debugging(self, request: HttpRequest) -> HttpResponse:
         self._require_own_page(request)

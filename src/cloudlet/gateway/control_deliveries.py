@@ -9,10 +9,19 @@ from cloudlet.delivery.by_hand import MAX_LISTED, ByHand
 
 STATES = ("waiting", "running", "dead")
 MAX_AT_ONCE = 1000
+MAX_PARAMETERS = 10
 
 
 class BadDeliveryRequest(ValueError):
     """What was asked for makes no sense; the message says why."""
+
+
+def parameters(query: str) -> dict[str, str]:
+    """The parameters of a query string, the last of each name. Raises BadDeliveryRequest for too many."""
+    try:
+        return {name: values[-1] for name, values in parse_qs(query, max_num_fields=MAX_PARAMETERS).items()}
+    except ValueError as error:
+        raise BadDeliveryRequest(f"At most {MAX_PARAMETERS} parameters.") from error
 
 
 class DeliveryControl:
@@ -23,7 +32,7 @@ class DeliveryControl:
 
     async def listed(self, query: str) -> Mapping[str, Any]:
         """The work that `state=`, `kind=` and `limit=` of a query string ask for. Raises BadDeliveryRequest."""
-        given = {name: values[-1] for name, values in parse_qs(query, max_num_fields=10).items()}
+        given = parameters(query)
         state, limit = given.get("state", ""), given.get("limit", str(MAX_LISTED))
         if state and state not in STATES:
             raise BadDeliveryRequest(f"state is one of {', '.join(STATES)}.")
@@ -34,7 +43,7 @@ class DeliveryControl:
 
     async def show(self, query: str) -> Mapping[str, Any] | None:
         """One piece of work with its payload as text; None when there is none. Raises BadDeliveryRequest."""
-        identifier = parse_qs(query, max_num_fields=10).get("id", [""])[-1]
+        identifier = parameters(query).get("id")
         if not identifier:
             raise BadDeliveryRequest("Say which: ?id=...")
         payload = await self._by_hand.payload(identifier)

@@ -15,10 +15,10 @@ from typing import Any
 from cloudlet.config import Config
 from cloudlet.errors import AccessDenied, InternalFailure, ServiceError, ServiceUnavailable, ValidationError
 from cloudlet.gateway.body import BodyReader, ClientGone, gone, pieces, platform_limit
+from cloudlet.gateway.connection import ANSWER, Answer, Message, Receive, Send
 from cloudlet.gateway.control import PREFIX, Control
 from cloudlet.gateway.dispatcher import Dispatcher
 from cloudlet.gateway.router import Destination, Form, Router
-from cloudlet.gateway.server import ANSWER, Answer, Message, Receive, Send
 from cloudlet.gateway.walls import obstacle
 from cloudlet.iam.authenticate import Authenticator, Target
 from cloudlet.iam.principals import RequestContext

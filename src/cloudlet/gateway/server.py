@@ -1,216 +1,31 @@
 """Listening sockets and connections: uvicorn's HTTP protocol, with limits, on as many sockets as there are sandboxes.
 
 uvicorn's own `Server` serves one set of sockets and handles signals; a node adds and removes a listening socket with
-each sandbox, so this module keeps uvicorn's protocol (httptools) and brings the loop around it: one sweep watches all
-connections, instead of timers for each request.
+each sandbox, so `gateway.connection` keeps uvicorn's protocol (httptools), and this module brings the loop around it:
+one sweep watches all connections, instead of timers for each request.
 """
 
 import asyncio
-import re
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any, Self
+from typing import Self
 
-import httptools
 from uvicorn.config import Config as UvicornConfig
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from cloudlet.clock import Clock
+from cloudlet.gateway.connection import Application, EdgeProtocol
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
-Answer = Callable[[int, str, bytes], bool]
 Closer = Callable[[], None]
 """Ends a listening socket and its connections; may be called twice."""
 
-HEADERS_LIMIT_BYTES = 64 * 1024
-"""A request's line and headers together."""
-HEADERS_TIMEOUT_S = 20.0
-"""A request's line and headers have to be there this long after their first byte."""
-STALL_TIMEOUT_S = 60.0
-"""A body, or a client that reads its answer, may stop for this long."""
-IDLE_TIMEOUT_S = 75.0
-"""A connection without a request is closed after this time."""
 MAX_CONNECTIONS = 8192
 """Connections of one address; those beyond are closed at once."""
 MAX_SANDBOX_CONNECTIONS = 256
 """Connections that one sandbox may hold to the platform's endpoint."""
 BACKLOG = 2048
 SWEEP_INTERVAL_S = 1.0
-
-ANSWER = "cloudlet.answer"
-"""The extension of ASGI's scope that is `Cycle.answer`."""
-PLAIN_HEAD = re.compile(
-    r"(?:(?!(?:connection|content-length|transfer-encoding):)"
-    r"[!#$%&'*+.^_`|~0-9a-z-]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)*",
-    re.IGNORECASE,
-)
-"""Header lines that are well formed, and leave the connection and the length of the body alone."""
-HEADERS_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-
-
-class JoinedWrites:
-    """A transport whose writes within one turn of the loop go out in one: an answer's head and its body."""
-
-    __slots__ = ("_loop", "_parts", "_transport")
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._parts: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        """Send `data` after what is written already, at the end of this turn."""
-        if not self._parts:
-            self._loop.call_soon(self._flush)
-        self._parts.append(data)
-
-    def send(self, data: bytes) -> None:
-        """Send `data` after what is written already; nothing else is written within this turn."""
-        if self._parts:
-            self._parts.append(data)
-        else:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        """Close after what is written has been sent."""
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        parts, self._parts = self._parts, []
-        if parts:
-            self._transport.write(b"".join(parts))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-
-class Cycle(RequestResponseCycle):
-    """One request and its answer."""
-
-    default_head = b""
-    """The lines that all answers have."""
-
-    def answer(self, status: int, head: str, body: bytes) -> bool:
-        """Send a whole answer at once; false when it has to go ASGI's own way, which costs three times as much.
-
-        `head` is its header lines, each with its end.
-        """
-        has_content = status not in (204, 304)
-        if self.flow.write_paused or self.scope["method"] == "HEAD" or (body and not has_content):
-            return False
-        if not PLAIN_HEAD.fullmatch(head):
-            return False
-        self.response_started = self.response_complete = True
-        self.message_event.set()
-        if self.disconnected:
-            return True
-        length = f"content-length: {len(body)}\r\n" if has_content else ""
-        close = "" if self.keep_alive else "connection: close\r\n"
-        lines = f"{head}{length}{close}\r\n".encode("latin-1", "replace")
-        self.transport.send(b"".join((STATUS_LINE[status], self.default_head, lines, body)))  # type: ignore[attr-defined]
-        if not self.keep_alive:
-            self.transport.close()
-        self.on_response()
-        return True
-
-
-class EdgeProtocol(HttpToolsProtocol):
-    """One connection. Adds to uvicorn's protocol the limits that `HttpServer.sweep` enforces."""
-
-    server_state: "Listener"
-    max_connections = MAX_CONNECTIONS
-    headers_since: float | None = None
-    """When the first byte of a request came whose headers are not complete."""
-    header_bytes = 0
-    last_data = 0.0
-    """When the client last sent something, or took something after a pause."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.access_log = False
-        self.last_data = self.loop.time()
-        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
-        if len(self.connections) > self.max_connections:
-            transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        self.last_data = self.loop.time()
-        if self.headers_since is not None:
-            self.header_bytes += len(data)
-            if self.header_bytes > HEADERS_LIMIT_BYTES:
-                self.transport.write(HEADERS_TOO_LARGE)
-                self.transport.close()
-                return
-        super().data_received(data)
-
-    def on_message_begin(self) -> None:
-        self.headers_since = self.last_data
-        self.header_bytes = 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """As uvicorn's, for what is served here: no WebSockets, no limit of its own, no prefix of paths."""
-        self.headers_since = None
-        parser, scope, before = self.parser, self.scope, self.cycle
-        url = httptools.parse_url(self.url)
-        scope["method"] = parser.get_method().decode("ascii")
-        scope["http_version"] = version = parser.get_http_version()
-        scope["raw_path"] = url.path
-        scope["query_string"] = url.query or b""
-        self.cycle = cycle = Cycle(
-            scope,
-            self.transport,
-            self.flow,
-            self.logger,
-            self.access_logger,
-            self.access_log,
-            self.server_state.default_headers,
-            asyncio.Event(),
-            self.expect_100_continue,
-            version != "1.0" and parser.should_keep_alive(),
-            self.on_response_complete,
-        )
-        cycle.default_head = self.server_state.default_head
-        scope["extensions"] = {ANSWER: cycle.answer}  # type: ignore[dict-item]
-        if before is None or before.response_complete:
-            self._start_asgi_task(cycle, self.app)
-        else:
-            self.flow.pause_reading()
-            self.pipeline.appendleft((cycle, self.app))
-
-    def on_response_complete(self) -> None:
-        """As uvicorn's, but idle connections are found by the sweep: no timer to set and cancel for each request."""
-        self.last_data = self.loop.time()
-        if self.transport.is_closing():
-            return
-        self.flow.resume_reading()
-        if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
-
-    def resume_writing(self) -> None:
-        self.last_data = self.loop.time()
-        super().resume_writing()
-
-    @property
-    def is_idle(self) -> bool:
-        """True between requests."""
-        return self.cycle is None or self.cycle.response_complete
-
-    def overstays(self, now: float) -> bool:
-        """True when the client is too slow for its connection to be kept."""
-        if self.headers_since is not None:
-            return now - self.headers_since > HEADERS_TIMEOUT_S
-        silent_s = now - self.last_data
-        if self.is_idle:
-            return silent_s > IDLE_TIMEOUT_S
-        waits_for_body = self.cycle.more_body and not self.flow.read_paused and not self.cycle.response_started
-        return (waits_for_body or self.flow.write_paused) and silent_s > STALL_TIMEOUT_S
 
 
 class Listener(ServerState):

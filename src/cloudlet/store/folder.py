@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,8 @@ from cloudlet.store.base import StoreLocked
 
 LOCK_FILE = "lock"
 NAME_FILE = "node-name"
+_WAITS_S = (0.01, 0.02, 0.03, 0.0)
+"""Who asks for the holder (`holder`) has the lock for some microseconds itself: that is no node."""
 
 
 def new_name() -> str:
@@ -26,14 +29,20 @@ class FolderLock:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not any(self._lock(wait_s) for wait_s in _WAITS_S):
             holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._descriptor)
-            raise StoreLocked(f"{folder} is in use by another node (process {holder})") from None
+            raise StoreLocked(f"{folder} is in use by another node (process {holder})")
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def _lock(self, wait_s: float) -> bool:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(wait_s)
+            return False
 
     def name(self) -> str:
         """The name of the node that has this folder, made at its first start. Two nodes at once never have the same."""

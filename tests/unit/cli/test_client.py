@@ -58,6 +58,7 @@ def test_errors_are_read_from_headers_and_bodies(headers: dict[str, str], body: 
 def test_payloads_come_as_text_or_from_files(tmp_path: Path) -> None:
     (tmp_path / "event.json").write_bytes(b'{"a": 1}')
     assert read_payload('{"b": 2}') == b'{"b": 2}'
-    assert read_payload(f"@{tmp_path}/event.json") == b'{"a": 1}'
+    for prefix in ("@", "file://", "fileb://"):
+        assert read_payload(f"{prefix}{tmp_path}/event.json") == b'{"a": 1}'
     with pytest.raises(CommandError, match="No such file"):
         read_payload("@/nowhere")

@@ -26,3 +26,10 @@ def test_a_file_that_is_no_toml_is_said(tmp_path: Path) -> None:
     file.write_text("port = ")
     with pytest.raises(ConfigError, match="broken"):
         settings.load(file)
+
+
+def test_variables_that_are_nearly_settings_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who writes CLOUDLET_AUHT=enforced thinks that the node is closed. Others may have variables of their own."""
+    monkeypatch.setenv("CLOUDLET_AUHT", "enforced")
+    monkeypatch.setenv("CLOUDLET_SERVICE_HOST", "10.0.0.1")
+    assert settings.misspelt() == ["CLOUDLET_AUHT is no setting; CLOUDLET_AUTH is."]

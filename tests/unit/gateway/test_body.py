@@ -4,7 +4,7 @@ import pytest
 
 from cloudlet.errors import RequestTooLarge, ServiceUnavailable
 from cloudlet.gateway.body import BodyReader, ClientGone, platform_limit
-from cloudlet.gateway.server import Message, Receive
+from cloudlet.gateway.connection import Message, Receive
 from cloudlet.wire.http import HttpRequest
 
 LIMIT = platform_limit(10)

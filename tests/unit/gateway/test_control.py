@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -269,3 +269,20 @@ async def test_what_opens_the_machine_wants_the_root_key_of_an_open_node_too(
 )
 async def test_what_makes_no_sense_for_work_on_functions(world: World, command: str, body: dict[str, Any]) -> None:
     assert (await world.ask("POST", command, body, authorization=OPEN.account))[0] == 400
+
+
+class Delivering(Node):
+    """One that may be asked for its deliveries."""
+
+    @property
+    def deliveries(self) -> ByHand:
+        return cast(ByHand, None)
+
+
+@pytest.mark.parametrize("path", ["debug", "deliveries", "deliveries/payload"])
+async def test_too_many_parameters_are_the_callers_fault(path: str) -> None:
+    query = "&".join(f"p{number}=1" for number in range(11))
+    headers = {"host": "localhost", "authorization": OPEN.account}
+    request = HttpRequest("GET", f"/_cloudlet/{path}", query, headers)
+    response = await Control(OPEN, Delivering(), authenticate).handle(request, sandboxed=False)
+    assert (response.status, response.body) == (400, b'{"message":"At most 10 parameters."}')

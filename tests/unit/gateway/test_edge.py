@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from cloudlet.gateway.connection import Message
 from cloudlet.gateway.edge import read_head, send_response
-from cloudlet.gateway.server import Message
 from cloudlet.wire.http import HttpResponse
 
 CONTINUES = {"type": "http.request", "body": b"", "more_body": False}

@@ -1,6 +1,7 @@
 """What SQLite's store does beside the contract: batches, its files, its log, other programs."""
 
 import asyncio
+import fcntl
 import os
 import sqlite3
 import subprocess
@@ -271,3 +272,15 @@ def test_tables_are_strict() -> None:
     assert schema("CREATE TABLE a (b TEXT PRIMARY KEY) WITHOUT ROWID").endswith("WITHOUT ROWID, STRICT")
     assert schema("ALTER TABLE a ADD COLUMN d BIGINT") == "ALTER TABLE a ADD COLUMN d INTEGER"
     assert schema("CREATE INDEX a_b ON a (b)") == "CREATE INDEX a_b ON a (b)"
+
+
+def test_who_only_looks_for_a_node_keeps_none_from_starting(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`holder` has the lock for some microseconds itself, and the command line asks again and again."""
+    with FolderLock(data_folder):
+        pass
+    looking = os.open(data_folder / "lock", os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr("cloudlet.store.folder.time.sleep", lambda _s: fcntl.flock(looking, fcntl.LOCK_UN))
+    with FolderLock(data_folder):
+        assert holder(data_folder) == os.getpid()
+    os.close(looking)
