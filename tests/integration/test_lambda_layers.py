@@ -90,6 +90,21 @@ def test_another_accounts_layer_needs_its_permission(client: MakeClient) -> None
     assert f"lambda:GetLayerVersion on resource: {arn}" in refused.value.response["Error"]["Message"]
 
 
+def test_another_accounts_layers_cannot_be_listed(client: MakeClient) -> None:
+    aws, stranger = client("lambda"), client("lambda", account=fresh_account())
+    arn = layer(aws, "shared", {"a": "b"})
+    aws.add_layer_version_permission(
+        LayerName="shared", VersionNumber=1, StatementId="s", Action="lambda:GetLayerVersion", Principal="*"
+    )
+    assert stranger.get_layer_version_by_arn(Arn=arn)["Version"] == 1
+    name = arn.rpartition(":")[0]
+    assert len(aws.list_layer_versions(LayerName=name)["LayerVersions"]) == 1
+    with pytest.raises(ClientError) as refused:
+        stranger.list_layer_versions(LayerName=name)
+    assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert f"lambda:ListLayerVersions on resource: {name}" in refused.value.response["Error"]["Message"]
+
+
 def test_code_and_layers_are_limited_together(client: MakeClient) -> None:
     aws = client("lambda")
     arns = [layer(aws, name, {"big": "0" * 131_100_000}) for name in ("a", "b")]

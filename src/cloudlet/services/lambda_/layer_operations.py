@@ -13,6 +13,7 @@ from cloudlet.services.lambda_.code_urls import CodeUrls
 from cloudlet.services.lambda_.errors import CodeStorageExceeded, InvalidParameterValue, ResourceNotFound
 from cloudlet.services.lambda_.layer import LayerVersion
 from cloudlet.services.lambda_.limits import PAGE_ITEMS
+from cloudlet.services.lambda_.names import cross_account
 from cloudlet.services.lambda_.packages import Packages
 from cloudlet.services.lambda_.paging import page_items, read_marker, write_marker
 from cloudlet.store.base import Reader, Transaction
@@ -95,6 +96,8 @@ class LayerOperations(LambdaParts):
     @operation("ListLayerVersions")
     async def list_layer_versions(self, context: RequestContext, params: dict[str, Any]) -> Result:
         key, items = layer.key_of(context, params["LayerName"]), page_items(params)
+        if key[0] != context.account:  # no policy of a layer can let others do this
+            raise cross_account(context, f"arn:aws:lambda:{key[1]}:{key[0]}:layer:{key[2]}")
         [before] = read_marker(params, (_ALL,))
         is_wanted = _filter(params)
 

@@ -147,13 +147,17 @@ def resolve(context: RequestContext, name: str, qualifier: str | None = None) ->
     if account and account != context.account:
         if context.operation in INVOCATIONS:  # by its policy, which has been asked
             return FunctionRef(account, context.region, function, _qualifier(own, qualifier))
-        action = f"lambda:{context.operation}"
-        arn = FunctionRef(account, context.region, function).arn
-        raise CrossAccount(
-            f"User: {context.principal.arn} is not authorized to perform: {action} on resource: {arn} "
-            f"because no resource-based policy allows the {action} action"
-        )
+        raise cross_account(context, FunctionRef(account, context.region, function).arn)
     return FunctionRef(context.account, context.region, function, _qualifier(own, qualifier))
+
+
+def cross_account(context: RequestContext, arn: str) -> CrossAccount:
+    """The refusal of an operation that IAM asks about no resource, and that is about one of another account."""
+    action = f"lambda:{context.operation}"
+    return CrossAccount(
+        f"User: {context.principal.arn} is not authorized to perform: {action} on resource: {arn} "
+        f"because no resource-based policy allows the {action} action"
+    )
 
 
 def _qualifier(own: str | None, given: str | None) -> str:
