@@ -291,3 +291,55 @@ def test_a_deleted_roles_session_may_nothing_even_when_the_name_comes_back(clien
     assert again["Role"]["Arn"] == role.arn
     role.grant(allow("logs:*"))
     refused(role.client("logs").describe_log_groups)
+
+
+def deny(action: str, resource: str, principal: Any = "*") -> str:
+    return document({"Effect": "Deny", "Principal": principal, "Action": action, "Resource": resource})
+
+
+def test_a_queue_that_denies_everybody_denies_root_too_who_can_mend_it(client: MakeClient, account: str) -> None:
+    sqs = client("sqs")
+    url, arn = sqs.create_queue(QueueName="q")["QueueUrl"], f"arn:aws:sqs:{REGION}:{account}:q"
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": deny("sqs:*", arn)})
+    text = refused(sqs.send_message, QueueUrl=url, MessageBody="m")
+    assert f"User: arn:aws:iam::{account}:root is not authorized to perform: sqs:" in text
+    assert "with an explicit deny in a resource-based policy" in text
+    refused(sqs.purge_queue, QueueUrl=url)
+    refused(sqs.delete_queue, QueueUrl=url)
+    assert "Deny" in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": deny("sqs:SendMessage", arn)})
+    refused(sqs.send_message_batch, QueueUrl=url, Entries=[{"Id": "a", "MessageBody": "m"}])
+    sqs.receive_message(QueueUrl=url)
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    sqs.send_message(QueueUrl=url, MessageBody="m")
+
+
+def test_a_deny_for_another_does_not_bind_root(client: MakeClient, role: Role, account: str) -> None:
+    sqs = client("sqs")
+    url, arn = sqs.create_queue(QueueName="q")["QueueUrl"], f"arn:aws:sqs:{REGION}:{account}:q"
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": deny("sqs:*", arn, {"AWS": role.arn})})
+    sqs.send_message(QueueUrl=url, MessageBody="m")
+    role.grant(allow("sqs:*"))
+    refused(role.client("sqs").set_queue_attributes, QueueUrl=url, Attributes={"Policy": ""})
+
+
+def test_a_topic_that_denies_everybody_denies_root_too_who_can_mend_it(client: MakeClient) -> None:
+    sns = client("sns")
+    arn = sns.create_topic(Name="t")["TopicArn"]
+    sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=deny("sns:Publish", arn))
+    refused(sns.publish, TopicArn=arn, Message="m")
+    refused(sns.publish, TargetArn=arn, Message="m")
+    open_to_all = document({"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": arn})
+    sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=open_to_all)
+    sns.publish(TopicArn=arn, Message="m")
+
+
+def test_a_repository_that_denies_everybody_denies_root_too_who_can_mend_it(client: MakeClient) -> None:
+    ecr = client("ecr")
+    ecr.create_repository(repositoryName="repo")
+    text = document({"Effect": "Deny", "Principal": "*", "Action": "ecr:*"})
+    ecr.set_repository_policy(repositoryName="repo", policyText=text)
+    refused(ecr.list_images, repositoryName="repo")
+    assert "Deny" in ecr.get_repository_policy(repositoryName="repo")["policyText"]
+    ecr.delete_repository_policy(repositoryName="repo")
+    ecr.list_images(repositoryName="repo")

@@ -10,6 +10,7 @@ resource  --facts------> its policy, its tags                (asked of its servi
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from cloudlet.arn import Arn
@@ -24,6 +25,7 @@ from cloudlet.iam.granted import Granted, GrantedPolicies
 from cloudlet.iam.naming.lambda_ import FUNCTION_NAME
 from cloudlet.iam.naming.sqs import queue_account
 from cloudlet.iam.organisation import Membership, Memberships
+from cloudlet.iam.own_root import MENDS, denies, named_resources
 from cloudlet.iam.policy import PolicyError
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.iam.request import AccessRequest
@@ -31,6 +33,7 @@ from cloudlet.iam.requirements import PASS_ROLE, Requirement, action_of, require
 from cloudlet.iam.unsigned import OPTIONAL
 from cloudlet.store.base import Store
 
+_CACHED_ARN_CHARACTERS = 512
 _NOTHING = ResourceFacts()
 _NO_GRANTS = Granted((), None, None, {})
 
@@ -65,7 +68,7 @@ class PolicyAuthorizer:
         if membership.keys and principal.kind not in ("service", "anonymous"):
             context.principal_keys = membership.keys
         is_root = principal.kind == "root" and not membership.levels
-        if is_root and not _names_other_account(params, principal.account):
+        if is_root and not _names_other_account(params, principal.account) and not await self._denies(context, params):
             return
         found = action_of(context.service, context.operation)
         if found is None:
@@ -80,6 +83,13 @@ class PolicyAuthorizer:
             decision = await self._decide(context, requirement, granted, membership, keys)
             if decision is not None and not decision.is_allowed:
                 raise AccessDenied(refusal_text(principal, requirement, decision))
+
+    async def _denies(self, context: RequestContext, params: Mapping[str, Any]) -> bool:
+        """True when a resource that root's call may be about has a policy that denies something."""
+        for resource in named_resources(context, params):
+            if denies((await self._facts(resource)).policy):
+                return True
+        return False
 
     def _keys(self, context: RequestContext, params: Mapping[str, Any], granted: Granted) -> Keys:
         tags: Keys = {f"aws:principaltag/{name.lower()}": (value,) for name, value in granted.tags.items()}
@@ -98,6 +108,8 @@ class PolicyAuthorizer:
         prefix = (resource.split(":")[2:3] or [""])[0]
         facts = await self._facts(resource)
         has_policy = facts.policy is not None and _speaks_of(prefix, requirement.action)
+        if principal.kind == "root" and _account(resource) == principal.account and requirement.action in MENDS:
+            has_policy = False
         if principal.kind == "service" and not has_policy:
             return None
         account = _account(resource) or principal.account
@@ -115,11 +127,8 @@ class PolicyAuthorizer:
 
     async def _facts(self, resource: str) -> ResourceFacts:
         # What a request names has not been checked yet; no store takes a NUL, and nothing is called so.
-        if not resource.startswith("arn:") or "\0" in resource:
-            return _NOTHING
-        try:
-            arn = Arn.parse(resource)
-        except ValueError:
+        arn = _cached_arn(resource) if len(resource) <= _CACHED_ARN_CHARACTERS else _arn(resource)
+        if arn is None:
             return _NOTHING
         source = self._sources.get(arn.service)
         return (await source.facts(arn) if source is not None else None) or _NOTHING
@@ -166,6 +175,18 @@ def _resource_policy(facts: ResourceFacts) -> CompiledPolicy | None:
 def _speaks_of(prefix: str, action: str) -> bool:
     """True when a policy on a resource of the service `prefix` is one about `action`."""
     return action.startswith(f"{POLICY_SPEAKS_OF.get(prefix, prefix)}:")
+
+
+def _arn(resource: str) -> Arn | None:
+    if "\0" in resource:
+        return None
+    try:
+        return Arn.parse(resource)
+    except ValueError:
+        return None
+
+
+_cached_arn = lru_cache(maxsize=4096)(_arn)
 
 
 def _account(resource: str) -> str:

@@ -12,7 +12,8 @@ session policy, permissions boundary ........... have to allow as well, when the
 ```
 
 The account's root has no identity policies: it may do everything that is not denied and that organisation policies and
-(for another account's resource) the resource policy allow.
+(for another account's resource) the resource policy allow. A Deny on a resource of its own binds it too, but for what
+mends that policy (`own_root`).
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
 """

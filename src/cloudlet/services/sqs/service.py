@@ -10,7 +10,7 @@ from cloudlet.services.measurements import Record
 from cloudlet.services.sqs.group_tables import GROUPS
 from cloudlet.services.sqs.message_tables import MESSAGES
 from cloudlet.services.sqs.move_tables import MOVES
-from cloudlet.services.sqs.names import key_of_arn
+from cloudlet.services.sqs.names import QueueKey
 from cloudlet.services.sqs.operations.messages import MessageOperations
 from cloudlet.services.sqs.operations.moves import MoveOperations
 from cloudlet.services.sqs.operations.permissions import PermissionOperations
@@ -54,8 +54,7 @@ class SqsService(MessageOperations, TagOperations, PermissionOperations, MoveOpe
 
     async def facts(self, resource: Arn) -> ResourceFacts | None:
         """A queue's policy and its tags."""
-        key = key_of_arn(str(resource))
-        queue = await self.queues.find(key) if key is not None else None
+        queue = await self.queues.find(QueueKey(resource.account, resource.region, resource.resource))
         if queue is None:
             return None
         return ResourceFacts(queue.attributes.get("Policy", NO_POLICY), queue.tags)
