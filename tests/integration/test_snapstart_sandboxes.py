@@ -72,14 +72,15 @@ before = digest()
 
 async def test_it_is_a_whole_process(engine: Engine) -> None:
     source = """
-import concurrent.futures, multiprocessing, os, signal, subprocess, threading
+import concurrent.futures, mmap, os, signal, subprocess, threading
 heard = []
 signal.signal(signal.SIGUSR1, lambda *_: heard.append("usr1"))
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
 os.umask(0o027)
 os.chdir("/tmp")
 lock = threading.RLock()
-counter = multiprocessing.get_context("fork").Value("i", 1)
+counter = mmap.mmap(-1, 1)
+counter[0] = 1
 
 def facts():
     with lock, concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -87,8 +88,7 @@ def facts():
     os.kill(os.getpid(), signal.SIGUSR1)
     child = os.fork()
     if child == 0:
-        with counter.get_lock():
-            counter.value += 1
+        counter[0] += 1
         os._exit(9)
     return {
         "threads": threads,
@@ -97,7 +97,7 @@ def facts():
         "umask": os.umask(0o027),
         "folder": os.getcwd(),
         "child": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]),
-        "counter": counter.value,
+        "counter": counter[0],
         "program": subprocess.run(["/bin/sh", "-c", "echo $$ told"], capture_output=True, text=True).stdout.split()[1],
         "thread id": threading.get_native_id() == os.getpid() == threading.main_thread().native_id,
     }

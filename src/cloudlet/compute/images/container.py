@@ -52,7 +52,7 @@ def _directory_obstacle(merged: MergedLayers, directory: str) -> Failure | None:
     text = ""
     if not directory.startswith("/"):
         text = f"the working directory '{directory}' is invalid, it needs to be an absolute path"
-    elif merged.find(directory) is None and directory not in ("/tmp", "/dev/shm"):  # noqa: S108 - the sandbox's
+    elif merged.find(directory) is None and directory != "/tmp":  # noqa: S108 - the sandbox's
         text = f"the working directory doesn't exist: {directory}"
     return Failure("error", INVALID_WORKING_DIRECTORY, text) if text else None
 

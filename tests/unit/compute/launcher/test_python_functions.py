@@ -149,11 +149,18 @@ class TestSurroundings:
         function = await bench.start(
             """
             import multiprocessing
-            def double(n):
-                return 2 * n
+            def double(pipe, n):
+                pipe.send(2 * n)
             def handler(event, context):
-                with multiprocessing.get_context("spawn").Pool(2) as pool:
-                    return pool.map(double, [1, 2, 3])
+                spawn = multiprocessing.get_context("spawn")
+                ours, theirs = spawn.Pipe()
+                workers = [spawn.Process(target=double, args=(theirs, n)) for n in (1, 2, 3)]
+                for worker in workers:
+                    worker.start()
+                answer = sorted(ours.recv() for _ in workers)
+                for worker in workers:
+                    worker.join()
+                return answer
             """
         )
         assert await function.invoke() == [2, 4, 6]

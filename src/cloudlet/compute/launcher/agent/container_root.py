@@ -18,7 +18,7 @@ import stat
 from . import initprogram, mounts, rootfs, syscalls
 
 _FLAGS = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
-_FOLDERS = ("dev/shm", "proc", rootfs.SYSFS_FOLDER, "tmp", "etc", "var/rapid", "var/tmp")
+_FOLDERS = ("dev", "proc", rootfs.SYSFS_FOLDER, "tmp", "etc", "var/rapid", "var/tmp")
 _OUR_SETTINGS = ("hosts", "resolv.conf", "host.conf")
 _USERS = ("passwd", "group")
 _MOST_USERS_BYTES = 1024 * 1024

@@ -23,7 +23,6 @@ SNAPSHOT_FD = 7
 
 _NOSUID_NODEV = syscalls.MS_NOSUID | syscalls.MS_NODEV
 _PROC_FLAGS = _NOSUID_NODEV | syscalls.MS_NOEXEC | syscalls.MS_RDONLY
-_SHM_BYTES = 64 * 1024 * 1024
 
 _GIB = 1024**3
 LIMITS = {
@@ -118,7 +117,7 @@ def enter(spec: dict[str, Any], descriptors: Descriptors, report: int, walls: Wa
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     os.umask(0o022)
-    temporary = [spec["places"]["temporary"], "/tmp", "/dev/shm"]
+    temporary = [spec["places"]["temporary"], "/tmp"]
     landlock.restrict(walls.landlock, temporary, devices=("/dev",), readable=spec.get("readable"))
     seccomp.install(walls.filter_program)
 
@@ -141,7 +140,6 @@ def _namespaces(spec: dict[str, Any], descriptors: Descriptors, report: int) -> 
     else:
         mounts.attach(descriptors.temporary, "/tmp", _NOSUID_NODEV)
     _hand_over_temporary(spec, report)
-    syscalls.mount("shm", "/dev/shm", "tmpfs", _NOSUID_NODEV | syscalls.MS_NOEXEC, f"{options}{_SHM_BYTES}")
     syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS)
 
 

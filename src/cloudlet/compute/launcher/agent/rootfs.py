@@ -8,7 +8,9 @@ It is made once per zygote, in a mount namespace of its own:
     /var/runtime         the prepared runtime folder (runtime client, boto3)
     /var/lang            links to the interpreter, where AWS has it
     /var/rapid           this package, and the init program
-    /var/task /opt /tmp /dev/shm /proc   empty: every sandbox mounts its own there
+    /var/task /opt /tmp /proc   empty: every sandbox mounts its own there
+
+There is no /dev/shm, as there is none on AWS: memory of files is that of /tmp alone.
 
 A sandbox copies this namespace and attaches its few mounts: no pivot_root, no unmounting, nothing of the host in it.
 """
@@ -154,7 +156,7 @@ class Builder:
                 os.symlink(target, f"etc/{link}")
 
     def _devices(self) -> None:
-        os.makedirs("dev/shm")
+        os.makedirs("dev")
         for name in DEVICES:
             self._write(f"dev/{name}", "")
             mounts.attach(mounts.detach(f"/dev/{name}", DEVICE_ATTRIBUTES), f"dev/{name}", DEVICE_ATTRIBUTES)
