@@ -11,7 +11,7 @@ import orjson
 from cloudlet.clock import now_ms
 from cloudlet.errors import ServiceError
 from cloudlet.services.base import Platform
-from cloudlet.services.sqs import fairness, group_tables, message_tables, receiving, sending
+from cloudlet.services.sqs import fairness, group_tables, message_tables, queue_tables, receiving, sending
 from cloudlet.services.sqs.errors import OverLimit
 from cloudlet.services.sqs.message import Message
 from cloudlet.services.sqs.queue import Queue
@@ -25,10 +25,12 @@ from cloudlet.services.sqs.waiting import Waiting
 from cloudlet.store.base import Reader, StoreError, Transaction
 
 CHANNEL: Final = "sqs-messages"
-"""Carries `bucket:count` of messages that were sent."""
+"""Carries `bucket:count` of messages that were sent; or of everybody who waits, where the bucket is given up."""
 MAX_IN_FLIGHT: Final = 120_000
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html"""
 ATTEMPT_INTERVAL_MS: Final = 5 * 60 * 1000
+EVERYBODY: Final = 1_000_000
+"""More than wait at any queue."""
 LOOK_AGAIN_S: Final = 10.0
 """A waiting receive looks for itself after this time, should another node's message have gone untold."""
 
@@ -50,10 +52,12 @@ class Exchange:
         self._looking = 0
         """Receives that look into the store at this moment; those that wait do not count."""
         self._quiet = asyncio.Event()
+        self._is_closed = False
         self._end = self._store.listen(CHANNEL, self._told)
 
     def close(self) -> None:
         """Let nobody wait any more."""
+        self._is_closed = True
         self._end()
         self.waiting.close()
 
@@ -62,6 +66,16 @@ class Exchange:
         self._in_flight.clear()
         self._fairness.forget()
         self.waiting.wake_all()
+
+    def give_up(self, tx: Transaction, bucket: int) -> None:
+        """A queue's messages are to be forgotten, in the transaction that gives it another bucket, or none."""
+        queue_tables.add_trash(tx, bucket)
+        tx.notify(CHANNEL, f"{bucket}:{EVERYBODY}")  # those who wait there, on whatever node, look where to wait now
+
+    def given_up(self, bucket: int) -> None:
+        """That transaction is done."""
+        self._in_flight.pop(bucket, None)
+        self._upkeep.wake()
 
     async def settled(self) -> None:
         """Wait until no receive is between its wake-up and its messages."""
@@ -114,8 +128,6 @@ class Exchange:
                     messages = await self._receive(queue, limit, visibility_timeout_s, attempt_id)
                 elif not (is_long or queue.is_fifo):
                     raise OverLimit(f"The maximum number of in flight messages is reached: {MAX_IN_FLIGHT}.")
-                if messages and self.waiting.needs_alarm(queue.bucket):
-                    await self._next_ms(queue, self.now_ms())
             finally:
                 self._looking -= 1
                 if not self._looking:
@@ -126,7 +138,7 @@ class Exchange:
             next_ms = await self._next_ms(queue, self.now_ms()) if has_room else None
             if next_ms is None or next_ms > self.now_ms():
                 await self.waiting.wait(queue.bucket, min(left_s, LOOK_AGAIN_S), next_ms)
-            current = await self._queues.find(queue.key)
+            current = None if self._is_closed else await self._queues.find(queue.key)
             if current is None:
                 return []
             queue = current
@@ -170,9 +182,12 @@ class Exchange:
         messages: list[Message] = []
         try:
             messages = await self._store.transact(take)
-            if len(messages) < limit and look.except_groups:
-                look.except_groups, look.limit = (), limit - len(messages)
-                messages = messages + await self._store.transact(run)
+            with contextlib.suppress(StoreError):  # the first messages have been taken all the same
+                if len(messages) < limit and look.except_groups:
+                    look.except_groups, look.limit = (), limit - len(messages)
+                    messages = messages + await self._store.transact(run)
+                if messages and self.waiting.needs_alarm(queue.bucket):
+                    await self._next_ms(queue, moment_ms)
         except asyncio.CancelledError:
             # Nobody gets what the transaction takes, or has taken.
             giving_back = asyncio.create_task(self._give_back(look, messages), name="sqs give back")

@@ -167,11 +167,12 @@ class QueueOperations(Operations):
                 raise PurgeQueueInProgress(
                     f"Only one PurgeQueue operation on {queue.key.name} is allowed every {PURGE_INTERVAL_S} seconds."
                 )
-            queue_tables.add_trash(tx, queue.bucket)
+            self.exchange.give_up(tx, queue.bucket)
             return replace(queue, bucket=bucket, purged_ms=now_ms)
 
-        await self._change((await self.queue(context, params)).key, change)
-        self.upkeep.wake()
+        queue = await self.queue(context, params)
+        await self._change(queue.key, change)
+        self.exchange.given_up(queue.bucket)
         return {}
 
     @operation("DeleteQueue")
@@ -184,12 +185,11 @@ class QueueOperations(Operations):
                 raise no_queue()
             queue_tables.delete(tx, current, self.exchange.now_ms())
             move_tables.forget(tx, current.key)
-            queue_tables.add_trash(tx, current.bucket)
+            self.exchange.give_up(tx, current.bucket)
             changed(tx, current.key)
 
         await self.platform.store.transact(delete)
-        self.upkeep.wake()
-        self.exchange.waiting.wake(queue.bucket, MAX_LISTED)
+        self.exchange.given_up(queue.bucket)
         return {}
 
     async def change_queue(
