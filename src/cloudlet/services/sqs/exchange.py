@@ -11,7 +11,7 @@ import orjson
 from cloudlet.clock import now_ms
 from cloudlet.errors import ServiceError
 from cloudlet.services.base import Platform
-from cloudlet.services.sqs import fairness, group_tables, message_tables, queue_tables, receiving, sending
+from cloudlet.services.sqs import counting, fairness, group_tables, message_tables, queue_tables, receiving, sending
 from cloudlet.services.sqs.errors import OverLimit
 from cloudlet.services.sqs.message import Message
 from cloudlet.services.sqs.queue import Queue
@@ -229,7 +229,7 @@ class Exchange:
         bucket = queue.bucket
         if self._in_flight.get(bucket, 0) + limit <= MAX_IN_FLIGHT:
             return True
-        in_flight, _ = await self._store.read(lambda reader: message_tables.count_invisible(reader, bucket, moment_ms))
+        in_flight, _ = await counting.invisible(self._store, bucket, moment_ms)
         self._in_flight[bucket] = in_flight
         return in_flight + limit <= MAX_IN_FLIGHT
 

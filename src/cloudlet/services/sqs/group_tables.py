@@ -138,7 +138,14 @@ def first_ends(reader: Reader) -> list[int]:
     return [int(row[0]) for row in found if row is not None and row[0] is not None]
 
 
-def forget_old(tx: Transaction, now_ms: int) -> None:
-    """Forget deduplication ids and attempts whose time is over."""
-    tx.execute("DELETE FROM sqs_deduplication WHERE expires_ms <= ?", (now_ms,))
-    tx.execute("DELETE FROM sqs_attempts WHERE expires_ms <= ?", (now_ms,))
+def forget_old(tx: Transaction, now_ms: int, limit: int) -> bool:
+    """Forget some deduplication ids and attempts whose time is over, `limit` of each; false once there are no more."""
+    counts = [
+        tx.execute(
+            f"DELETE FROM {table} WHERE ({key}) IN"
+            f" (SELECT {key} FROM {table} WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)",
+            (now_ms, limit),
+        )
+        for table, key in (("sqs_deduplication", "queue, scope, deduplication"), ("sqs_attempts", "queue, attempt"))
+    ]
+    return max(counts) == limit

@@ -201,18 +201,18 @@ def count(reader: Reader, bucket: int) -> int:
     return int(row[0]) if row is not None else 0
 
 
-def count_some(
+def visible_some(
     reader: Reader, bucket: int, after: tuple[int, int], until_ms: int, limit: int
 ) -> tuple[int, tuple[int, int]]:
     """How many of the next `limit` messages after `after` (visible_ms, sequence) are visible by `until_ms`, and the
     last of them: queues may be long, and nothing else runs while one query does."""
     row = reader.one(
-        "SELECT COUNT(*), MAX(visible_ms) FROM (SELECT visible_ms FROM sqs_messages WHERE bucket = ?"
+        "SELECT COUNT(*) FROM (SELECT 1 FROM sqs_messages WHERE bucket = ?"
         " AND (visible_ms, sequence) > (?, ?) AND visible_ms <= ? ORDER BY visible_ms, sequence LIMIT ?) AS found",
         (bucket, *after, until_ms, limit),
     )
     counted = int(row[0]) if row is not None else 0
-    if row is None or counted < limit:
+    if counted < limit:
         return counted, after
     last = reader.one(
         "SELECT visible_ms, sequence FROM sqs_messages WHERE bucket = ? AND (visible_ms, sequence) > (?, ?)"
@@ -222,17 +222,19 @@ def count_some(
     return counted, (last[0], last[1]) if last is not None else after
 
 
-def count_invisible(reader: Reader, bucket: int, now_ms: int) -> tuple[int, int]:
-    """How many messages are in flight, and how many are delayed."""
-    row = reader.one(
-        "SELECT COUNT(*), COALESCE(SUM(CASE WHEN received_ms > 0 THEN 1 ELSE 0 END), 0) FROM sqs_messages"
-        " WHERE bucket = ? AND visible_ms > ?",
-        (bucket, now_ms),
+def invisible_some(
+    reader: Reader, bucket: int, after: tuple[int, int], limit: int
+) -> tuple[int, int, tuple[int, int] | None]:
+    """How many of the next `limit` messages after `after` (visible_ms, sequence) are in flight, how many are delayed,
+    and the last of them, None once there are no more."""
+    rows = reader.query(
+        "SELECT visible_ms, sequence, received_ms FROM sqs_messages WHERE bucket = ?"
+        " AND (visible_ms, sequence) > (?, ?) ORDER BY visible_ms, sequence LIMIT ?",
+        (bucket, *after, limit),
     )
-    if row is None:
-        return 0, 0
-    in_flight = int(row[1])
-    return in_flight, int(row[0]) - in_flight
+    in_flight = sum(row[2] > 0 for row in rows)
+    last = (int(rows[-1][0]), int(rows[-1][1])) if len(rows) == limit else None
+    return in_flight, len(rows) - in_flight, last
 
 
 def groups_in_flight(reader: Reader, bucket: int, now_ms: int, limit: int) -> dict[str, int]:

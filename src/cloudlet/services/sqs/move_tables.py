@@ -17,6 +17,8 @@ MOVES = Migration(
         "CREATE UNIQUE INDEX sqs_moves_by_handle ON sqs_moves (handle)",
     ),
 )
+MAX_LISTED = 10
+"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListMessageMoveTasks.html"""
 RUNNING, CANCELLING, CANCELLED, COMPLETED, FAILED = "RUNNING", "CANCELLING", "CANCELLED", "COMPLETED", "FAILED"
 _COLUMNS = "account, region, source, started_ms, handle, destination, rate, status, total, moved, last, reason"
 _ACTIVE = "status IN ('RUNNING', 'CANCELLING')"
@@ -41,7 +43,13 @@ class MoveTask(NamedTuple):
 
 
 def add(tx: Transaction, task: MoveTask) -> None:
-    """Begin a task."""
+    """Begin a task. Of the queue's former ones the latest are kept, as many as are ever shown."""
+    former = "account = ? AND region = ? AND source = ?"
+    tx.execute(
+        f"DELETE FROM sqs_moves WHERE {former} AND NOT ({_ACTIVE}) AND handle NOT IN"
+        f" (SELECT handle FROM sqs_moves WHERE {former} ORDER BY started_ms DESC, handle LIMIT ?)",
+        (*task.source, *task.source, MAX_LISTED - 1),
+    )
     tx.execute(
         f"INSERT INTO sqs_moves ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*task.source, *task[1:])
     )

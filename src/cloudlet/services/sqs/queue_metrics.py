@@ -90,6 +90,7 @@ class QueueMetrics:
         while page := await self._store.read(partial(queue_tables.page, after=after, limit=QUEUES_AT_ONCE)):
             self._looked_at.update((queue.key, 0) for queue in page[: MAX_LOOKED_AT - len(self._looked_at)])
             after = page[-1].key
+            await asyncio.sleep(0)
 
     async def _take(self, since_s: float) -> list[Measurement]:
         counts, self._counts = self._counts, {}
@@ -116,6 +117,7 @@ class QueueMetrics:
             found += [_measurement(key, name, "Count", now_s, {float(number): 1}) for name, number in gauges]
             age_s = await self._oldest_s(queue, now_s) if any(numbers) else 0.0
             found.append(_measurement(key, "ApproximateAgeOfOldestMessage", "Seconds", now_s, {age_s: 1}))
+            await asyncio.sleep(0)  # there may be thousands of queues
         return found
 
     async def _oldest_s(self, queue: Queue, now_s: float) -> float:

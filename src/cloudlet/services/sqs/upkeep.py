@@ -97,23 +97,26 @@ class Upkeep:
         while page := await self._store.read(partial(queue_tables.page, after=after, limit=QUEUES_AT_ONCE)):
             moments += await self._store.read(partial(_ends_of, queues=page))
             after = page[-1].key
+            await asyncio.sleep(0)  # a read of a store in this process gives nobody a turn
         return min(moments, default=None)
 
     async def sweep(self) -> None:
         """One round over everything that can be too old."""
         moment_ms = now_ms(self._clock)
 
-        def forget(tx: Transaction) -> None:
-            group_tables.forget_old(tx, moment_ms)
+        def forget(tx: Transaction) -> bool:
             queue_tables.forget_deleted(tx, moment_ms - REMEMBER_DELETED_MS)
+            return group_tables.forget_old(tx, moment_ms, AT_ONCE)
 
-        await self._store.transact(forget)
+        while await self._store.transact(forget):
+            pass
         after = QueueKey("", "", "")
         while page := await self._store.read(partial(queue_tables.page, after=after, limit=QUEUES_AT_ONCE)):
             for queue in page:
                 floor = sequences.first_of(moment_ms - queue.retention_s * 1000)
                 await self._expire(queue, floor, moment_ms)
             after = page[-1].key
+            await asyncio.sleep(0)
 
     async def _expire(self, queue: Queue, floor: int, moment_ms: int) -> None:
         bucket = queue.bucket

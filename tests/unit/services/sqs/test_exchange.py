@@ -39,7 +39,8 @@ class World:
         return cast(Queue, await self.service.queues.find(QueueKey("111111111111", "us-east-1", "q")))
 
     async def send(self, body: str, delay_s: int = 0) -> None:
-        await self.service.send_message(CONTEXT, {**QUEUE, "MessageBody": body, "DelaySeconds": delay_s})
+        params: Any = {**QUEUE, "MessageBody": body, "DelaySeconds": delay_s}
+        await self.service.send_message(CONTEXT, params)
 
     async def poll(self) -> "asyncio.Task[list[str]]":
         """A receive that waits."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -135,3 +136,19 @@ async def test_a_task_that_comes_later_is_taken_up(world: World) -> None:
     work.wake()
     assert (await world.completed("a")).moved == 5
     loop.cancel()
+
+
+async def test_of_a_queues_former_tasks_the_latest_are_kept(world: World) -> None:
+    source, other = QueueKey("111111111111", "us-east-1", "a"), QueueKey("111111111111", "us-east-1", "b")
+
+    def begin(tx: Transaction) -> None:
+        for number in range(30):
+            for key in (source, other):
+                status = RUNNING if number == 3 else COMPLETED
+                task = MoveTask(key, number, f"{key.name}{number:02}", "", 0, status, 0, 0, 0, "")
+                move_tables.add(tx, task)
+
+    await world.store.transact(begin)
+    for key in (source, other):
+        kept = await world.store.read(partial(move_tables.latest, source=key, limit=100))
+        assert [task.started_ms for task in kept] == [*range(29, 19, -1), 3]

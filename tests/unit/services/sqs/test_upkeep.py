@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from cloudlet.clock import PlatformClock, now_ms
-from cloudlet.services.sqs import message_tables, queue_tables
+from cloudlet.services.sqs import group_tables, message_tables, queue_tables
 from cloudlet.services.sqs import sequence as sequences
+from cloudlet.services.sqs import upkeep as sweeping
 from cloudlet.services.sqs.group_tables import GROUPS
 from cloudlet.services.sqs.message import Message
 from cloudlet.services.sqs.message_tables import MESSAGES
@@ -77,3 +78,22 @@ async def test_a_bucket_that_is_given_up_is_emptied(store: SqliteStore) -> None:
             await asyncio.sleep(0)
         loops.cancel()
     assert (await count(store, 7), await count(store, 8)) == (0, 1)
+
+
+async def test_what_is_remembered_too_long_goes_some_at_a_time(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that takes away a minute of a busy FIFO queue would hold up everybody."""
+
+    def fill(tx: Transaction) -> None:
+        for number in range(5):
+            group_tables.remember(tx, 1, "", str(number), "id", number, 1000)
+            group_tables.remember_attempt(tx, 1, str(number), "[]", 1000 + number)
+
+    await store.transact(fill)
+    before = [await store.transact(lambda tx: group_tables.forget_old(tx, 1000, 2)) for _ in range(2)]
+    assert before == [True, True]
+    assert len(await store.read(lambda reader: reader.query("SELECT 1 FROM sqs_deduplication"))) == 1
+    monkeypatch.setattr(sweeping, "AT_ONCE", 2)
+    await Upkeep(store, PlatformClock()).sweep()
+    assert await store.read(group_tables.first_ends) == []

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from types_boto3_sqs import type_defs as types
 
 MAX_ACTIVE: Final = 100
-MAX_LISTED: Final = 10
 
 
 class MoveOperations(QueueOperations):
@@ -96,8 +95,8 @@ class MoveOperations(QueueOperations):
     ) -> Result:
         source = _own_key(context, params["SourceArn"], "SourceArn")
         limit = params.get("MaxResults", 1)
-        if not 1 <= limit <= MAX_LISTED:
-            raise invalid(limit, "MaxResults", f"Must be between 1 and {MAX_LISTED}, if provided.")
+        if not 1 <= limit <= move_tables.MAX_LISTED:
+            raise invalid(limit, "MaxResults", f"Must be between 1 and {move_tables.MAX_LISTED}, if provided.")
 
         def latest(reader: Reader) -> list[MoveTask]:
             _existing(reader, source, "SourceArn")

@@ -11,7 +11,7 @@ import orjson
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Result, operation
 from cloudlet.services.sqs import attributes as names
-from cloudlet.services.sqs import message_tables, move_tables, queue_tables, receiving, tagging
+from cloudlet.services.sqs import counting, move_tables, queue_tables, receiving, tagging
 from cloudlet.services.sqs.errors import (
     InvalidParameterValue,
     PurgeQueueInProgress,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 MAX_LISTED: Final = 1_000
 PURGE_INTERVAL_S: Final = 60
-COUNT_AT_ONCE: Final = 20_000
 
 
 class QueueOperations(Operations):
@@ -123,19 +122,10 @@ class QueueOperations(Operations):
         return {"Attributes": found} if found else {}
 
     async def message_counts(self, queue: Queue) -> tuple[int, int, int]:
-        """How many messages are visible, in flight and delayed. Counted in steps: a long queue holds up nobody."""
-        now_ms, bucket, store = self.exchange.now_ms(), queue.bucket, self.platform.store
-        in_flight, delayed = await store.read(lambda reader: message_tables.count_invisible(reader, bucket, now_ms))
-        visible, after = 0, (-1, -1)
-
-        def count(reader: Reader) -> tuple[int, tuple[int, int]]:
-            return message_tables.count_some(reader, bucket, after, now_ms, COUNT_AT_ONCE)
-
-        while True:
-            counted, after = await store.read(count)
-            visible += counted
-            if counted < COUNT_AT_ONCE:
-                return visible, in_flight, delayed
+        """How many messages are visible, in flight and delayed."""
+        now_ms, store = self.exchange.now_ms(), self.platform.store
+        visible = await counting.visible(store, queue.bucket, now_ms)
+        return visible, *await counting.invisible(store, queue.bucket, now_ms)
 
     @operation("SetQueueAttributes")
     async def set_queue_attributes(
