@@ -513,9 +513,9 @@ def test_a_role_may_be_held_to_a_namespace(client: MakeClient, account: str) -> 
     role.grant(allow("cloudwatch:PutMetricData", Condition=mine))
     theirs = role.client("cloudwatch")
     put(theirs, namespace="Mine", Value=1)
-    text = refused(put, "AccessDeniedException", theirs, namespace="Other", Value=1)
+    text = refused(put, "AccessDenied", theirs, namespace="Other", Value=1)
     assert "is not authorized to perform: cloudwatch:PutMetricData" in text
-    refused(theirs.list_metrics, "AccessDeniedException")
+    refused(theirs.list_metrics, "AccessDenied")
 
 
 def test_accounts_and_regions_have_their_own(client: MakeClient, now: dt.datetime) -> None:

@@ -499,9 +499,9 @@ class TestQueues:
         theirs.purge_queue(QueueUrl=url)
         for name, params in OWNERS.items():
             code, text = refusal(getattr(theirs, name), QueueUrl=url, **params)
-            assert (code, "not authorized to perform: sqs:" in text) == ("AccessDeniedException", True), name
+            assert (code, "not authorized to perform: sqs:" in text) == ("AccessDenied", True), name
         for name in ("start_message_move_task", "list_message_move_tasks"):
-            assert refusal(getattr(theirs, name), SourceArn=arn)[0] == "AccessDeniedException", name
+            assert refusal(getattr(theirs, name), SourceArn=arn)[0] == "AccessDenied", name
         assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])["Attributes"] == {
             "DelaySeconds": "0"
         }

@@ -17,7 +17,7 @@ from cloudlet.iam.principals import KnownKey, Principal
 from cloudlet.iam.refusal import family, refusal
 from cloudlet.iam.s3_claim_check import SIGNING_NAMES, S3ClaimCheck
 from cloudlet.iam.tokens import InvalidToken
-from cloudlet.iam.unsigned import OPTIONAL, UNSIGNED
+from cloudlet.iam.unsigned import OPTIONAL, UNSIGNED, is_for_anybody
 from cloudlet.wire import sigv4
 from cloudlet.wire.aws_chunked import ChunkSigner, decode_body, is_chunked
 from cloudlet.wire.http import HttpRequest
@@ -62,11 +62,13 @@ class Authenticator:
         `sandboxed` is for requests from inside a sandbox. Raises AuthenticationError, or ServiceError for a body in
         chunks that is not well formed.
         """
-        if target.operation in UNSIGNED.get(target.service, ()) or (
-            target.operation in OPTIONAL.get(target.service, ()) and not _is_signed(request)
-        ):
-            principal = Principal.anonymous(self._config.account)
-            return Authenticated(principal, self._config.region, target.signing_name)
+        if target.operation in UNSIGNED.get(target.service, ()):
+            return self._nobody(target, self._config.account)
+        if not _is_signed(request):
+            if target.operation in OPTIONAL.get(target.service, ()):
+                return self._nobody(target, self._config.account)
+            if self._config.auth == "enforced" and is_for_anybody(target.service, target.operation):
+                return self._nobody(target, "", _region_of(request.host))
         check = _check_of(request, target)
         claim = check.claim()
         known = await self._known(check, claim, sandboxed)
@@ -78,6 +80,9 @@ class Authenticator:
         await self._verify(check, claim, known.secret)
         self._credentials.uses.note(known.principal, credential.service, credential.region)
         return Authenticated(known.principal, credential.region, credential.service)
+
+    def _nobody(self, target: Target, account: str, region: str = "") -> Authenticated:
+        return Authenticated(Principal.anonymous(account), region or self._config.region, target.signing_name)
 
     async def _known(self, check: ClaimCheck, claim: sigv4.Claim, sandboxed: bool) -> KnownKey:
         """The key that the request is signed with; time and scope are right, unless it is a key of dev mode."""
@@ -107,8 +112,17 @@ class Authenticator:
             _decode_chunks(check.request, ChunkSigner.of(claim, secret))
 
 
+_SIGNS = ("X-Amz-Algorithm=", "X-Amz-Cred", "X-Amz-Signature=")
+
+
 def _is_signed(request: HttpRequest) -> bool:
-    return "authorization" in request.headers or "X-Amz-Credential=" in request.query_string
+    """True for a request that says of itself that it is signed, however badly: it is held to that."""
+    return "authorization" in request.headers or any(name in request.query_string for name in _SIGNS)
+
+
+def _region_of(host: str) -> str:
+    """The region that a host names, as `sqs.eu-west-1.localhost` does; empty where it names none."""
+    return next((label for label in host.partition(":")[0].split(".") if is_region(label)), "")
 
 
 async def _sha256(body: bytes) -> str:
@@ -120,7 +134,7 @@ async def _sha256(body: bytes) -> str:
 def _check_of(request: HttpRequest, target: Target) -> ClaimCheck:
     if target.signing_name in SIGNING_NAMES:
         return S3ClaimCheck(request, target.signing_name, "s3")
-    return ClaimCheck(request, target.signing_name, family(target.protocol))
+    return ClaimCheck(request, target.signing_name, family(target.protocol, target.service))
 
 
 def _decode_chunks(request: HttpRequest, signer: ChunkSigner | None) -> None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import ClassVar
 
-from cloudlet.iam.refusal import SIGNATURE_MISMATCH, AuthenticationError, Family, refusal
+from cloudlet.iam.refusal import SIGNATURE_MISMATCH, AuthenticationError, Family, refusal, unsigned_refusal
 from cloudlet.wire import sigv4
 from cloudlet.wire.http import HttpRequest
 
@@ -42,7 +42,8 @@ class ClaimCheck:
         except sigv4.SignatureFormatError as error:
             raise self.unreadable(error) from error
         if claim is None:
-            raise refusal(self.family, "missing")
+            url = f"{self.request.scheme}://{self.request.host}{self.request.raw_path}"
+            raise unsigned_refusal(self.signing_name, self.family, url)
         return claim
 
     def unreadable(self, error: sigv4.SignatureFormatError) -> AuthenticationError:

@@ -116,6 +116,8 @@ def _principal_keys(principal: Principal) -> Keys:
         "aws:principaltype": (_PRINCIPAL_TYPES[principal.kind],),
         "aws:principalisawsservice": (str(principal.kind == "service").lower(),),
     }
+    if principal.kind == "anonymous":  # of no account, whatever account the call is about
+        return keys | {"aws:userid": ("anonymous",)} | dict(principal.federation)
     if principal.kind == "service":
         return keys | {"aws:principalservicename": (principal.source_service,)}
     keys |= {

@@ -39,6 +39,15 @@ UNRESTRICTED = frozenset(
 ACTIONS: Mapping[str, Mapping[str, Any]] = {"ecr": {"ListImageReferrers": ["List", {"repository": True}, [], []]}}
 """Actions that the reference lacks: prefix -> name -> [level, resource types, keys, needs]."""
 
+HIDDEN: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("sqs", "GetQueueUrl"): (
+        "QueueDoesNotExist",
+        "The specified queue does not exist or you do not have access to it.",
+    ),
+}
+"""Operations whose refusal does not show whether another account has such a resource: (service, operation) -> the code
+and the text that are answered then."""
+
 UNEXPLAINED = frozenset({"sts:AssumeRole"})
 """Actions whose refusal does not say which kind of policy did not allow."""
 

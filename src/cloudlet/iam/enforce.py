@@ -15,10 +15,10 @@ from typing import Any
 
 from cloudlet.arn import Arn
 from cloudlet.clock import Clock
-from cloudlet.errors import AccessDenied
+from cloudlet.errors import AccessDenied, ServiceError
 from cloudlet.iam.compiled import CompiledPolicy, compiled
 from cloudlet.iam.context_keys import Keys, global_keys, request_keys, resource_keys, time_keys
-from cloudlet.iam.corrections import POLICY_SPEAKS_OF, UNEXPLAINED, UNRESTRICTED
+from cloudlet.iam.corrections import HIDDEN, POLICY_SPEAKS_OF, UNEXPLAINED, UNRESTRICTED
 from cloudlet.iam.evaluate import Decision, PolicySet, Source, evaluate
 from cloudlet.iam.facts import FactSource, ResourceFacts
 from cloudlet.iam.granted import Granted, GrantedPolicies
@@ -28,9 +28,10 @@ from cloudlet.iam.organisation import Membership, Memberships
 from cloudlet.iam.own_root import MENDS, denies, named_resources
 from cloudlet.iam.policy import PolicyError
 from cloudlet.iam.principals import Principal, RequestContext
+from cloudlet.iam.refusal import unsigned_refusal
 from cloudlet.iam.request import AccessRequest
 from cloudlet.iam.requirements import PASS_ROLE, Requirement, action_of, requirements
-from cloudlet.iam.unsigned import OPTIONAL
+from cloudlet.iam.unsigned import OPTIONAL, is_for_anybody
 from cloudlet.store.base import Store
 
 _CACHED_ARN_CHARACTERS = 512
@@ -77,12 +78,13 @@ class PolicyAuthorizer:
             name = f"{context.service}:{context.operation}"
             raise AccessDenied(f"User: {principal.arn} is not authorized to perform: {name}")
         needed = await self._store.read(lambda reader: requirements(context, found, params, reader))
-        granted = _NO_GRANTS if principal.kind == "service" else await self._granted.of(principal)
+        has_own_side = principal.kind not in ("service", "anonymous")
+        granted = await self._granted.of(principal) if has_own_side else _NO_GRANTS
         keys = self._keys(context, params, granted)
         for requirement in needed:
             decision = await self._decide(context, requirement, granted, membership, keys)
             if decision is not None and not decision.is_allowed:
-                raise AccessDenied(refusal_text(principal, requirement, decision))
+                raise _refused(context, requirement, decision)
 
     async def _denies(self, context: RequestContext, params: Mapping[str, Any]) -> bool:
         """True when a resource that root's call may be about has a policy that denies something."""
@@ -145,6 +147,26 @@ def _evaluated(
             return decision
         decisions.append(decision)
     return next((decision for decision in decisions if decision.is_allowed), decisions[0])
+
+
+def _refused(context: RequestContext, requirement: Requirement, decision: Decision) -> ServiceError:
+    """The answer to a call that is denied. Who is nobody learns nothing, not even whether there is such a resource."""
+    if context.principal.kind == "anonymous" and is_for_anybody(context.service, context.operation):
+        return unsigned_refusal(context.service, "query", f"{context.endpoint}/")
+    hidden = HIDDEN.get((context.service, context.operation))
+    if hidden is not None and _account(requirement.resource[0]) not in ("", context.principal.account):
+        return _hidden(*hidden)
+    return AccessDenied(refusal_text(context.principal, requirement, decision))
+
+
+@lru_cache
+def _hidden_type(code: str) -> type[AccessDenied]:
+    return type(code, (AccessDenied,), {"code": code})
+
+
+def _hidden(code: str, text: str) -> AccessDenied:
+    """A refusal that looks like another error to the caller; whoever audits it sees what it is."""
+    return _hidden_type(code)(text)
 
 
 def refusal_text(principal: Principal, requirement: Requirement, decision: Decision) -> str:

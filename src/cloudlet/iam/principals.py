@@ -49,8 +49,9 @@ class Principal:
         return cls("root", account, f"arn:aws:iam::{account}:root", account, access_key_id)
 
     @classmethod
-    def anonymous(cls, account: str) -> "Principal":
-        """Nobody: the caller of an operation that takes no signature, in the account that it is about."""
+    def anonymous(cls, account: str = "") -> "Principal":
+        """Nobody: a caller who has not signed. `account`: the one that an operation which takes no signature is about;
+        none where only the policy of a resource can let nobody in."""
         return cls("anonymous", account, "", "")
 
     @property

@@ -2,7 +2,8 @@
 
 AWS's services check signatures with a few common front ends, and these differ in codes, statuses and texts: the same
 wrong signature is SignatureDoesNotMatch (403) of the query services, InvalidSignatureException of the JSON services
-(400, and 403 where they are REST), and SignatureDoesNotMatch with the strings as elements of S3.
+(400, and 403 where they are REST), and SignatureDoesNotMatch with the strings as elements of S3. SQS, once a query
+service, has the codes of the JSON services and the statuses of before.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html,
 https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html,
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 from cloudlet.errors import ServiceError
 
-Family = Literal["query", "json", "rest-json", "ec2", "s3"]
+Family = Literal["query", "json", "query-compatible", "rest-json", "ec2", "s3"]
 Reason = Literal["missing", "incomplete", "mismatch", "unknown-key", "invalid-token", "expired-token"]
 
 SIGNATURE_MISMATCH = (
@@ -59,6 +60,14 @@ _ANSWERS: dict[Family, dict[Reason, tuple[str, int, str]]] = {
         "invalid-token": ("UnrecognizedClientException", 400, INVALID_TOKEN),
         "expired-token": ("ExpiredTokenException", 400, EXPIRED_TOKEN),
     },
+    "query-compatible": {
+        "missing": ("MissingAuthenticationTokenException", 403, "Request is missing Authentication Token"),
+        "incomplete": ("IncompleteSignatureException", 400, ""),
+        "mismatch": ("InvalidSignatureException", 403, SIGNATURE_MISMATCH),
+        "unknown-key": ("UnrecognizedClientException", 403, INVALID_TOKEN),
+        "invalid-token": ("UnrecognizedClientException", 403, INVALID_TOKEN),
+        "expired-token": ("ExpiredTokenException", 403, EXPIRED_TOKEN),
+    },
     "rest-json": {
         "missing": ("MissingAuthenticationTokenException", 403, "Missing Authentication Token"),
         "incomplete": ("IncompleteSignatureException", 403, ""),
@@ -91,11 +100,21 @@ _ANSWERS: dict[Family, dict[Reason, tuple[str, int, str]]] = {
 
 
 _FAMILIES: dict[str, Family] = {"json": "json", "smithy-rpc-v2-cbor": "json", "rest-json": "rest-json", "ec2": "ec2"}
+_OWN_FAMILIES: dict[tuple[str, str], Family] = {("sqs", "json"): "query-compatible"}
+_DENY_NOBODY = {"sqs": "Access to the resource {url} is denied."}
+"""Services that take a request without a signature for one of an anonymous caller, whatever it asks for: what they say
+to one who has no permission. The others miss the signature."""
 
 
-def family(protocol: str) -> Family:
-    """The family of a service, S3 apart, by the protocol that it is called with, as botocore names protocols."""
-    return _FAMILIES.get(protocol, "query")
+def family(protocol: str, service: str = "") -> Family:
+    """The family of a service, S3 apart, by the protocol that it is called with, as botocore names both."""
+    return _OWN_FAMILIES.get((service, protocol)) or _FAMILIES.get(protocol, "query")
+
+
+def unsigned_refusal(service: str, of: Family, url: str) -> AuthenticationError:
+    """The error for a request to `url` that nobody has signed, and that nobody may make."""
+    text = _DENY_NOBODY.get(service)
+    return refusal(of, "missing") if text is None else _error("AccessDeniedException", 403)(text.format(url=url))
 
 
 def refusal(of: Family, reason: Reason, message: str = "", **fields: Any) -> AuthenticationError:

@@ -6,7 +6,7 @@ have is answered with the error's own code, in the spelling that the protocol's 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudlet.errors import ServiceError
@@ -17,6 +17,17 @@ _COMMON_CODES: dict[str, dict[str, str]] = {
     "ec2": {"AccessDeniedException": "UnauthorizedOperation", "InternalFailure": "InternalError"},
     "rest-xml": {"AccessDeniedException": "AccessDenied", "InternalFailure": "InternalError"},
 }
+
+_FORMER_CODES = {
+    "AccessDeniedException": "AccessDenied",
+    "ExpiredTokenException": "ExpiredToken",
+    "IncompleteSignatureException": "IncompleteSignature",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
+    "SerializationException": "MalformedInput",
+    "UnknownOperationException": "InvalidAction",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+}
+"""What a service that once spoke the query protocol called the errors common to all: it tells both names."""
 
 _OWN_DENIAL = "AuthorizationErrorException"
 """What a service whose model has it says instead of AccessDenied: SNS."""
@@ -31,7 +42,8 @@ class ErrorAnswer:
     name: str
     """The name of its shape, or the bare code of an error that is not modelled."""
     code: str
-    """The code that query and XML answers show, which a model may set apart from the shape's name."""
+    """The code that query and XML answers show, which a model may set apart from the shape's name; of a service that
+    spoke the query protocol, the code of then."""
     status: int
     sender_fault: bool
     message: str
@@ -55,11 +67,16 @@ class ErrorShapes:
             self._by_name.setdefault(shape.error_code, shape)
         if (own := self._by_name.get(_OWN_DENIAL)) is not None:
             self._by_name.setdefault("AccessDeniedException", own)
+        self._former = _FORMER_CODES if model.is_query_compatible else {}
 
     def resolve(self, error: ServiceError, protocol: str) -> ErrorAnswer:
         """What an answer in `protocol` says of `error`."""
         shape = self._by_name.get(error.code)
-        return resolve_unmodelled(error, protocol) if shape is None else _modelled(error, shape)
+        if shape is not None:
+            return _modelled(error, shape)
+        answer = resolve_unmodelled(error, protocol)
+        former = self._former.get(answer.name)
+        return answer if former is None else replace(answer, code=former)
 
 
 def resolve_unmodelled(error: ServiceError, protocol: str) -> ErrorAnswer:
@@ -67,7 +84,8 @@ def resolve_unmodelled(error: ServiceError, protocol: str) -> ErrorAnswer:
     code = _COMMON_CODES.get(protocol, {}).get(error.code, error.code)
     fields = {name: value for name, value in error.fields.items() if value is not None}
     extra = {name: str(value) for name, value in fields.items()}
-    return ErrorAnswer(code, code, error.status, error.status < 500, error.message, "message", fields, extra, None)
+    message = "Message" if code == "AccessDeniedException" else "message"  # of the common errors this one alone
+    return ErrorAnswer(code, code, error.status, error.status < 500, error.message, message, fields, extra, None)
 
 
 def _modelled(error: ServiceError, shape: StructureShape) -> ErrorAnswer:

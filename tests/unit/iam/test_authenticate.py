@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import pytest
 from cloudlet.errors import ServiceError
 from cloudlet.iam.authenticate import Authenticated, Authenticator, Target
 from cloudlet.iam.principals import Principal
-from cloudlet.iam.unsigned import UNSIGNED
+from cloudlet.iam.unsigned import ANONYMOUS, OPTIONAL, UNSIGNED
 from cloudlet.wire import sigv4
 from cloudlet.wire.http import HttpRequest
+from cloudlet.wire.model import ServiceModels
 from tests.support.iam_world import ACCOUNT, IamWorld, iam_world
 from tests.support.signing import signed
 
@@ -23,6 +24,8 @@ STS = Target("sts", "sts", "query", "GetCallerIdentity")
 LOGS = Target("logs", "logs", "json", "DescribeLogGroups")
 LAMBDA = Target("lambda", "lambda", "rest-json", "ListFunctions")
 EC2 = Target("ec2", "ec2", "ec2", "DescribeVpcs")
+SQS = Target("sqs", "sqs", "json", "SendMessage")
+SQS_FORM = Target("sqs", "sqs", "query", "SendMessage")
 S3 = Target("s3", "s3", "rest-xml", "GetObject")
 TARGETS = (STS, LOGS, LAMBDA, EC2, S3)
 DAY_S = 86400.0
@@ -193,8 +196,10 @@ async def test_a_session_ends(gate: Gate, target: Target, code: str, status: int
         (LAMBDA, "MissingAuthenticationTokenException", 403, "Missing Authentication Token"),
         (EC2, "AuthFailure", 401, "AWS was not able to validate the provided access credentials"),
         (S3, "AccessDenied", 403, "Access Denied"),
+        (SQS, "AccessDeniedException", 403, "Access to the resource http://x/ is denied."),
+        (SQS_FORM, "AccessDeniedException", 403, "Access to the resource http://x/ is denied."),
     ],
-    ids=lambda value: value.service if isinstance(value, Target) else "",
+    ids=lambda value: f"{value.service}-{value.protocol}" if isinstance(value, Target) else "",
 )
 async def test_an_unsigned_request_is_refused(gate: Gate, target: Target, code: str, status: int, message: str) -> None:
     error = await gate.refuse(HttpRequest("POST", "/", "", {"host": "x"}), target)
@@ -528,3 +533,67 @@ def test_they_are_those_of_awss_models(service: str) -> None:
         for name, operation in operations.items()
         if operation.get("authtype") == "none" or operation.get("auth") == ["smithy.api#noAuth"]
     }
+
+
+# Anonymous callers
+
+
+SERVICES = (
+    *("cloudtrail", "cloudwatch", "cognito-identity", "cognito-idp", "dynamodb", "ec2", "ecr", "events", "iam", "kms"),
+    *("lambda", "logs", "organizations", "s3", "scheduler", "sns", "sqs", "stepfunctions", "sts"),
+)
+NOT_SIGNED = HttpRequest("POST", "/", "", {"host": "x"})
+
+
+@pytest.fixture
+async def enforced(data_folder: Path) -> AsyncIterator[Gate]:
+    """An authenticator where permissions are enforced."""
+    async with iam_world(data_folder) as world:
+        config = replace(world.config, auth="enforced")
+        yield Gate(world, Authenticator(config, world.credentials, world.clock))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_anonymous_callers_get_no_further_than_the_table_says(enforced: Gate, service: str) -> None:
+    model = ServiceModels().service(service)
+    admitted = set()
+    for name in model.operation_names:
+        try:
+            caller = await enforced.admit(NOT_SIGNED, Target(service, model.signing_name, model.protocols[0], name))
+        except ServiceError:
+            continue
+        assert caller.principal == Principal.anonymous(caller.principal.account)
+        admitted.add(name)
+    tables = (UNSIGNED, OPTIONAL, ANONYMOUS)
+    assert admitted == {name for table in tables for name in table.get(service, ())}
+
+
+async def test_who_is_nobody_has_no_account_and_the_region_of_the_host(enforced: Gate) -> None:
+    for host, region in (
+        ("x", "us-east-1"),
+        ("sqs.eu-west-1.localhost:4566", "eu-west-1"),
+        ("sqs.eu-west-1.amazonaws.com", "eu-west-1"),
+        ("127.0.0.1:4566", "us-east-1"),
+    ):
+        caller = await enforced.admit(HttpRequest("POST", "/", "", {"host": host}), SQS)
+        assert (caller.principal.account, caller.principal.arn, caller.region) == ("", "", region)
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({"authorization": "Basic dGVzdDp0ZXN0"}, ""),
+        ({"authorization": ""}, ""),
+        ({"authorization": "AWS4-HMAC-SHA256 Credential=bogus"}, ""),
+        ({}, "X-Amz-Signature=0"),
+        ({}, "X-Amz-Algorithm=AWS4-HMAC-SHA256"),
+        ({}, "X-Amz-Credential=AKIAIOSFODNN7EXAMPLE"),
+    ],
+)
+async def test_who_signs_badly_is_not_nobody(enforced: Gate, headers: dict[str, str], query: str) -> None:
+    request = HttpRequest("POST", "/", query, {"host": "x", **headers})
+    assert (await enforced.refuse(request, SQS)).status in (400, 403)
+
+
+async def test_a_node_in_dev_mode_knows_no_anonymous_callers(gate: Gate) -> None:
+    assert (await gate.refuse(NOT_SIGNED, SQS)).status == 403

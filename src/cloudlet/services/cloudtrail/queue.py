@@ -52,6 +52,8 @@ class CallQueue:
         """Note a call. Neither waits nor raises; bodies are let go, so that what waits stays small."""
         key = (context.service, context.operation)
         is_data = key in DATA_EVENTS
+        if error is not None and not context.account:
+            return  # of nobody, in nobody's account: anybody could fill the trail with these
         if is_data and not self._with_data:
             return
         self.filled.set()

@@ -50,7 +50,9 @@ class Record:
 
 
 def records_of(call: Call, resources: Sequence[Resource], moment_us: int, ids: Ids) -> Iterator[Record]:
-    """The event of a call: in the caller's account, and in the accounts of resources that are elsewhere."""
+    """The event of a call: in the caller's account, and in the accounts of resources that are elsewhere.
+
+    An anonymous caller has no account."""
     context = call.context
     own = context.account
     others = {one.account for one in resources if one.account.isdigit() and one.account != own}
@@ -59,7 +61,7 @@ def records_of(call: Call, resources: Sequence[Resource], moment_us: int, ids: I
     region = str(event["awsRegion"])
     read_only = bool(event["readOnly"])
     names = tuple((one.type, name) for one in resources for name in (one.name, one.arn))
-    for account in (own, *sorted(others)):
+    for account in (*([own] if own else []), *sorted(others)):
         event_id = ids.uuid()
         event |= {"eventID": event_id, "recipientAccountId": account}
         if shared_id:

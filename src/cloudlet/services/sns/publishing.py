@@ -71,7 +71,8 @@ class Publisher:
             message_attributes.shown(attributes),
             group,
             deduplication,
-            endpoint=readers_endpoint(context),
+            # Who has not signed does not say where subscribers find the node either.
+            endpoint="" if context.principal.kind == "anonymous" else readers_endpoint(context),
             trace_id=context.trace_id,
         )
 

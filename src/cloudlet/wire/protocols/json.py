@@ -20,6 +20,9 @@ from cloudlet.wire.protocols.json_read import JsonDecoders
 from cloudlet.wire.protocols.json_write import JsonEncoders
 from cloudlet.wire.shapes import Model, OperationModel
 
+COMMON = "com.amazon.coral.service"
+"""The namespace of the errors that services share, where a service tells namespaces; most do not."""
+
 
 def parse(body: bytes) -> Any:
     """The JSON value of a body; an empty one counts as `{}`. Raises SerializationError."""
@@ -49,6 +52,7 @@ class JsonDialect:
     def __init__(self, model: Model) -> None:
         self._content_type = f"application/x-amz-json-{model.metadata.get('jsonVersion', '1.0')}"
         self._query_compatible = model.is_query_compatible
+        self._namespace: str | None = model.metadata.get("errorNamespace")
         self._decoders = JsonDecoders()
         self._encoders = JsonEncoders()
         self._streams = EventStreams(self._encoders.serialise, "application/json")
@@ -57,11 +61,17 @@ class JsonDialect:
         return JsonCodec(operation, self._content_type, self._decoders, self._encoders, self._streams)
 
     def encode_error(self, answer: ErrorAnswer, request_id: str) -> HttpResponse:
-        body = {"__type": answer.name, **error_body(answer, self._encoders)}
+        body = {"__type": self._type_of(answer), **error_body(answer, self._encoders)}
         headers = {REQUEST_ID: request_id, "Content-Type": self._content_type}
         if self._query_compatible:
             headers["x-amzn-query-error"] = f"{answer.code};{'Sender' if answer.sender_fault else 'Receiver'}"
         return HttpResponse(answer.status, headers, orjson.dumps(body))
+
+    def _type_of(self, answer: ErrorAnswer) -> str:
+        if self._namespace is None:
+            return answer.name
+        own = COMMON if answer.shape is None else answer.shape.traits.get("errorNamespace", self._namespace)
+        return f"{own}#{answer.name}"
 
 
 class JsonCodec:

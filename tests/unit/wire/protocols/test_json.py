@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 import pytest
+from botocore.model import Shape as BotocoreShape
+from botocore.parsers import JSONParser
 
 from cloudlet.errors import SerializationError, ServiceError
 from cloudlet.wire.http import HttpResponse
@@ -154,5 +156,45 @@ def test_an_error_names_its_shape_and_carries_its_members() -> None:
 def test_a_query_compatible_service_tells_the_code_of_then() -> None:
     error = type("Gone", (ServiceError,), {"code": "QueueDoesNotExist"})("text")
     response = ServiceModels().service("sqs").encode_error("json", error, "id")
-    assert answered(response)["__type"] == "QueueDoesNotExist"
     assert response.headers["x-amzn-query-error"] == "AWS.SimpleQueueService.NonExistentQueue;Sender"
+
+
+@pytest.mark.parametrize(
+    ("service_name", "code", "type_name", "former"),
+    [
+        ("sqs", "QueueDoesNotExist", "com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"),
+        ("sqs", "ReceiptHandleIsInvalid", "com.amazonaws.sqs#ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid"),
+        (
+            "sqs",
+            "MissingRequiredParameterException",
+            "com.amazon.coral.service#MissingRequiredParameterException",
+            "MissingParameter",
+        ),
+        ("sqs", "AccessDeniedException", "com.amazon.coral.service#AccessDeniedException", "AccessDenied"),
+        ("sqs", "SerializationException", "com.amazon.coral.service#SerializationException", "MalformedInput"),
+        (
+            "sqs",
+            "InvalidSignatureException",
+            "com.amazon.coral.service#InvalidSignatureException",
+            "SignatureDoesNotMatch",
+        ),
+        ("cloudwatch", "AccessDeniedException", "AccessDeniedException", "AccessDenied"),
+        ("logs", "ResourceNotFoundException", "ResourceNotFoundException", None),
+        ("ecr", "RepositoryNotFoundException", "RepositoryNotFoundException", None),
+        ("organizations", "AccessDeniedException", "AccessDeniedException", None),
+    ],
+)
+def test_each_service_names_errors_as_it_does_on_aws(
+    service_name: str, code: str, type_name: str, former: str | None
+) -> None:
+    error = type("Refused", (ServiceError,), {"code": code})("text")
+    response = ServiceModels().service(service_name).encode_error("json", error, "id")
+    assert answered(response)["__type"] == type_name
+    said = response.headers.get("x-amzn-query-error")
+    assert said == (None if former is None else f"{former};Sender")
+    parsed = JSONParser().parse(
+        {"headers": response.headers, "body": response.body, "status_code": 400},
+        BotocoreShape("None", {"type": "structure"}),
+    )
+    assert parsed["Error"]["Message"] == "text"
+    assert parsed["Error"]["Code"] == (former or code)

@@ -113,7 +113,7 @@ class MessageOperations(Operations):
             messages.NEVER,
             group,
             self.platform.ids.uuid(),
-            context.principal.user_id,
+            context.principal.user_id or context.source_ip,  # SenderId: the address of one who has not signed
             body or "",
             messages.details(
                 attributes=message_attributes.to_json(attributes) if attributes else None,
