@@ -81,6 +81,9 @@ class Measuring:
                 dropped = max(0, len(taken) - MAX_WAITING)
                 self._waiting = taken[dropped:]
                 logger.warning("%s could not be stored: %s", self._name, error, extra={"dropped": dropped})
+            except Exception:  # it would be so again, and for ever
+                self._waiting = []
+                logger.exception("%s could not be stored and are lost", self._name, extra={"dropped": len(taken)})
 
     async def _run(self) -> None:
         while True:

@@ -21,6 +21,9 @@ ARCHIVE: Final = Migration(
     ),
 )
 FORGOTTEN_AT_ONCE: Final = 100
+DISORDER_MS: Final = 5 * 60 * 1000
+"""Messages are numbered in their order but for such a time: they get their moment before their number, on any node."""
+_LAST: Final = (1 << 63) - 1
 DAY_MS: Final = 86_400_000
 _TOPIC: Final = "account = ? AND region = ? AND topic = ?"
 
@@ -41,12 +44,26 @@ def keep(tx: Transaction, topic: Topic, message: Message) -> None:
 
 def page(reader: Reader, key: TopicKey, after: int, from_ms: int, until_ms: int, limit: int) -> list[Message]:
     """Messages of a time, in their order, those after a sequence number."""
+    first, last = _around(reader, key, from_ms, until_ms)
     rows = reader.query(
-        f"SELECT message FROM sns_archive WHERE {_TOPIC} AND sequence > ? AND published_ms >= ? AND published_ms <= ?"
-        " ORDER BY sequence LIMIT ?",
-        (*key, after, from_ms, until_ms, limit),
+        f"SELECT message FROM sns_archive WHERE {_TOPIC} AND sequence > ? AND sequence < ?"
+        " AND published_ms >= ? AND published_ms <= ? ORDER BY sequence LIMIT ?",
+        (*key, max(after, first), last, from_ms, until_ms, limit),
     )
     return [Message.decode(bytes(row[0])) for row in rows]
+
+
+def _around(reader: Reader, key: TopicKey, from_ms: int, until_ms: int) -> tuple[int, int]:
+    """Sequence numbers before and after all messages of a time, so that the rest of the archive is not looked at."""
+    before = reader.one(
+        f"SELECT sequence FROM sns_archive WHERE {_TOPIC} AND published_ms < ? ORDER BY published_ms DESC LIMIT 1",
+        (*key, from_ms - DISORDER_MS),
+    )
+    behind = reader.one(
+        f"SELECT sequence FROM sns_archive WHERE {_TOPIC} AND published_ms > ? ORDER BY published_ms LIMIT 1",
+        (*key, until_ms + DISORDER_MS),
+    )
+    return int(before[0]) if before is not None else 0, int(behind[0]) if behind is not None else _LAST
 
 
 def beginning_ms(reader: Reader, topic: Topic, now_ms: int) -> int | None:

@@ -14,15 +14,14 @@ from typing import Any, Final
 import orjson
 
 from cloudlet.clock import now_ms
-from cloudlet.delivery.delivery import Delivery, Done, Fail, Keep, Outcome, Retry
+from cloudlet.delivery.delivery import Delivery, Done, Keep, Outcome, Retry
 from cloudlet.delivery.engine import Engine
 from cloudlet.services.base import Platform
 from cloudlet.services.sns import subscription_limits, subscription_tables, topic_tables
-from cloudlet.services.sns.deliveries import MAX_AGE_S, detail_of
+from cloudlet.services.sns.deliveries import MAX_AGE_S, after, policy_of
 from cloudlet.services.sns.directory import Directory
 from cloudlet.services.sns.message import Message
 from cloudlet.services.sns.names import SubscriptionKey, TopicKey, subscription_key
-from cloudlet.services.sns.retries import retry_policy
 from cloudlet.services.sns.sending import NotNow, NotSent, Sending
 from cloudlet.services.sns.subscription import Subscription
 from cloudlet.services.sns.topic import Topic
@@ -85,7 +84,7 @@ class Confirmations:
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (*key.topic, token, key.id, encoded.decode(), moment_ms + VALID_MS),
         )
-        policy = retry_policy(subscription.protocol, topic.delivery_policy, subscription.delivery_policy)
+        policy = policy_of(topic, subscription)
         self._engine.enqueue(
             tx,
             KIND,
@@ -146,10 +145,7 @@ class Confirmations:
         except NotNow as error:
             return Retry(error.after_s, counted=False)
         except NotSent as error:
-            if error.is_permanent:
-                return Fail(detail_of(error))
-            policy = retry_policy(subscription.protocol, known.topic.delivery_policy, subscription.delivery_policy)
-            return Retry(policy.delay_s(delivery.attempt), detail=detail_of(error))
+            return after(error, delivery, known.topic, subscription)
         return Done()
 
     async def dead(self, delivery: Delivery) -> Outcome:  # noqa: ARG002 - what every handler is given

@@ -23,7 +23,7 @@ from cloudlet.services.sns.directory import Directory, Known
 from cloudlet.services.sns.envelope import Envelopes
 from cloudlet.services.sns.message import Message
 from cloudlet.services.sns.names import subscription_key
-from cloudlet.services.sns.retries import retry_policy
+from cloudlet.services.sns.retries import RetryPolicy, retry_policy
 from cloudlet.services.sns.sending import NotNow, NotSent, Sending
 from cloudlet.services.sns.subscription import Subscription
 from cloudlet.services.sns.topic import Topic
@@ -72,7 +72,7 @@ class Deliveries:
 
     def enqueue(self, tx: Transaction, known: Known, subscription: Subscription, message: Message) -> None:
         """Have a message delivered to one subscriber."""
-        policy = retry_policy(subscription.protocol, known.topic.delivery_policy, subscription.delivery_policy)
+        policy = policy_of(known.topic, subscription)
         self._engine.enqueue(
             tx,
             DELIVERY,
@@ -139,13 +139,9 @@ class Deliveries:
         except NotNow as error:
             return Retry(error.after_s, counted=False)
         except NotSent as error:
-            detail = detail_of(error)
             if subscription.protocol in ("http", "https"):
                 self._metrics.add(message.topic, FAILED)
-            if error.is_permanent:
-                return Fail(detail)
-            policy = retry_policy(subscription.protocol, known.topic.delivery_policy, subscription.delivery_policy)
-            return Retry(policy.delay_s(delivery.attempt), detail=detail)
+            return after(error, delivery, known.topic, subscription)
         self._metrics.add(message.topic, DELIVERED)
         return Done()
 
@@ -203,6 +199,19 @@ class Fanout:
     async def dead(self, delivery: Delivery) -> Outcome:  # noqa: ARG002 - what every handler is given
         """For people to look at."""
         return Keep()
+
+
+def policy_of(topic: Topic, subscription: Subscription) -> RetryPolicy:
+    """How often a subscriber is tried, and when."""
+    return retry_policy(subscription.protocol, topic.delivery_policy, subscription.delivery_policy)
+
+
+def after(error: NotSent, delivery: Delivery, topic: Topic, subscription: Subscription) -> Fail | Retry:
+    """What follows where a subscriber has not taken a message."""
+    detail = detail_of(error)
+    if error.is_permanent:
+        return Fail(detail)
+    return Retry(policy_of(topic, subscription).delay_s(delivery.attempt), detail=detail)
 
 
 def detail_of(error: NotSent) -> bytes:

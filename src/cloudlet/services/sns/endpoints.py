@@ -15,7 +15,8 @@ from cloudlet.services.sns.names import TopicKey, parse
 MAX_ENDPOINT: Final = 2048
 CONTROL: Final = "_cloudlet"
 _PHONE = re.compile(r"\+?[0-9][0-9 ().-]{4,30}")
-_EMAIL = re.compile(r"[^@\s,<>\"]{1,64}@[^@\s,<>\"]{1,255}")
+_EMAIL = re.compile(r"[^@\s,<>\"()\[\]:;\\]{1,64}@[^@\s,<>\"()\[\]:;\\]{1,255}")
+"""Without what means something else in a mail's head: https://www.rfc-editor.org/rfc/rfc5322#section-3.2.3"""
 _PASSWORD = re.compile(r"^([a-zA-Z]+://[^/?#@:]*:)[^/?#]*(@)")
 _QUEUE = re.compile(r"[a-z0-9-]+:\d{12}:(?:[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo)")
 _FUNCTION = re.compile(r"function:[A-Za-z0-9_-]{1,64}(?::[A-Za-z0-9$_-]{1,128})?")

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import orjson
 
-from cloudlet.delivery.delivery import Delivery, Done, Fail, Outcome, Retry
+from cloudlet.delivery.delivery import Delivery, Done, Outcome, Retry
 from cloudlet.delivery.engine import Engine
 from cloudlet.services.base import Platform
-from cloudlet.services.sns.deliveries import MAX_AGE_S, Deliveries, detail_of, error_attributes
+from cloudlet.services.sns.deliveries import MAX_AGE_S, Deliveries, after, detail_of, error_attributes
 from cloudlet.services.sns.message import Message
 from cloudlet.services.sns.names import SubscriptionKey, TopicKey
 from cloudlet.services.sns.retries import retry_policy
@@ -97,10 +97,7 @@ class Ordering:
             envelopes = await self._sending.envelopes(known.topic, message)
             await self._sending.send(known.topic, subscription, message, envelopes)
         except NotSent as error:
-            if error.is_permanent:
-                return Fail(detail_of(error))
-            policy = retry_policy(subscription.protocol, known.topic.delivery_policy, subscription.delivery_policy)
-            return Retry(policy.delay_s(delivery.attempt), detail=detail_of(error))
+            return after(error, delivery, known.topic, subscription)
         self._metrics.add(key.topic, DELIVERED)
         return Done(partial(self._go_on, key, group, sequence))
 

@@ -119,7 +119,10 @@ def _raw(value: str, protocol: str, before: str) -> str:
 
 def _redrive_policy(value: str, topic: TopicKey, endpoint: str, before: str) -> str:
     filtering.check_is_json(value, f"{before}RedrivePolicy")
-    policy = orjson.loads(value)
+    try:
+        policy = orjson.loads(value)
+    except orjson.JSONDecodeError:  # JSON, with a number or a half of a character that nothing can hold
+        raise invalid(f"{before}RedrivePolicy: failed to parse JSON.") from None
     target = policy.get("deadLetterTargetArn") if isinstance(policy, dict) else None
     if not isinstance(target, str):
         raise invalid(f"{before}RedrivePolicy: deadLetterTargetArn is missing")

@@ -20,6 +20,7 @@ MAX_ARCHIVE_DAYS: Final = 365
 MESSAGE_BYTES: Final = (1024, 1_048_576)
 """What MaximumMessageSize may be. https://docs.aws.amazon.com/sns/latest/dg/large-message-payloads.html"""
 _FEEDBACK = re.compile(r"(Application|Firehose|HTTP|Lambda|SQS)(Success|Failure)Feedback(RoleArn|SampleRate)")
+_DAYS = re.compile(r"[0-9]{1,4}")
 _BOOLEANS: Final = ("FifoTopic", "ContentBasedDeduplication")
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "SignatureVersion": ("1", "2"),
@@ -167,8 +168,8 @@ def _archive_policy(value: str, where: str) -> str | None:
     try:
         policy = orjson.loads(value)
         days = policy.get("MessageRetentionPeriod") if isinstance(policy, dict) else None
-        number = int(days) if isinstance(days, str | int) and not isinstance(days, bool) else None
-    except (orjson.JSONDecodeError, ValueError):
+        number = int(str(days)) if isinstance(days, str | int) and _DAYS.fullmatch(str(days)) else None
+    except orjson.JSONDecodeError:
         raise invalid(f"{where}: failed to parse JSON.") from None
     if policy == {}:
         return None
