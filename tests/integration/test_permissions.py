@@ -20,6 +20,7 @@ from cloudlet.services.logs.service import LogsService
 from cloudlet.services.organizations import OrganizationsService
 from cloudlet.services.sqs.service import SqsService
 from cloudlet.services.sts import StsService
+from tests.support.functions import create_function
 from tests.support.nodes import MakeClient, NodeInThread, fresh_account
 
 SERVICES: tuple[type[Service], ...] = (
@@ -242,6 +243,20 @@ def test_a_role_is_handed_over_only_by_who_may_pass_it(role: Role, account: str)
     )
     with pytest.raises(functions.exceptions.InvalidParameterValueException):
         functions.create_function(**request)
+
+
+def test_a_function_gets_another_role_only_from_who_may_pass_it(client: MakeClient, role: Role, account: str) -> None:
+    """Else whoever may update a function has the rights of every role that Lambda may assume."""
+    create_function(client("lambda"), "f", "def handler(event, context): pass")
+    role.grant(allow("lambda:*"))
+    functions = role.client("lambda")
+    mighty = f"arn:aws:iam::{account}:role/mighty"
+    assert "iam:PassRole on resource" in refused(functions.update_function_configuration, FunctionName="f", Role=mighty)
+    named = {"Variables": {"ROLE_ARN": mighty}}
+    functions.update_function_configuration(FunctionName="f", Environment=named)
+    client("lambda").get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig={"Delay": 0.1})
+    role.grant(allow("iam:PassRole", mighty), "pass")
+    assert functions.update_function_configuration(FunctionName="f", Role=mighty)["Role"] == mighty
 
 
 def test_a_function_gets_a_signing_configuration_only_with_rights_on_both(

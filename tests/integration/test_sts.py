@@ -299,6 +299,18 @@ def test_transitive_tags_and_the_source_identity_go_down_the_chain(
     assert as_session(next_answer).assume_role(RoleArn=third, RoleSessionName="me")
 
 
+def test_nobody_in_a_chain_changes_who_stands_behind_it(
+    sts: Any, create_role: CreateRole, as_session: Callable[..., Any]
+) -> None:
+    first = create_role("first", None, "sts:AssumeRole", "sts:SetSourceIdentity")
+    second = create_role("second", {"AWS": first}, "sts:AssumeRole", "sts:SetSourceIdentity")
+    session = as_session(sts.assume_role(RoleArn=first, RoleSessionName="me", SourceIdentity="alice"))
+    code, status, text = refusal(
+        lambda: session.assume_role(RoleArn=second, RoleSessionName="me", SourceIdentity="mallory")
+    )
+    assert (code, status, "perform: sts:SetSourceIdentity on resource" in text) == ("AccessDenied", 403, True)
+
+
 def test_multi_factor_authentication_is_not_pretended(sts: Any, create_role: CreateRole) -> None:
     answer = refusal(
         lambda: sts.assume_role(

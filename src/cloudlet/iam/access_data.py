@@ -3,7 +3,7 @@
 The data is `access-data.json`, made by `scripts/make-access-data`; `corrections.py` holds what it lacks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -56,11 +56,15 @@ def service_access(prefix: str) -> ServiceAccess | None:
     return ServiceAccess(
         prefix,
         {
-            name.lower(): Action(f"{prefix}:{name}", level, types, tuple(keys), tuple(needs))
+            name.lower(): Action(f"{prefix}:{name}", level, types, tuple(keys), _needs(f"{prefix}:{name}", needs))
             for name, (level, types, keys, needs) in actions.items()
         },
         entry["resources"],
     )
+
+
+def _needs(name: str, needs: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*needs, *corrections.NEEDS.get(name, ())]))
 
 
 def services() -> list[str]:

@@ -3,7 +3,7 @@
 An operation means the action of its own name, unless this table says otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 PREFIXES: Mapping[str, str] = {
@@ -47,6 +47,26 @@ HIDDEN: Mapping[tuple[str, str], tuple[str, str]] = {
 }
 """Operations whose refusal does not show whether another account has such a resource: (service, operation) -> the code
 and the text that are answered then."""
+
+NEEDS: Mapping[str, Sequence[str]] = {
+    "cloudtrail:CreateTrail": ("iam:PassRole",),
+    "cloudtrail:StartImport": ("iam:PassRole",),
+    "cloudtrail:UpdateTrail": ("iam:PassRole",),
+    "cloudwatch:PutMetricStream": ("iam:PassRole",),
+    "ecr:CreatePullThroughCacheRule": ("iam:PassRole",),
+    "ecr:UpdatePullThroughCacheRule": ("iam:PassRole",),
+    "lambda:UpdateFunctionConfiguration": ("iam:PassRole",),
+    "logs:CreateImportTask": ("iam:PassRole",),
+    "logs:CreateScheduledQuery": ("iam:PassRole",),
+    "logs:PutIntegration": ("iam:PassRole",),
+    "logs:UpdateScheduledQuery": ("iam:PassRole",),
+    "sns:Subscribe": ("iam:PassRole",),
+}
+"""Actions that the caller has to be allowed as well, where the reference does not say so. Whoever may give a function a
+role that he may not pass is as mighty as the mightiest role.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+"""
 
 UNEXPLAINED = frozenset({"sts:AssumeRole"})
 """Actions whose refusal does not say which kind of policy did not allow."""

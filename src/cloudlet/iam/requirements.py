@@ -36,6 +36,8 @@ _NAMERS: Mapping[str, Namer] = {
 }
 _ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/.+")
 PASS_ROLE = "iam:PassRole"
+_TEXTS = frozenset({"Variables", "Tags", "tags"})
+"""Members that hold a person's own names and texts: a role that stands there is not handed over."""
 _NESTED = 8
 """Levels of a request that are looked through for roles."""
 
@@ -88,6 +90,9 @@ def _roles(value: Any, depth: int = 0) -> Iterator[str]:
         if len(value) <= 2048 and _ROLE_ARN.fullmatch(value):
             yield value
     elif depth < _NESTED:
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        if isinstance(value, dict):
+            inner = [one for name, one in value.items() if name not in _TEXTS]
+        else:
+            inner = value if isinstance(value, list) else []
         for one in inner:
             yield from _roles(one, depth + 1)

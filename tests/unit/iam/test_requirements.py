@@ -1,13 +1,16 @@
 """What calls need: actions on resources, by the members of requests."""
 
+import re
 import sqlite3
 from typing import Any
 
+import botocore.session
 import pytest
 
 from cloudlet.iam.principals import Principal, RequestContext
-from cloudlet.iam.requirements import Requirement, action_of, requirements
+from cloudlet.iam.requirements import PASS_ROLE, Requirement, action_of, requirements
 from cloudlet.iam.tables import MIGRATIONS
+from cloudlet.services.coverage import implemented_operations
 from cloudlet.store.base import Reader
 from cloudlet.store.sqlite_connection import SqliteReader, schema
 
@@ -95,7 +98,39 @@ def test_a_functions_network_and_its_arn_are_condition_keys(reader: Reader) -> N
     assert needed.keys == {"lambda:functionarn": (f"{LAMBDA}:f:live",)}
 
 
-def test_roles_that_are_handed_over_have_to_be_passed(reader: Reader) -> None:
+@pytest.mark.parametrize("operation", ["CreateFunction", "UpdateFunctionConfiguration"])
+def test_roles_that_are_handed_over_have_to_be_passed(reader: Reader, operation: str) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/r"
-    _, passed = _needed(reader, "lambda", "CreateFunction", FunctionName="f", Role=role, Environment={"a": role})
+    other = {"Variables": {"ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/only-named"}}
+    _, passed = _needed(reader, "lambda", operation, FunctionName="f", Role=role, Environment=other)
     assert passed == Requirement("iam:PassRole", (role,), {"iam:passedtoservice": ("lambda.amazonaws.com",)})
+
+
+def _role_members(shape: Any, path: str = "") -> list[str]:
+    """The members of a request's shape that are named for a role's ARN."""
+    if shape is None:
+        return []
+    if shape.type_name == "list":
+        return _role_members(shape.member, path)
+    found: list[str] = []
+    for name, member in shape.members.items() if shape.type_name == "structure" else ():
+        if member.type_name == "string" and re.search(r"role(_?arn)?$", name, re.IGNORECASE):
+            found.append(f"{path}.{name}")
+        found += _role_members(member, f"{path}.{name}")
+    return found
+
+
+def test_no_operation_takes_a_role_from_whoever_may_not_pass_it() -> None:
+    """The reference does not say it of all: it is held here for every operation that is implemented."""
+    session = botocore.session.get_session()
+    takes_one = [
+        (service, operation)
+        for service, operations in implemented_operations().items()
+        for operation in operations
+        if service != "sts" and _role_members(session.get_service_model(service).operation_model(operation).input_shape)
+    ]
+    assert ("lambda", "UpdateFunctionConfiguration") in takes_one
+    for service, operation in takes_one:
+        found = action_of(service, operation)
+        assert found is not None
+        assert PASS_ROLE in found[0].needs, f"{service}:{operation}"

@@ -129,6 +129,11 @@ class StsService(Service):
             if imagined := roles.imagined(arn, context.principal, self.platform.config):
                 return imagined
             raise _denied(context, "sts:AssumeRole", arn)
+        source_identity = context.principal.source_identity
+        if source_identity and params.get("SourceIdentity", source_identity) != source_identity:
+            # It is the one thing of a chain of sessions that nobody in it may change.
+            # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html
+            raise _denied(context, "sts:SetSourceIdentity", arn)
         request = AssumeRequest(
             str(arn),
             params["RoleSessionName"],
