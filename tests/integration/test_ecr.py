@@ -25,6 +25,17 @@ from tests.support.registry import Registry, digest_of, token_of
 __all__ = ["role"]
 
 DAY_S = 86400.0
+LIFECYCLE = json.dumps(
+    {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1},
+                "action": {"type": "expire"},
+            }
+        ]
+    }
+)
 Json = dict[str, Any]
 
 
@@ -246,6 +257,22 @@ class TestImages:
         assert ecr.batch_get_image(repositoryName=app, imageIds=[{"imageTag": "v1"}])["failures"] == []
         both = [{"imageTag": "v1"}, {"imageTag": "v2"}]
         fails(ecr.batch_get_image, "LimitExceededException", repositoryName=app, imageIds=both)
+
+    def test_a_policy_of_an_earlier_version_that_is_none_today_holds_up_no_other(
+        self, node: NodeInThread, ecr: Any, app: str, account: str, registry: Registry,
+        advance: Callable[[float], None],
+    ) -> None:  # fmt: skip
+        ecr.create_repository(repositoryName="zz")
+        text = LIFECYCLE.replace('"any"', '"any", "unknown": 1')
+        ecr.put_lifecycle_policy(repositoryName="zz", lifecyclePolicyText=LIFECYCLE)
+        for tag in ("v1", "v2"):
+            registry.image("zz", tag, tag.encode())
+            advance(60)
+        key = Key(account, "us-east-1", app)
+        node.call(node.node.store.transact(lambda tx: tables.set_column(tx, key, "lifecycle", text)))
+        advance(2 * 3600)
+        while len(ecr.list_images(repositoryName="zz")["imageIds"]) > 1:
+            pass
 
     def test_lists_do_not_read_manifests(self, node: NodeInThread, app: str, registry: Registry, account: str) -> None:
         registry.image(app, "v1")

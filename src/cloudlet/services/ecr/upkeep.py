@@ -6,6 +6,7 @@ import logging
 
 from cloudlet.clock import Clock, now_ms
 from cloudlet.services.ecr import image, lifecycle, tables
+from cloudlet.services.ecr.errors import InvalidParameter
 from cloudlet.services.ecr.lifecycle import Aged
 from cloudlet.services.ecr.repository import Repository
 from cloudlet.services.ecr.uploads import Uploads
@@ -104,7 +105,12 @@ def _expire(tx: Transaction, found: Repository, now: int) -> int:
         Aged(digest, tuple(tags.get(digest, ())), pushed, pulled)
         for digest, pushed, pulled in tables.image_times(tx, found.key)
     ]
-    gone = lifecycle.expired(lifecycle.parse(found.lifecycle), images, now)
+    try:
+        rules = lifecycle.parse(found.lifecycle)
+    except InvalidParameter as error:  # it was taken by an earlier version, which read policies less strictly
+        logger.warning("a lifecycle policy is not applied: %s", error.message, extra={"repository": found.key.name})
+        return 0
+    gone = lifecycle.expired(rules, images, now)
     count = 0
     # An index goes first, and lets go of its images: these may be among those that have to go.
     for _ in range(2):
