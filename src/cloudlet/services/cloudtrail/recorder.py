@@ -13,6 +13,7 @@ from cloudlet.services.cloudtrail.audit_file import AuditFile
 from cloudlet.services.cloudtrail.queue import Call, CallQueue
 from cloudlet.services.cloudtrail.record import Record, record_of_loss, records_of
 from cloudlet.services.cloudtrail.resources import Resource, resources_of
+from cloudlet.services.woken import sweep_for_ever
 from cloudlet.store.base import Reader, Store, StoreError
 
 logger = logging.getLogger(__name__)
@@ -54,11 +55,9 @@ class Recorder:
 
     async def sweep_forever(self) -> None:
         """Remove events when they are too old."""
-        while True:
-            next_s = self._clock.now() + SWEEP_INTERVAL_S
-            with contextlib.suppress(StoreError):
-                await self.remove_oldest()
-            await self._clock.sleep_loosely_until(next_s)
+        await sweep_for_ever(
+            self._clock, SWEEP_INTERVAL_S, self.remove_oldest, logger, "the oldest events could not be removed"
+        )
 
     async def flush(self) -> None:
         """Write down all that waits. Whatever cannot be kept is counted as lost, and the node goes on."""
@@ -84,15 +83,16 @@ class Recorder:
         try:
             await self._store.transact(lambda tx: tables.add(tx, records))
             self._since_removal += len(records)
-            if self._since_removal >= REMOVE_EVERY:
-                self._since_removal = 0
-                await self.remove_oldest()
         except StoreError as error:
             logger.error("events are not in the store", extra={"count": len(records), "reason": str(error)})
         try:
             await asyncio.to_thread(self._file.append, [record.text for record in records])
         except OSError as error:
             logger.error("events are not in the audit file", extra={"count": len(records), "reason": str(error)})
+        if self._since_removal >= REMOVE_EVERY:
+            self._since_removal = 0
+            with contextlib.suppress(StoreError):  # the sweep will
+                await self.remove_oldest()
 
     async def _shape(self, calls: Sequence[Call]) -> list[Record]:
         try:

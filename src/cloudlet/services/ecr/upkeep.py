@@ -1,7 +1,6 @@
 """Work behind the requests: lifecycle policies applied, layers that no image needs forgotten, idle uploads ended."""
 
 import asyncio
-import contextlib
 import logging
 
 from cloudlet.clock import Clock, now_ms
@@ -10,7 +9,8 @@ from cloudlet.services.ecr.errors import InvalidParameter
 from cloudlet.services.ecr.lifecycle import Aged
 from cloudlet.services.ecr.repository import Repository
 from cloudlet.services.ecr.uploads import Uploads
-from cloudlet.store.base import Reader, Row, Store, StoreError, Transaction
+from cloudlet.services.woken import sweep_for_ever, work_when_woken
+from cloudlet.store.base import Reader, Row, Store, Transaction
 
 SWEEP_INTERVAL_S = 3_600.0
 LIFECYCLE_INTERVAL_MS = 60 * 60 * 1000
@@ -32,9 +32,13 @@ class Upkeep:
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Run until `stop`, or until `tasks` ends."""
+        complaint = "lifecycle policies could not be applied"
+        applying = work_when_woken(self._changed, self.apply_policies, logger, complaint)
+        complaint = "repositories could not be swept"
+        sweeping = sweep_for_ever(self._clock, SWEEP_INTERVAL_S, self.sweep, logger, complaint)
         self._loops = [
-            tasks.create_task(self._sweep_forever(), name="ecr: sweep"),
-            tasks.create_task(self._apply_when_changed(), name="ecr: new lifecycle policies"),
+            tasks.create_task(sweeping, name="ecr: sweep"),
+            tasks.create_task(applying, name="ecr: new lifecycle policies"),
         ]
 
     async def stop(self) -> None:
@@ -46,22 +50,6 @@ class Upkeep:
     def wake(self) -> None:
         """There is a new lifecycle policy."""
         self._changed.set()
-
-    async def _sweep_forever(self) -> None:
-        while True:
-            next_s = self._clock.now() + SWEEP_INTERVAL_S
-            try:
-                await self.sweep()
-            except StoreError:
-                logger.warning("repositories could not be swept; will be tried again", exc_info=True)
-            await self._clock.sleep_loosely_until(next_s)
-
-    async def _apply_when_changed(self) -> None:
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            with contextlib.suppress(StoreError):
-                await self.apply_policies()
 
     async def sweep(self) -> None:
         """Do all that is due."""

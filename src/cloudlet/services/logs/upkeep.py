@@ -5,18 +5,20 @@ waiting for it. What is to be removed is itself a row, and is taken up again aft
 """
 
 import asyncio
-import contextlib
+import logging
 from collections.abc import Sequence
 
 from cloudlet.clock import Clock, now_ms
 from cloudlet.services.logs.ingestion import DAY_MS
 from cloudlet.services.logs.tables import Place
-from cloudlet.store.base import Reader, Row, Store, StoreError, Transaction
+from cloudlet.services.woken import sweep_for_ever, work_when_woken
+from cloudlet.store.base import Reader, Row, Store, Transaction
 
 ROWS_PER_STEP = 500
 SWEEP_INTERVAL_S = 3_600.0
 """How often expired events are removed. They are not shown from the moment they expire."""
-RETRY_S = 10.0
+
+logger = logging.getLogger(__name__)
 
 GroupKey = tuple[str, str, str]
 ExpiringGroup = tuple[str, str, str, int, int]
@@ -34,29 +36,15 @@ class Upkeep:
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Run until `tasks` ends."""
         self._deleted.set()
-        tasks.create_task(self._remove_forever(), name="logs: remove what was deleted")
-        tasks.create_task(self._sweep_forever(), name="logs: remove what is expired")
+        removing = work_when_woken(self._deleted, self.remove_deleted, logger, "deleted logs could not be removed")
+        tasks.create_task(removing, name="logs: remove what was deleted")
+        complaint = "expired events could not be removed"
+        sweeping = sweep_for_ever(self._clock, SWEEP_INTERVAL_S, self.sweep, logger, complaint)
+        tasks.create_task(sweeping, name="logs: remove what is expired")
 
     def wake(self) -> None:
         """Something was deleted."""
         self._deleted.set()
-
-    async def _remove_forever(self) -> None:
-        while True:
-            await self._deleted.wait()
-            self._deleted.clear()
-            try:
-                await self.remove_deleted()
-            except StoreError:
-                await self._clock.sleep(RETRY_S)
-                self._deleted.set()
-
-    async def _sweep_forever(self) -> None:
-        while True:
-            next_s = self._clock.now() + SWEEP_INTERVAL_S
-            with contextlib.suppress(StoreError):
-                await self.sweep()
-            await self._clock.sleep_loosely_until(next_s)
 
     async def remove_deleted(self) -> None:
         """Remove the streams and events of all deleted groups and streams."""

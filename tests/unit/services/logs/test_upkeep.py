@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from cloudlet.services import woken as loops
 from cloudlet.services.logs import upkeep
 from cloudlet.store.base import StoreUnavailable
 from tests.support.clock import ManualClock
@@ -136,12 +137,12 @@ async def test_a_store_that_fails_is_asked_again(logs: LogsWorld, monkeypatch: p
         return await transact(fn)  # type: ignore[arg-type]
 
     monkeypatch.setattr(logs.store, "transact", failing)
+    monkeypatch.setattr(loops, "RETRY_S", 0)
     async with asyncio.TaskGroup() as tasks:
         await logs.service.start(tasks)
         running = [task for task in asyncio.all_tasks() if task.get_name().startswith("logs: ")]
         async with asyncio.timeout(30):
             while await logs.rows("logs_removals"):
-                logs.clock.advance(upkeep.RETRY_S)
                 await settle()
         for task in running:
             task.cancel()
