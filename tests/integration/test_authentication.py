@@ -50,6 +50,7 @@ def root_keys(node: NodeInThread) -> tuple[str, str]:
     [
         ("sts", "get_caller_identity", ("SignatureDoesNotMatch", 403), ("InvalidClientTokenId", 403)),
         ("iam", "list_roles", ("SignatureDoesNotMatch", 403), ("InvalidClientTokenId", 403)),
+        ("sqs", "list_queues", ("SignatureDoesNotMatch", 403), ("InvalidClientTokenId", 403)),
         ("logs", "describe_log_groups", ("InvalidSignatureException", 400), ("UnrecognizedClientException", 400)),
         ("lambda", "list_functions", ("InvalidSignatureException", 403), ("UnrecognizedClientException", 403)),
     ],
