@@ -123,6 +123,26 @@ async def test_errors_are_told_as_on_aws(
         assert all("/var/runtime" not in line for line in error["stackTrace"])
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ('def handler(event:, context:) = raise("a\\xff".b)', "a\ufffd"),
+        ('def handler(event:, context:) = raise("\\u00e4".b)', "\u00e4"),
+        ('def handler(event:, context:) = raise("a\\xff")', "a\ufffd"),
+        (
+            "class Odd < StandardError; def message = raise('no'); end\n"
+            "def handler(event:, context:) = raise(Odd)", "Odd",
+        ),
+    ],
+)  # fmt: skip
+async def test_a_message_that_is_no_text_is_told_as_far_as_it_is(engine: Engine, source: str, message: str) -> None:
+    made = function(engine, source)
+    assert error_of(await engine.run(made))["errorMessage"] == message
+    second = await engine.run(made)
+    assert error_of(second)["errorMessage"] == message
+    assert second.init_ms is None
+
+
 async def test_exiting_is_told(engine: Engine) -> None:
     error = error_of(await engine.run(function(engine, "def handler(event:, context:) = exit(3)")))
     assert (error["errorType"], error["errorMessage"]) == ("Function<SystemExit>", "exit")

@@ -23,7 +23,7 @@ module CloudletRuntime
     def initialize(error, phase)
       @class_name = error.class.to_s
       @content = {
-        errorMessage: error.message,
+        errorMessage: message(error),
         errorType: "#{phase}<#{@class_name}>",
         stackTrace: stack(error)
       }
@@ -44,8 +44,23 @@ module CloudletRuntime
 
     private
 
+    # An error's own class may compute its message, and fail.
+    def message(error)
+      readable(error.message)
+    rescue StandardError
+      @class_name
+    end
+
+    # JSON takes no text that is not UTF-8.
+    def readable(text)
+      return text unless text.is_a?(String)
+
+      text = text.dup.force_encoding(Encoding::UTF_8) if text.encoding == Encoding::BINARY
+      text.encode(Encoding::UTF_8, invalid: :replace, undef: :replace).scrub
+    end
+
     def stack(error)
-      lines = (error.backtrace || []).first(MOST_LINES).map(&:to_s)
+      lines = (error.backtrace || []).first(MOST_LINES).map { |line| readable(line.to_s) }
       lines.take_while { |line| !line.start_with?(OWN_FOLDER) }
     end
   end
