@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 Json = dict[str, Any]
 
 
-class DebugAdapterClient:
-    """What an editor is to debugpy. https://microsoft.github.io/debug-adapter-protocol/specification"""
+class _Client:
+    """A connection to a debugger: what was sent is numbered, and what came before it was wanted is kept."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=100)
@@ -27,6 +27,10 @@ class DebugAdapterClient:
     def __exit__(self, *_: object) -> None:
         self._stream.close()
         self._socket.close()
+
+
+class DebugAdapterClient(_Client):
+    """What an editor is to debugpy. https://microsoft.github.io/debug-adapter-protocol/specification"""
 
     def send(self, command: str, **arguments: Any) -> int:
         """Send a request; its number."""
@@ -67,32 +71,22 @@ class DebugAdapterClient:
         return message
 
 
-class InspectorClient:
+class InspectorClient(_Client):
     """What an editor is to Node.js: a WebSocket client. https://chromedevtools.github.io/devtools-protocol/v8/"""
 
     def __init__(self, port: int) -> None:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=100) as answer:
             [target] = json.load(answer)
         path = urlsplit(target["webSocketDebuggerUrl"]).path
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=100)
+        super().__init__(port)
         key = base64.b64encode(os.urandom(16)).decode()
         self._socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
-        self._stream = self._socket.makefile("rb")
         assert b" 101 " in self._stream.readline()
         while self._stream.readline().strip():
             pass
-        self._sequence = 0
-        self._kept: list[Json] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
-        self._socket.close()
 
     def send(self, method: str, **params: Any) -> int:
         """Call a method, without waiting for its result; the number of the call."""

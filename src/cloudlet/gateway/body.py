@@ -18,7 +18,7 @@ class ClientGone(Exception):
 
 
 async def gone(receive: Receive) -> None:
-    """End when the client has closed its connection, or has its answer. For after the body was read."""
+    """End when the client has closed its connection, or has its answer; what is left of its request's body is lost."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

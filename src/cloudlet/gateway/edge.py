@@ -190,10 +190,10 @@ async def send_response(
         await send({"type": "http.response.body", "body": body})
         return
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    gone = asyncio.ensure_future(_disconnected(receive))
+    leaving = asyncio.ensure_future(gone(receive))
     try:
         async for chunk in body:
-            if gone.done():
+            if leaving.done():
                 return
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
@@ -201,14 +201,9 @@ async def send_response(
         logger.exception("answer broke off", extra={"request_id": request_id})
         raise  # the server closes the connection: the client must see that this is not all
     finally:
-        gone.cancel()
+        leaving.cancel()
         if isinstance(body, AsyncGenerator):
             await body.aclose()
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def read_head(scope: Message) -> HttpRequest:

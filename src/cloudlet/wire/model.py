@@ -77,8 +77,6 @@ class ServiceModel:
         metadata = self._model.metadata
         self.operation_names: frozenset[str] = frozenset(self._model.operations)
         self.signing_name: str = metadata.get("signingName") or metadata.get("endpointPrefix", name)
-        self.target_prefix: str | None = metadata.get("targetPrefix")
-        self.api_version: str = metadata.get("apiVersion", "")
         declared = metadata.get("protocols") or [metadata["protocol"]]
         self.protocols: tuple[str, ...] = (*declared, *self._overlay.protocols)
         self.takes_forms = any(protocol in _FORMS for protocol in self.protocols)

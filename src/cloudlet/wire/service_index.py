@@ -26,15 +26,13 @@ class ServiceIndex:
         self._signed: _Names = defaultdict(list)
         self._endpoints: _Names = defaultdict(list)
         self._targets: _Names = defaultdict(list)
-        self._versions: _Names = defaultdict(list)
         # A service that has given a shared name its own comes first: rds before docdb.
         ranked = sorted(self._rows.items(), key=lambda item: (item[0] not in item[1][:2], item[0]))
-        for name, (signing, endpoint, target, version, _) in ranked:
+        for name, (signing, endpoint, target, _, _) in ranked:
             self._signed[signing].append(name)
             self._endpoints[endpoint].append(name)
             if target:
                 self._targets[target].append(name)
-            self._versions[version].append(name)
         for name in self._rows:
             # Hosts such as `stepfunctions.localhost` use botocore's names, where AWS's are others.
             self._endpoints.setdefault(name, [name])
@@ -53,10 +51,6 @@ class ServiceIndex:
     def with_target_prefix(self, prefix: str) -> Sequence[str]:
         """The services whose X-Amz-Target begins with `prefix`, or whose name in RPC v2 paths it is."""
         return self._targets.get(prefix, ())
-
-    def with_api_version(self, version: str) -> Sequence[str]:
-        """The services of this API version."""
-        return self._versions.get(version, ())
 
     def with_action(self, action: str, version: str = "") -> Sequence[str]:
         """The services that have the operation `action` in the query or ec2 protocol, of that API version if given."""

@@ -48,11 +48,6 @@ class StructureShape(Shape):
         return bool(self.traits.get("union"))
 
     @property
-    def is_exception(self) -> bool:
-        """True for the shape of an error."""
-        return bool(self.traits.get("exception"))
-
-    @property
     def error_code(self) -> str:
         """What query and XML answers call this error."""
         return str(self.traits.get("error", {}).get("code") or self.name)

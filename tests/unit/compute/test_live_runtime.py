@@ -11,6 +11,7 @@ from cloudlet.config import MIB
 from tests.support.clock import ManualClock
 from tests.support.compute_world import (
     ComputeWorld,
+    ScriptedSandbox,
     function_version,
     invocation,
 )
@@ -20,6 +21,16 @@ from tests.support.compute_world import (
 async def world() -> AsyncIterator[ComputeWorld]:
     async with ComputeWorld() as world:
         yield world
+
+
+async def after_an_invocation(world: ComputeWorld) -> ScriptedSandbox:
+    """The sandbox of an environment that has run once, and is idle."""
+    call = world.invoke(function_version())
+    sandbox = await world.serving()
+    await call
+    while world.manager.idle == 0:
+        await asyncio.sleep(0)
+    return sandbox
 
 
 async def test_the_sandbox_is_what_the_function_asks_for(world: ComputeWorld) -> None:
@@ -76,11 +87,7 @@ async def test_memory_is_not_looked_at_after_each_of_many_short_invocations(
 
 
 async def test_frozen_environments_thaw_for_the_next_invocation(world: ComputeWorld) -> None:
-    call = world.invoke(function_version())
-    sandbox = await world.serving()
-    await call
-    while world.manager.idle == 0:
-        await asyncio.sleep(0)
+    sandbox = await after_an_invocation(world)
     for each in world.manager._idle:
         each.freeze()
         each.freeze()
@@ -91,11 +98,7 @@ async def test_frozen_environments_thaw_for_the_next_invocation(world: ComputeWo
 
 async def test_what_is_debugged_is_not_frozen(world: ComputeWorld) -> None:
     world.host.debuggers[function_version().environment_id] = DebugSession(0)
-    call = world.invoke(function_version())
-    sandbox = await world.serving()
-    await call
-    while world.manager.idle == 0:
-        await asyncio.sleep(0)
+    sandbox = await after_an_invocation(world)
     for each in world.manager._idle:
         each.freeze()
     assert sandbox.frozen == []

@@ -28,10 +28,10 @@ def test_a_service_is_loaded_once_and_an_operation_compiled_once() -> None:
 
 def test_a_service_says_what_it_is_called_on_the_wire() -> None:
     logs = MODELS.service("logs")
-    assert (logs.signing_name, logs.target_prefix, logs.api_version) == ("logs", "Logs_20140328", "2014-03-28")
+    assert logs.signing_name == "logs"
     assert logs.protocols == ("json",)
     assert "PutLogEvents" in logs.operation_names
-    assert MODELS.service("sts").target_prefix is None
+    assert MODELS.service("cloudwatch").signing_name == "monitoring"
 
 
 @pytest.mark.parametrize(

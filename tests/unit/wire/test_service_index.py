@@ -42,15 +42,10 @@ def test_actions_are_known_with_and_without_a_version() -> None:
     assert list(INDEX.with_action("CreateQueue", "2011-06-15")) == []
 
 
-def test_versions_lead_to_their_services() -> None:
-    assert "iam" in INDEX.with_api_version("2010-05-08")
-
-
 def test_what_is_unknown_leads_nowhere() -> None:
     assert not INDEX.signed_as("?")
     assert not INDEX.with_endpoint("?")
     assert not INDEX.with_target_prefix("?")
-    assert not INDEX.with_api_version("?")
     assert not INDEX.with_action("?")
     assert "lambda" in INDEX
     assert "?" not in INDEX

@@ -12,11 +12,11 @@ import shutil
 import stat
 from typing import Final
 
+from cloudlet.compute.archive import MAX_LINKS_FOLLOWED
 from cloudlet.compute.images.errors import InvalidImage
 
 MAX_PATH_BYTES: Final = 4000
 MAX_NAME_BYTES: Final = 255
-MAX_LINKS_FOLLOWED: Final = 40
 OPAQUE_ATTRIBUTE: Final = "user.overlay.opaque"
 WHITEOUT_ATTRIBUTE: Final = "user.overlay.whiteout"
 HOLDS_MARKS: Final = b"x"

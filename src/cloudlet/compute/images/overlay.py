@@ -9,9 +9,8 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from cloudlet.compute.archive import MAX_LINKS_FOLLOWED
 from cloudlet.compute.images.layer_folder import OPAQUE_ATTRIBUTE, WHITEOUT_ATTRIBUTE
-
-_MAX_LINKS = 40
 
 
 class MergedLayers:
@@ -66,7 +65,7 @@ class MergedLayers:
             found = self._lookup([*done, part])
             if found is not None and stat.S_ISLNK(found[1].st_mode):
                 links += 1
-                if links > _MAX_LINKS:
+                if links > MAX_LINKS_FOLLOWED:
                     return None
                 target = found[0].readlink()
                 ahead.extend(str(target).split("/")[::-1])

@@ -52,24 +52,10 @@ class Invoker:
         """Raises what Invoke raises on AWS."""
         if "TenantId" in params or "DurableExecutionName" in params:
             refuse_unbuilt(params)
-        event: bytes = params.get("Payload") or b""
         kind: str = params.get("InvocationType") or "RequestResponse"
-        client_context = params.get("ClientContext") or ""
-        if client_context:
-            client_context = read_client_context(client_context)
-        check_size(event, kind)
-        route = await self._routes.find(context, params["FunctionName"], params.get("Qualifier") or "")
-        payload.check(event)
+        route, invocation = await self._checked(context, params, kind)
         if kind == "DryRun":
             return {"StatusCode": 204}
-        invocation = Invocation(
-            request_id=context.request_id,
-            payload=event or b"{}",
-            invoked_function_arn=route.invoked_arn,
-            client_context=client_context,
-            trace_id=context.trace_id,
-            tail_log=params.get("LogType") == "Tail",
-        )
         if kind == "Event":
             await self._asynchronous.queue(route, invocation)
             return {"StatusCode": 202}
@@ -79,15 +65,25 @@ class Invoker:
         """The answer of InvokeWithResponseStream. Raises what it raises on AWS before the first byte."""
         if "TenantId" in params:
             refuse_unbuilt(params)
+        route, invocation = await self._checked(context, params, "RequestResponse")
+        if params.get("InvocationType") == "DryRun":
+            return {"StatusCode": 204, "EventStream": _nothing()}
+        streamed, version = await self.begin(route, invocation)
+        return {
+            "StatusCode": 200,
+            "ExecutedVersion": version,
+            "EventStream": streaming.events(streamed),
+        }
+
+    async def _checked(self, context: RequestContext, params: Mapping[str, Any], kind: str) -> tuple[Route, Invocation]:
+        """What a request asks for: `kind` is what its payload may be as large as. Raises what is wrong with it."""
         event: bytes = params.get("Payload") or b""
         client_context = params.get("ClientContext") or ""
         if client_context:
             client_context = read_client_context(client_context)
-        check_size(event, "RequestResponse")
+        check_size(event, kind)
         route = await self._routes.find(context, params["FunctionName"], params.get("Qualifier") or "")
         payload.check(event)
-        if params.get("InvocationType") == "DryRun":
-            return {"StatusCode": 204, "EventStream": _nothing()}
         invocation = Invocation(
             request_id=context.request_id,
             payload=event or b"{}",
@@ -96,12 +92,7 @@ class Invoker:
             trace_id=context.trace_id,
             tail_log=params.get("LogType") == "Tail",
         )
-        streamed, version = await self.begin(route, invocation)
-        return {
-            "StatusCode": 200,
-            "ExecutedVersion": version,
-            "EventStream": streaming.events(streamed),
-        }
+        return route, invocation
 
     async def begin(self, route: Route, invocation: Invocation) -> tuple[Streamed, str]:
         """Run an invocation whose response is passed on as it comes; with the version that runs."""
