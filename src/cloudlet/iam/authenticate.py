@@ -64,7 +64,7 @@ class Authenticator:
         """
         if target.operation in UNSIGNED.get(target.service, ()):
             return self._nobody(target, self._config.account)
-        if not _is_signed(request):
+        if "authorization" not in request.headers and not _is_presigned(request):
             if target.operation in OPTIONAL.get(target.service, ()):
                 return self._nobody(target, self._config.account)
             if self._config.auth == "enforced" and is_for_anybody(target.service, target.operation):
@@ -115,9 +115,9 @@ class Authenticator:
 _SIGNS = ("X-Amz-Algorithm=", "X-Amz-Cred", "X-Amz-Signature=")
 
 
-def _is_signed(request: HttpRequest) -> bool:
-    """True for a request that says of itself that it is signed, however badly: it is held to that."""
-    return "authorization" in request.headers or any(name in request.query_string for name in _SIGNS)
+def _is_presigned(request: HttpRequest) -> bool:
+    """True for a request whose query says that it is signed, however badly: it is held to that."""
+    return any(name in request.query_string for name in _SIGNS)
 
 
 def _region_of(host: str) -> str:

@@ -3,7 +3,7 @@
 An operation means the action of its own name, unless this table says otherwise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 PREFIXES: Mapping[str, str] = {
@@ -67,6 +67,9 @@ role that he may not pass is as mighty as the mightiest role.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 """
+
+SPOKEN: Mapping[str, Callable[[str], str]] = {"sns": lambda action: f"SNS{action[3:]}", "sqs": str.lower}
+"""How services spell their actions when they refuse, where it is not as in policies: prefix -> spelling."""
 
 UNEXPLAINED = frozenset({"sts:AssumeRole"})
 """Actions whose refusal does not say which kind of policy did not allow."""

@@ -18,7 +18,7 @@ from cloudlet.clock import Clock
 from cloudlet.errors import AccessDenied, ServiceError
 from cloudlet.iam.compiled import CompiledPolicy, compiled
 from cloudlet.iam.context_keys import Keys, global_keys, request_keys, resource_keys, time_keys
-from cloudlet.iam.corrections import HIDDEN, POLICY_SPEAKS_OF, UNEXPLAINED, UNRESTRICTED
+from cloudlet.iam.corrections import HIDDEN, POLICY_SPEAKS_OF, SPOKEN, UNEXPLAINED, UNRESTRICTED
 from cloudlet.iam.evaluate import Decision, PolicySet, Source, evaluate
 from cloudlet.iam.facts import FactSource, ResourceFacts
 from cloudlet.iam.granted import Granted, GrantedPolicies
@@ -175,8 +175,10 @@ def refusal_text(principal: Principal, requirement: Requirement, decision: Decis
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
     """
     action, resource = requirement.action, requirement.resource[0]
+    if (spelling := SPOKEN.get(action.partition(":")[0])) is not None:
+        action = spelling(action)
     text = f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource}"
-    if action in UNEXPLAINED or decision.source is None:
+    if requirement.action in UNEXPLAINED or decision.source is None:
         return text
     kind = decision.source.value
     article = "an" if kind[0] in "aeiou" else "a"

@@ -60,7 +60,7 @@ class Operations(Service):
 def check_owner(context: RequestContext, key: QueueKey) -> None:
     """Raises AccessDenied for a queue of another account than the caller's."""
     if key.account != context.account:
-        action = f"sqs:{context.operation}"
+        action = f"sqs:{context.operation}".lower()  # as SQS spells actions when it refuses
         raise AccessDenied(
             f"User: {context.principal.arn} is not authorized to perform: {action} on resource: {key.arn} because no"
             f" resource-based policy allows the {action} action"
