@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from cloudlet.compute.images.manifest import OCI_INDEX, OCI_MANIFEST
 from cloudlet.services.ecr import tables
 from cloudlet.services.ecr.operations import images
+from cloudlet.services.ecr.registry import blob_uploads
 from cloudlet.services.ecr.service import EcrService
 from cloudlet.services.ecr.tables import Key
 from tests.integration.test_permissions import Role, allow, document, role
@@ -424,6 +425,30 @@ class TestRegistry:
         for wanted, expected in (("bytes=-3", b"789"), ("bytes=-100", b"0123456789")):
             part = registry("GET", f"/v2/app/blobs/{digest}", Range=wanted)
             assert (part.status, part.body) == (206, expected)
+
+    def test_uploads_that_stand_still_take_a_limited_amount_of_memory(
+        self, node: NodeInThread, app: str, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(blob_uploads, "MAX_GATHERED_BYTES", 1_000_000)
+        [ecr] = [service for service in node.node.services if isinstance(service, EcrService)]
+        content = b"x" * 1_500_000
+        connections = []
+        for _ in range(5):
+            connection = http.client.HTTPConnection(urlsplit(node.endpoint).netloc, timeout=60)
+            place = registry("POST", "/v2/app/blobs/uploads/").headers["location"]
+            connection.putrequest("PATCH", place)
+            connection.putheader("Authorization", registry._headers["Authorization"])
+            connection.putheader("Content-Length", "2000000")
+            connection.endheaders(content)
+            while int(registry("GET", place).headers["range"].partition("-")[2]) < 400_000:
+                pass
+            connections.append(connection)
+        assert 0 <= ecr.uploads.gathered_bytes < 1_500_000
+        for connection in connections:
+            connection.send(b"y" * 500_000)
+            assert connection.getresponse().status == 202
+            connection.close()
+        assert ecr.uploads.gathered_bytes == 0
 
     def test_of_a_push_that_broke_off_nothing_is_left(
         self, node: NodeInThread, app: str, registry: Registry, account: str

@@ -58,6 +58,8 @@ class Uploads:
         self._clock = clock
         self._ids = ids
         self._uploads: dict[str, Upload] = {}
+        self.gathered_bytes = 0
+        """What has come by the distribution protocol, and is not written yet."""
 
     async def begin(self, key: Key) -> Upload:
         """A new upload. Raises LimitExceeded, StoreError."""

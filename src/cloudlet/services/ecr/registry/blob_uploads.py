@@ -11,10 +11,13 @@ from cloudlet.errors import ServiceError
 from cloudlet.services.ecr.registry.answers import RegistryError, answer, translated
 from cloudlet.services.ecr.registry.blobs import digest_of
 from cloudlet.services.ecr.registry.exchange import Exchange
+from cloudlet.services.ecr.uploads import Uploads
 from cloudlet.wire.http import HttpResponse
 
 PIECE_BYTES = 4 * 1024 * 1024
 """A body is handed on in pieces of this size: what an upload takes of memory."""
+MAX_GATHERED_BYTES = 64 * 1024 * 1024
+"""What all uploads of a node may have gathered. Beyond it what comes is handed on as it comes."""
 _UPLOAD_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -97,7 +100,7 @@ def _check_range(exchange: Exchange, first: int) -> None:
 async def _append(exchange: Exchange, first: int) -> int:
     """Add the request's body to an upload, piece by piece; how many bytes it has then."""
     upload_id = _upload(exchange)
-    async for piece in _portions(exchange.request.body):
+    async for piece in _portions(exchange.request.body, exchange.registry.uploads):
         last = first + len(piece) - 1
         await exchange.call(
             "UploadLayerPart",
@@ -111,16 +114,22 @@ async def _append(exchange: Exchange, first: int) -> int:
     return first
 
 
-async def _portions(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """What comes in small pieces, in larger ones."""
+async def _portions(body: AsyncIterator[bytes], uploads: Uploads) -> AsyncIterator[bytes]:
+    """What comes in small pieces, in larger ones, as far as there is memory for what all uploads gather."""
     gathered = bytearray()
-    async for piece in body:
-        gathered += piece
-        if len(gathered) >= PIECE_BYTES:
+    try:
+        async for piece in body:
+            gathered += piece
+            uploads.gathered_bytes += len(piece)
+            if len(gathered) >= PIECE_BYTES or uploads.gathered_bytes > MAX_GATHERED_BYTES:
+                portion = bytes(gathered)
+                uploads.gathered_bytes -= len(portion)
+                gathered.clear()
+                yield portion
+        if gathered:
             yield bytes(gathered)
-            gathered.clear()
-    if gathered:
-        yield bytes(gathered)
+    finally:
+        uploads.gathered_bytes -= len(gathered)
 
 
 async def end(exchange: Exchange) -> HttpResponse:
