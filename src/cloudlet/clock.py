@@ -59,6 +59,11 @@ def now_ms(clock: Clock) -> int:
     return int(clock.now() * 1000)
 
 
+def wall_ms(clock: Clock) -> int:
+    """The host's time in whole milliseconds: for leases, which hold while who has them works, however time is moved."""
+    return int(clock.wall() * 1000)
+
+
 def ahead_s(clock: Clock) -> float:
     """How far the platform's time has been moved ahead of the host's, in seconds."""
     return clock.now() - clock.wall()

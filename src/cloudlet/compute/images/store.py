@@ -8,7 +8,7 @@ is left, also when another node is about to use it again, so the rules are those
 - the collector claims garbage that no user and no lease names, deletes the blob, then forgets the claim;
 - a lease that meets a claim waits until the deletion is done.
 
-Leases and claims of nodes that died run out.
+Leases and claims of nodes that died run out, on the host's clock: who works is not overtaken by time that is moved.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Final
 
-from cloudlet.clock import Clock, now_ms
+from cloudlet.clock import Clock, wall_ms
 from cloudlet.compute.collecting import collect_for_ever
 from cloudlet.compute.images import tables
 from cloudlet.compute.images.errors import InvalidImage
@@ -123,7 +123,7 @@ class ImageStore:
         lease_id = self._ids.uuid()
 
         def lease(tx: Transaction) -> bool:
-            now = now_ms(self._clock)
+            now = wall_ms(self._clock)
             if any(tables.is_claimed(tx, digest, now - CLAIM_MS) for digest in held):
                 return False
             for digest in held:
@@ -154,7 +154,7 @@ class ImageStore:
         """Delete a batch of unused parts; how many."""
 
         def claim(tx: Transaction) -> list[str]:
-            now = now_ms(self._clock)
+            now = wall_ms(self._clock)
             discard(tx, tables.delete_expired_leases(tx, now))
             claimed = []
             for digest in tables.unclaimed_garbage(tx, now - CLAIM_MS, COLLECT_BATCH):

@@ -11,7 +11,7 @@ node is about to use it again:
 - the collector claims garbage that no version and no lease names, deletes the blob, then forgets the claim;
 - an upload that meets a claim waits until the deletion is done.
 
-Leases and claims of nodes that died run out.
+Leases and claims of nodes that died run out, on the host's clock: who works is not overtaken by time that is moved.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudlet.clock import now_ms
+from cloudlet.clock import wall_ms
 from cloudlet.compute import archive
 from cloudlet.compute.collecting import collect_for_ever
 from cloudlet.compute.images.store import disuse
@@ -89,7 +89,7 @@ class Packages:
 
     async def _lease(self, context: RequestContext, lease_id: str, digest: str) -> None:
         def lease(tx: Transaction) -> bool:
-            now = now_ms(self._platform.clock)
+            now = wall_ms(self._platform.clock)
             claimed_ms = package_tables.garbage(tx, digest)
             if claimed_ms is not None and claimed_ms > now - CLAIM_MS:
                 return False
@@ -112,7 +112,7 @@ class Packages:
         """Delete a batch of unused packages; how many."""
 
         def claim(tx: Transaction) -> list[str]:
-            now = now_ms(self._platform.clock)
+            now = wall_ms(self._platform.clock)
             release(tx, package_tables.delete_expired_leases(tx, now))
             claimed = []
             for digest in package_tables.unclaimed_garbage(tx, now - CLAIM_MS, COLLECT_BATCH):
