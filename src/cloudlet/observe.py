@@ -39,7 +39,8 @@ class TextFormatter(logging.Formatter):
     """`time LEVEL logger: message name=value ...`, then the traceback when there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        parts = [f"{timestamp(record)} {record.levelname:<7} {record.name}: {record.getMessage()}"]
+        message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
+        parts = [f"{timestamp(record)} {record.levelname:<7} {record.name}: {message}"]
         parts += [f"{name}={_quoted(str(value))}" for name, value in fields(record).items()]
         line = " ".join(parts)
         if record.exc_info:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from cloudlet import __version__
+from cloudlet.cli import node_commands
+from cloudlet.cli.output import CommandError
 from cloudlet.store.folder import FolderLock
 from tests.support.functions import create_function
 from tests.support.images import Layout, tar
@@ -328,7 +330,7 @@ def test_logs_are_followed_over_a_restart(tmp_path: Path) -> None:
 
 def test_text_that_a_terminal_cannot_show_is_no_error(running: NodeProcess) -> None:
     cloudlet("invoke", "worker", "-p", '{"what": "€"}', "--data", str(running.data))
-    done = cloudlet("logs", "worker", "--data", str(running.data), PYTHONIOENCODING="latin-1")
+    done = cloudlet("logs", "worker", "--data", str(running.data), PYTHONIOENCODING="ascii")
     assert (done.returncode, "doing ?" in done.stdout) == (0, True)
 
 
@@ -344,6 +346,18 @@ def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "cloudlet.db").write_bytes(b"something else" * 1000)
     done = cloudlet("up", "--port", "0", "--data", str(tmp_path))
     assert (done.returncode, done.stderr) == (1, f"Error: {tmp_path}: the database failed: file is not a database.\n")
+
+
+def test_a_node_that_dies_without_a_word_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a full disk, where its log takes nothing."""
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "argv", ["cloudlet", "up", "-d"])
+    log = tmp_path / "node.log"
+    with pytest.raises(CommandError, match=f"The node did not start.\n{log} does not say why."):
+        node_commands.up(data=tmp_path, detach=True)
+    monkeypatch.setattr(node_commands, "LEAST_FREE_BYTES", 1 << 62)
+    with pytest.raises(CommandError, match=f"^There is no room left on the disk of {tmp_path}."):
+        node_commands.up(data=tmp_path, detach=True)
 
 
 def test_a_host_that_is_none_is_named(tmp_path: Path) -> None:

@@ -39,3 +39,8 @@ def test_json_holds_fields_and_traceback() -> None:
 
 def test_text_shows_the_traceback_below() -> None:
     assert TextFormatter().format(record("no luck", error=True)).endswith("ValueError: broken")
+
+
+def test_a_message_stays_on_its_line() -> None:
+    """Texts of databases and of other programs go over several."""
+    assert TextFormatter().format(record("no\r\nluck")).endswith(": no\\r\\nluck")

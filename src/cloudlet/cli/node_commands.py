@@ -3,6 +3,7 @@
 import errno
 import gc
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ LOG_FILE = "node.log"
 START_TIMEOUT_S = 120.0
 """A first start may have a runtime to prepare."""
 POLL_INTERVAL_S = 0.02
+LEAST_FREE_BYTES = 1024 * 1024
 SANDBOX_STATES = ("idle", "busy", "provisioned", "snapshots")
 
 
@@ -76,8 +78,7 @@ def _serve(config: Config) -> None:
     except StoreLocked as error:
         raise CommandError(f"{error}.", "Choose another folder with --data.") from error
     except StoreUnavailable as error:
-        where = "" if config.store else f"{config.data}: "
-        raise CommandError(f"{where}{error}.") from error
+        raise CommandError(str(error) if config.store else f"{config.data}: {error}.") from error
     except CloudletError as error:
         raise CommandError(str(error)) from error
 
@@ -118,7 +119,7 @@ def _start_detached(config: Config) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while (endpoint := folder.endpoint()) is None or folder.pid() != process.pid:
         if process.poll() is not None:
-            raise _did_not_start(_said(log, begin), process.returncode or 1)
+            raise _did_not_start(_said(log, begin) or _why_silent(log), process.returncode or 1)
         if time.monotonic() > deadline:
             process.terminate()
             raise CommandError(f"The node did not start in {START_TIMEOUT_S:.0f} s.\n{_said(log, begin)}")
@@ -130,6 +131,12 @@ def _did_not_start(said: str, exit_code: int) -> CommandError:
     """What the node said is an error of this command in the same words; what else there is comes with its beginning."""
     message, is_plain = said.removeprefix("Error: "), said.startswith("Error: ")
     return CommandError(message if is_plain else f"The node did not start.\n{said}", exit_code=exit_code)
+
+
+def _why_silent(log: Path) -> str:
+    """What keeps a node from writing even to its log."""
+    is_full = shutil.disk_usage(log.parent).free < LEAST_FREE_BYTES
+    return f"Error: There is no room left on the disk of {log.parent}." if is_full else f"{log} does not say why."
 
 
 def _said(log: Path, begin: int) -> str:

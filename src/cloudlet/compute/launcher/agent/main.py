@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import socket
 import sys
@@ -32,11 +33,12 @@ def main() -> None:
         is_isolated = sys.argv[3] == "namespaces"
         host: Host = namespaces.take_over(sys.argv[2], node, remove_groups) if is_isolated else bare.take_over()
     except OSError as error:
-        messages.send(node, {"t": "refused", "error": str(error)})
+        with contextlib.suppress(BrokenPipeError):
+            messages.send(node, {"t": "refused", "error": str(error)})
         return
-    messages.send(node, {"t": "started", "groups": groups.name if groups is not None else ""})
     launcher = Launcher(node, host, groups)
     try:
+        messages.send(node, {"t": "started", "groups": groups.name if groups is not None else ""})
         launcher.serve()
     except BrokenPipeError:  # the node is gone
         pass
