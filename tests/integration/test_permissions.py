@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from cloudlet.services.iam import IamService
 from cloudlet.services.lambda_.service import LambdaService
 from cloudlet.services.logs.service import LogsService
 from cloudlet.services.organizations import OrganizationsService
+from cloudlet.services.sns.service import SnsService
 from cloudlet.services.sqs.service import SqsService
 from cloudlet.services.sts import StsService
 from tests.support.functions import create_function
@@ -30,6 +32,7 @@ SERVICES: tuple[type[Service], ...] = (
     LambdaService,
     LogsService,
     OrganizationsService,
+    SnsService,
     SqsService,
     StsService,
 )
@@ -358,3 +361,113 @@ def test_a_repository_that_denies_everybody_denies_root_too_who_can_mend_it(clie
     assert "Deny" in ecr.get_repository_policy(repositoryName="repo")["policyText"]
     ecr.delete_repository_policy(repositoryName="repo")
     ecr.list_images(repositoryName="repo")
+
+
+def test_a_mapping_tells_whose_it_is(client: MakeClient, role: Role, account: str) -> None:
+    functions = client("lambda")
+    arns = {name: create_function(functions, name, "def handler(e, c): pass")["FunctionArn"] for name in ("f", "g")}
+    queue = f"arn:aws:sqs:{REGION}:{account}:q"
+    client("sqs").create_queue(QueueName="q")
+    made = functions.create_event_source_mapping(FunctionName="f", EventSourceArn=queue, Enabled=False)["UUID"]
+    of_f, of_g = ({"ArnLike": {"lambda:FunctionArn": arns[name]}} for name in ("f", "g"))
+    actions = ["lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping"]
+    role.grant(allow(actions, Condition=of_g))
+    refused(role.client("lambda").get_event_source_mapping, UUID=made)
+    role.grant(allow(actions, Condition=of_f))
+    role.client("lambda").get_event_source_mapping(UUID=made)
+    refused(role.client("lambda").update_event_source_mapping, UUID=made, FunctionName="g")
+
+
+def test_a_url_tells_how_its_callers_are_checked(client: MakeClient, role: Role) -> None:
+    functions = client("lambda")
+    create_function(functions, "f", "def handler(e, c): pass")
+    functions.create_function_url_config(FunctionName="f", AuthType="NONE")
+    condition = {"StringEquals": {"lambda:FunctionUrlAuthType": "AWS_IAM"}}
+    role.grant(allow(["lambda:DeleteFunctionUrlConfig", "lambda:UpdateFunctionUrlConfig"], Condition=condition))
+    mine = role.client("lambda")
+    refused(mine.delete_function_url_config, FunctionName="f")
+    refused(mine.update_function_url_config, FunctionName="f", AuthType="NONE")
+    mine.update_function_url_config(FunctionName="f", AuthType="AWS_IAM")
+    mine.delete_function_url_config(FunctionName="f")
+
+
+def test_a_statement_tells_whom_it_lets_in(client: MakeClient, role: Role) -> None:
+    functions = client("lambda")
+    create_function(functions, "f", "def handler(e, c): pass")
+    for service in ("sns", "events"):
+        functions.add_permission(
+            FunctionName="f", StatementId=service, Action="lambda:InvokeFunction", Principal=f"{service}.amazonaws.com"
+        )
+    condition = {"StringEquals": {"lambda:Principal": "sns.amazonaws.com"}}
+    role.grant(allow("lambda:RemovePermission", Condition=condition))
+    refused(role.client("lambda").remove_permission, FunctionName="f", StatementId="events")
+    role.client("lambda").remove_permission(FunctionName="f", StatementId="sns")
+
+
+def test_a_password_tells_what_it_is_for(client: MakeClient, role: Role) -> None:
+    iam = client("iam")
+    iam.create_user(UserName="u")
+    service = "codecommit.amazonaws.com"
+    made = iam.create_service_specific_credential(UserName="u", ServiceName=service)["ServiceSpecificCredential"]
+    given = {"UserName": "u", "ServiceSpecificCredentialId": made["ServiceSpecificCredentialId"]}
+    for name, check in (("cassandra.amazonaws.com", refused), (service, lambda call, **params: call(**params))):
+        condition = {"StringEquals": {"iam:ServiceSpecificCredentialServiceName": name}}
+        role.grant(allow("iam:DeleteServiceSpecificCredential", Condition=condition))
+        check(role.client("iam").delete_service_specific_credential, **given)
+
+
+def test_the_source_function_is_a_key_of_callers_policies_only(client: MakeClient, node: NodeInThread) -> None:
+    account = fresh_account()
+    role = Role(lambda service, **options: client(service, **{"account": account, **options}), account)
+    function = f"arn:aws:lambda:{REGION}:{account}:function:f"
+    caller = replace(role.principal, source_function_arn=function)
+    sqs = client("sqs", account=account)
+    url, queue = sqs.create_queue(QueueName="q")["QueueUrl"], f"arn:aws:sqs:{REGION}:{account}:q"
+    condition = {"ArnEquals": {"lambda:SourceFunctionArn": function}}
+    statement = {"Effect": "Allow", "Principal": {"AWS": role.arn}, "Action": "sqs:SendMessage", "Resource": queue}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document({**statement, "Condition": condition})})
+
+    def send() -> None:
+        context = RequestContext(caller, REGION, "request")
+        node.call(node.node.platform.calls.call(context, "sqs", "SendMessage", {"QueueUrl": url, "MessageBody": "m"}))
+
+    with pytest.raises(AccessDenied):
+        send()
+    role.grant(allow("sqs:SendMessage", Condition=condition))
+    send()
+
+
+def test_a_resource_tells_its_organisation(client: MakeClient, role: Role) -> None:
+    organisation = client("organizations").create_organization()["Organization"]["Id"]
+    url = client("sqs").create_queue(QueueName="q")["QueueUrl"]
+    role.grant(allow("sqs:SendMessage", Condition={"StringEquals": {"aws:ResourceOrgID": "o-another"}}))
+    refused(role.client("sqs").send_message, QueueUrl=url, MessageBody="m")
+    role.grant(allow("sqs:SendMessage", Condition={"StringEquals": {"aws:ResourceOrgID": organisation}}))
+    role.client("sqs").send_message(QueueUrl=url, MessageBody="m")
+
+
+def test_a_service_tells_the_organisation_that_it_works_for(
+    client: MakeClient, node: NodeInThread, account: str
+) -> None:
+    url, queue = client("sqs").create_queue(QueueName="q")["QueueUrl"], f"arn:aws:sqs:{REGION}:{account}:q"
+    sender = Principal.service("sns.amazonaws.com", account)
+
+    def send() -> None:
+        context = RequestContext(sender, REGION, "request", source_arn=f"arn:aws:sns:{REGION}:{account}:t")
+        node.call(node.node.platform.calls.call(context, "sqs", "SendMessage", {"QueueUrl": url, "MessageBody": "m"}))
+
+    def let_in(organisation: str) -> None:
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue,
+            "Condition": {"StringEquals": {"aws:SourceOrgID": organisation}},
+        }
+        client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": document(statement)})
+
+    let_in("o-another")
+    with pytest.raises(AccessDenied):
+        send()
+    let_in(client("organizations").create_organization()["Organization"]["Id"])
+    send()

@@ -9,7 +9,7 @@ import base64
 import fnmatch
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Json = dict[str, Any]
@@ -44,19 +44,22 @@ def is_allowed(question: Question, policies: Policies) -> bool:
     """The flow chart of the documentation, box after box."""
     groups = [
         policies.identity,
-        [policies.resource] if policies.resource else [],
         [policies.boundary] if policies.boundary else [],
         policies.session or [],
         *policies.organisation,
     ]
+    # "You can't use the lambda:SourceFunctionArn condition key in resource-based policies"
+    of_resource = replace(question, keys={k: v for k, v in question.keys.items() if k != "lambda:sourcefunctionarn"})
     # "Deny evaluation": an explicit deny in any policy
+    if policies.resource and _says(of_resource, policies.resource, "Deny"):
+        return False
     if any(_says(question, document, "Deny") for group in groups for document in group):
         return False
     # "Organizations SCPs": every level has to allow
     for level in policies.organisation:
         if not any(_says(question, document, "Allow") for document in level):
             return False
-    closeness = _closeness(question, policies.resource)
+    closeness = _closeness(of_resource, policies.resource)
     session_allows = policies.session is None or any(_says(question, one, "Allow") for one in policies.session)
     boundary_allows = policies.boundary is None or _says(question, policies.boundary, "Allow")
     identity_allows = question.kind == "root" or any(_says(question, one, "Allow") for one in policies.identity)

@@ -25,6 +25,8 @@ _MEMBERS: Mapping[str, tuple[str, ...]] = {
     "iam:awsservicename": ("AWSServiceName",),
     "iam:permissionsboundary": ("PermissionsBoundary",),
     "iam:policyarn": ("PolicyArn",),
+    "iam:servicespecificcredentialagedays": ("CredentialAgeDays",),
+    "iam:servicespecificcredentialservicename": ("ServiceName",),
     "lambda:codesigningconfigarn": ("CodeSigningConfigArn",),
     "lambda:eventsourcetoken": ("EventSourceToken",),
     "lambda:functionurlauthtype": ("FunctionUrlAuthType", "AuthType"),
@@ -62,9 +64,14 @@ def global_keys(context: RequestContext) -> Keys:
         keys["aws:calledvia"] = context.called_via
         keys["aws:calledviafirst"], keys["aws:calledvialast"] = context.called_via[:1], context.called_via[-1:]
     if context.principal.kind == "service":
-        account = Arn.parse(context.source_arn).account if context.source_arn else ""
-        keys["aws:sourceaccount"] = (account or context.principal.account,)
+        keys["aws:sourceaccount"] = (source_account(context),)
     return keys
+
+
+def source_account(context: RequestContext) -> str:
+    """The account that a service makes a call for."""
+    account = Arn.parse(context.source_arn).account if context.source_arn else ""
+    return account or context.principal.account
 
 
 def time_keys(now: float) -> Keys:

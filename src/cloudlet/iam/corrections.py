@@ -77,3 +77,16 @@ UNEXPLAINED = frozenset({"sts:AssumeRole"})
 POLICY_SPEAKS_OF: Mapping[str, str] = {"iam": "sts"}
 """A service's prefix -> that of the actions which the policies on its resources are about, where it is another one: a
 role's trust policy says who may assume it."""
+
+ASKED_OF_SERVICE = frozenset(
+    {
+        "iam:DeleteServiceSpecificCredential",
+        "iam:ResetServiceSpecificCredential",
+        "iam:UpdateServiceSpecificCredential",
+        "lambda:DeleteFunctionUrlConfig",
+        "lambda:GetFunctionUrlConfig",
+        "lambda:RemovePermission",
+        "lambda:UpdateFunctionUrlConfig",
+    }
+)
+"""Actions with condition keys that neither the request nor the resource's ARN tells (`FactSource.condition_keys`)."""

@@ -17,8 +17,15 @@ from cloudlet.arn import Arn
 from cloudlet.clock import Clock
 from cloudlet.errors import AccessDenied, ServiceError
 from cloudlet.iam.compiled import CompiledPolicy, compiled
-from cloudlet.iam.context_keys import Keys, global_keys, request_keys, resource_keys, time_keys
-from cloudlet.iam.corrections import HIDDEN, POLICY_SPEAKS_OF, SPOKEN, UNEXPLAINED, UNRESTRICTED
+from cloudlet.iam.context_keys import (
+    Keys,
+    global_keys,
+    request_keys,
+    resource_keys,
+    source_account,
+    time_keys,
+)
+from cloudlet.iam.corrections import ASKED_OF_SERVICE, HIDDEN, POLICY_SPEAKS_OF, SPOKEN, UNEXPLAINED, UNRESTRICTED
 from cloudlet.iam.evaluate import Decision, PolicySet, Source, evaluate
 from cloudlet.iam.facts import FactSource, ResourceFacts
 from cloudlet.iam.granted import Granted, GrantedPolicies
@@ -82,7 +89,7 @@ class PolicyAuthorizer:
         granted = await self._granted.of(principal) if has_own_side else _NO_GRANTS
         keys = self._keys(context, params, granted)
         for requirement in needed:
-            decision = await self._decide(context, requirement, granted, membership, keys)
+            decision = await self._decide(context, params, requirement, granted, membership, keys)
             if decision is not None and not decision.is_allowed:
                 raise _refused(context, requirement, decision)
 
@@ -100,6 +107,7 @@ class PolicyAuthorizer:
     async def _decide(
         self,
         context: RequestContext,
+        params: Mapping[str, Any],
         requirement: Requirement,
         granted: Granted,
         membership: Membership,
@@ -115,7 +123,10 @@ class PolicyAuthorizer:
         if principal.kind == "service" and not has_policy:
             return None
         account = _account(resource) or principal.account
-        own_keys = {**keys, **requirement.keys, **resource_keys(account, facts.tags, prefix)}
+        own_keys = {**keys, **facts.keys, **requirement.keys, **resource_keys(account, facts.tags, prefix)}
+        own_keys |= await self._organisation_keys(context, account)
+        if requirement.action in ASKED_OF_SERVICE:
+            own_keys = {**await self._asked(requirement, params), **own_keys}
         is_cross_account = account != principal.account and requirement.action != PASS_ROLE
         policies = PolicySet(
             granted.identity,
@@ -126,6 +137,23 @@ class PolicyAuthorizer:
             is_cross_account=is_cross_account and principal.kind != "service",
         )
         return _evaluated(principal, requirement, own_keys, policies)
+
+    async def _organisation_keys(self, context: RequestContext, resource_account: str) -> Keys:
+        """Whose organisation the resource is in, and for a service the one that it works for."""
+        keys: Keys = {}
+        accounts = {"resource": resource_account}
+        if context.principal.kind == "service":
+            accounts["source"] = source_account(context)
+        for name, account in accounts.items():
+            if len(account) == 12 and account.isdecimal():
+                found = (await self._memberships.of(account)).keys
+                keys |= {key.replace("principal", name): values for key, values in found.items()}
+        return keys
+
+    async def _asked(self, requirement: Requirement, params: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+        arn = _arn(requirement.resource[0])
+        source = self._sources.get(arn.service) if arn is not None else None
+        return await source.condition_keys(requirement.action, arn, params) if source is not None and arn else {}
 
     async def _facts(self, resource: str) -> ResourceFacts:
         # What a request names has not been checked yet; no store takes a NUL, and nothing is called so.

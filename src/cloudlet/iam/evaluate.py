@@ -75,8 +75,9 @@ def evaluate(request: AccessRequest, policies: PolicySet) -> Decision:
     levels_allow = True
     for source, group in _groups(policies):
         allowed: Verdict | None = None
+        asked = request.for_resource_policy() if source is Source.RESOURCE else request
         for policy in group:
-            verdict = policy.verdict(request)
+            verdict = policy.verdict(asked)
             if verdict is None:
                 continue
             found.append((source, verdict))

@@ -1,11 +1,13 @@
 """A question to the policies: who wants to do what to which resource, and in which circumstances."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cloudlet.iam.principals import Principal
 from cloudlet.iam.wildcards import LITERAL_QUESTION_MARK, LITERAL_STAR
 
+_CALLERS_ONLY = "lambda:sourcefunctionarn"
+"""https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html"""
 _SPECIAL = {"*": LITERAL_STAR, "?": LITERAL_QUESTION_MARK, "$": "$"}
 
 
@@ -34,6 +36,12 @@ class AccessRequest:
     def values(self, key: str) -> Sequence[str] | None:
         """The values of a condition key in lower case; None when the request does not have it."""
         return self.keys.get(key)
+
+    def for_resource_policy(self) -> "AccessRequest":
+        """The request as a resource's policy sees it: without the keys that only callers' policies may use."""
+        if _CALLERS_ONLY not in self.keys:
+            return self
+        return replace(self, keys={key: values for key, values in self.keys.items() if key != _CALLERS_ONLY})
 
     def substitute(self, text: str) -> str | None:
         """`text` with its policy variables filled in; None where one has neither a value nor a default.

@@ -17,7 +17,7 @@ from cloudlet.iam.naming.ecr import ecr_resources
 from cloudlet.iam.naming.iam import iam_resources
 from cloudlet.iam.naming.lambda_ import lambda_keys, lambda_resources
 from cloudlet.iam.naming.logs import logs_resources
-from cloudlet.iam.naming.organizations import organizations_resources
+from cloudlet.iam.naming.organizations import organizations_keys, organizations_resources
 from cloudlet.iam.naming.sns import sns_resources
 from cloudlet.iam.naming.sqs import sqs_resources
 from cloudlet.iam.naming.sts import sts_resources
@@ -71,6 +71,8 @@ def requirements(
     request = NamedRequest(action, service, params, context.principal, context.region)
     resources = _NAMERS.get(service.prefix, by_members)(request, reader) if action.resource_types else [ANY]
     keys = lambda_keys(request) if service.prefix == "lambda" else {}
+    if service.prefix == "organizations":
+        keys = organizations_keys(request, resources)
     needed = [Requirement(action.name, tuple(map(_of_ours, resource)), keys) for resource in resources]
     if PASS_ROLE in action.needs:
         receiver = {"iam:passedtoservice": (f"{service.prefix}.amazonaws.com",)}

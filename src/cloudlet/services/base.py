@@ -127,6 +127,15 @@ class Service:
         """The policy and the tags of one of this service's resources, for decisions; None when there is none such."""
         return None
 
+    async def condition_keys(
+        self,
+        action: str,  # noqa: ARG002 - what most services answer; the next two also
+        resource: Arn,  # noqa: ARG002
+        params: Mapping[str, Any],  # noqa: ARG002
+    ) -> Mapping[str, Sequence[str]]:
+        """The condition keys of a request that only what is stored can tell (`FactSource`)."""
+        return {}
+
     def routes(self) -> dict[str, RouteHandler]:
         """Plain HTTP below `/_cloudlet/<key>/`, for what is no API operation (downloads)."""
         return {}

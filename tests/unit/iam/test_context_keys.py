@@ -1,9 +1,55 @@
-"""The condition keys of callers."""
+"""The condition keys of a request."""
+
+from dataclasses import replace
 
 import pytest
 
-from cloudlet.iam.context_keys import global_keys
+from cloudlet.iam.context_keys import global_keys, request_keys, source_account
 from cloudlet.iam.principals import Principal, RequestContext
+from cloudlet.iam.request import AccessRequest
+from tests.support.iam_world import ACCOUNT, OTHER_ACCOUNT
+
+FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
+SESSION = Principal(
+    "assumed-role",
+    ACCOUNT,
+    f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/f",
+    "AROAWORKER:f",
+    role_arn=f"arn:aws:iam::{ACCOUNT}:role/worker",
+    token_issued=1.0,
+)
+
+
+def test_a_functions_credentials_tell_the_function() -> None:
+    context = RequestContext(replace(SESSION, source_function_arn=FUNCTION), "us-east-1", "r")
+    assert global_keys(context)["lambda:sourcefunctionarn"] == (FUNCTION,)
+    assert "lambda:sourcefunctionarn" not in global_keys(RequestContext(SESSION, "us-east-1", "r"))
+
+
+def test_a_resources_policy_does_not_see_the_function() -> None:
+    keys = {"lambda:sourcefunctionarn": (FUNCTION,), "aws:userid": ("AROAWORKER:f",)}
+    request = AccessRequest(SESSION, "sqs:SendMessage", "*", keys)
+    assert request.for_resource_policy().keys == {"aws:userid": ("AROAWORKER:f",)}
+    assert request.for_resource_policy().action_key == "sqs:sendmessage"
+    plain = AccessRequest(SESSION, "sqs:SendMessage", "*", {"aws:userid": ("AROAWORKER:f",)})
+    assert plain.for_resource_policy() is plain
+
+
+@pytest.mark.parametrize(
+    ("source_arn", "account"), [(FUNCTION, ACCOUNT), ("arn:aws:s3:::bucket", OTHER_ACCOUNT), ("", OTHER_ACCOUNT)]
+)
+def test_a_service_works_for_the_account_of_a_resource_or_for_its_own(source_arn: str, account: str) -> None:
+    context = RequestContext(
+        Principal.service("sns.amazonaws.com", OTHER_ACCOUNT), "us-east-1", "r", source_arn=source_arn
+    )
+    assert source_account(context) == account
+    assert global_keys(context)["aws:sourceaccount"] == (account,)
+
+
+def test_members_of_a_request_tell_keys() -> None:
+    keys = request_keys({"ServiceName": "codecommit.amazonaws.com", "CredentialAgeDays": 30})
+    assert keys["iam:servicespecificcredentialservicename"] == ("codecommit.amazonaws.com",)
+    assert keys["iam:servicespecificcredentialagedays"] == ("30",)
 
 
 @pytest.mark.parametrize("account", ["", "111111111111"])

@@ -37,6 +37,7 @@ KEYS = st.fixed_dictionaries(
         "s3:max-keys": st.sampled_from([["5"], ["10"], ["11"]]),
         "aws:sourcearn": st.sampled_from([["arn:aws:sns:eu-west-1:1:t"], ["arn:aws:sns:us-east-1:1:u"]]),
         "aws:securetransport": st.sampled_from([["true"], ["false"]]),
+        "lambda:sourcefunctionarn": st.just(["arn:aws:lambda:us-east-1:1:function:f"]),
     },
 )
 CONDITIONS = st.sampled_from(
@@ -58,6 +59,8 @@ CONDITIONS = st.sampled_from(
         {"ArnNotEquals": {"aws:SourceArn": "arn:aws:sns:us-east-1:1:u"}},
         {"Null": {"aws:username": "true"}},
         {"Null": {"aws:username": "false"}},
+        {"ArnLike": {"lambda:SourceFunctionArn": "arn:aws:lambda:*:1:function:f"}},
+        {"ArnNotEquals": {"lambda:SourceFunctionArn": "arn:aws:lambda:us-east-1:1:function:g"}},
     ]
 )
 PRINCIPALS = st.sampled_from(

@@ -7,6 +7,8 @@ from typing import Any
 import botocore.session
 import pytest
 
+from cloudlet.iam.naming.base import NamedRequest
+from cloudlet.iam.naming.organizations import organizations_keys
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.iam.requirements import PASS_ROLE, Requirement, action_of, requirements
 from cloudlet.iam.tables import MIGRATIONS
@@ -134,3 +136,28 @@ def test_no_operation_takes_a_role_from_whoever_may_not_pass_it() -> None:
         found = action_of(service, operation)
         assert found is not None
         assert PASS_ROLE in found[0].needs, f"{service}:{operation}"
+
+
+@pytest.mark.parametrize(
+    ("operation", "params"),
+    [
+        ("CreatePolicy", {"Type": "TAG_POLICY"}),
+        ("EnablePolicyType", {"PolicyType": "TAG_POLICY"}),
+        ("ListPolicies", {"Filter": "TAG_POLICY"}),
+    ],
+)
+def test_a_request_names_the_type_of_an_organisations_policies(
+    reader: Reader, operation: str, params: dict[str, Any]
+) -> None:
+    [requirement, *_] = _needed(reader, "organizations", operation, **params)
+    assert requirement.keys == {"organizations:policytype": ("TAG_POLICY",)}
+
+
+def test_a_policys_arn_has_its_type() -> None:
+    found = action_of("organizations", "AttachPolicy")
+    assert found is not None
+    request = NamedRequest(*found, {"PolicyId": "p-1", "TargetId": "r-1"}, USER, "eu-west-1")
+    arn = f"arn:aws:organizations::{ACCOUNT}:policy/o-1/service_control_policy/p-1"
+    root = f"arn:aws:organizations::{ACCOUNT}:root/o-1/r-1"
+    assert organizations_keys(request, [(arn,), (root,)]) == {"organizations:policytype": ("SERVICE_CONTROL_POLICY",)}
+    assert organizations_keys(request, [(root,)]) == {}

@@ -1,6 +1,7 @@
 """Organizations' resources: requests name them by ids, policies by ARNs that hold the organisation's id as well."""
 
 import re
+from collections.abc import Sequence
 
 from cloudlet.iam import organisation_table as table
 from cloudlet.iam.naming.base import ANY, NamedRequest, Spellings
@@ -33,6 +34,21 @@ def organizations_resources(request: NamedRequest, reader: Reader) -> list[Spell
     if membership is None:
         return [ANY]
     return [(arn,) for one in ids if (arn := _arn(reader, membership[0], one))] or [ANY]
+
+
+def organizations_keys(request: NamedRequest, resources: Sequence[Spellings]) -> dict[str, Sequence[str]]:
+    """The type of the policies that a request is about: a member names it, or the ARN of a policy has it.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsorganizations.html
+    """
+    if "organizations:PolicyType" not in request.action.keys:
+        return {}
+    found = request.text("PolicyType", "Type", "Filter")
+    for arn, *_ in resources if not found else ():
+        kind, _, rest = arn.split(":", 5)[-1].partition("/")
+        if kind == "policy":
+            found = rest.split("/")[-2].upper()
+    return {"organizations:policytype": (found,)} if found else {}
 
 
 def _arn(reader: Reader, organisation: Organisation, name: str) -> str:

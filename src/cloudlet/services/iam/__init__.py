@@ -4,8 +4,11 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cloudlet.arn import Arn
+from cloudlet.iam import user_credential_table
 from cloudlet.iam.facts import ResourceFacts
 from cloudlet.iam.key_uses import KeyUses
 from cloudlet.iam.tables import MIGRATIONS
@@ -26,6 +29,7 @@ from cloudlet.services.iam.server_certificate_operations import ServerCertificat
 from cloudlet.services.iam.service_linked_operations import ServiceLinkedOperations
 from cloudlet.services.iam.simulation_operations import SimulationOperations
 from cloudlet.services.iam.tag_operations import TagOperations
+from cloudlet.services.iam.user_credential import SERVICE
 from cloudlet.services.iam.user_operations import UserOperations
 
 
@@ -58,6 +62,21 @@ class IamService(
 
     async def facts(self, resource: Arn) -> ResourceFacts | None:
         return await self.platform.store.read(lambda reader: entity_facts(reader, resource))
+
+    async def condition_keys(
+        self,
+        action: str,  # noqa: ARG002 - one answer for all that are asked about
+        resource: Arn,
+        params: Mapping[str, Any],
+    ) -> Mapping[str, Sequence[str]]:
+        """The service that a password is for, of those that are for one service each."""
+        identifier = params.get("ServiceSpecificCredentialId")
+        if not isinstance(identifier, str) or not identifier.isalnum():
+            return {}
+        found = await self.platform.store.read(
+            lambda reader: user_credential_table.find(reader, resource.account, SERVICE, identifier)
+        )
+        return {"iam:servicespecificcredentialservicename": (found.content["service"],)} if found is not None else {}
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Write down now and then who was here."""

@@ -1,6 +1,8 @@
 """The Lambda service, put together."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cloudlet.arn import Arn
 from cloudlet.compute.debugging import Debuggers
@@ -24,7 +26,13 @@ from cloudlet.services.lambda_.event_invoke_tables import EVENT_INVOKE
 from cloudlet.services.lambda_.event_sources.mapping import EVENT_SOURCES
 from cloudlet.services.lambda_.event_sources.operations import EventSourceOperations
 from cloudlet.services.lambda_.event_sources.pollers import Pollers
-from cloudlet.services.lambda_.facts import code_signing_facts, event_source_facts, function_facts, layer_facts
+from cloudlet.services.lambda_.facts import (
+    code_signing_facts,
+    event_source_facts,
+    function_facts,
+    layer_facts,
+    stored_keys,
+)
 from cloudlet.services.lambda_.function_images import FunctionImages
 from cloudlet.services.lambda_.function_metrics import FunctionMetrics
 from cloudlet.services.lambda_.function_operations import FunctionOperations
@@ -130,6 +138,11 @@ class LambdaService(
         if not resource.resource.startswith("function:"):
             return None
         return await self.platform.store.read(lambda reader: function_facts(reader, resource))
+
+    async def condition_keys(
+        self, action: str, resource: Arn, params: Mapping[str, Any]
+    ) -> Mapping[str, Sequence[str]]:
+        return await self.platform.store.read(lambda reader: stored_keys(reader, action, resource, params))
 
     def _loop_stopped(self, invoked_arn: str) -> None:
         self._metrics.event(invoked_arn, "RecursiveInvocationsDropped")
