@@ -4,7 +4,7 @@ import base64
 import http.client
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,11 +13,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cloudlet.compute.images.manifest import OCI_INDEX, OCI_MANIFEST
-from cloudlet.services.ecr import tables
+from cloudlet.services.ecr import image, tables
 from cloudlet.services.ecr.operations import images
 from cloudlet.services.ecr.registry import blob_uploads
 from cloudlet.services.ecr.service import EcrService
 from cloudlet.services.ecr.tables import Key
+from cloudlet.store.base import Reader, Row
 from tests.integration.test_permissions import Role, allow, document, role
 from tests.support.images import Layout, program, run, tar
 from tests.support.nodes import MakeClient, NodeInThread, fresh_account
@@ -46,6 +47,22 @@ def fails(call: Callable[..., Any], code: str, **params: Any) -> str:
         call(**params)
     assert caught.value.response["Error"]["Code"] == code
     return str(caught.value.response["Error"]["Message"])
+
+
+class CountingReader(Reader):
+    """Counts what is asked of another."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.count = 0
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        self.count += 1
+        return self._reader.query(sql, params)
+
+    def one(self, sql: str, params: Sequence[Any] = ()) -> Row | None:
+        self.count += 1
+        return self._reader.one(sql, params)
 
 
 def _uploads(node: NodeInThread, account: str) -> int:
@@ -274,6 +291,36 @@ class TestImages:
         advance(2 * 3600)
         while len(ecr.list_images(repositoryName="zz")["imageIds"]) > 1:
             pass
+
+    def test_an_image_has_a_limited_number_of_tags(
+        self, ecr: Any, app: str, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(image, "MAX_TAGS", 2)
+        for tag in ("v1", "v2"):
+            registry.image(app, tag)
+        [kept] = ecr.batch_get_image(repositoryName=app, imageIds=[{"imageTag": "v1"}])["images"]
+        manifest = kept["imageManifest"]
+        fails(ecr.put_image, "LimitExceededException", repositoryName=app, imageManifest=manifest, imageTag="v3")
+        registry.image(app, "other", b"other")
+        ecr.batch_delete_image(repositoryName=app, imageIds=[{"imageTag": "v2"}])
+        ecr.put_image(repositoryName=app, imageManifest=manifest, imageTag="v3")
+
+    def test_a_page_is_read_at_once(self, node: NodeInThread, app: str, registry: Registry, account: str) -> None:
+        tagged = registry.image(app, "v1", b"1")
+        registry.image(app, "v2", b"1")
+        untagged = [registry.image(app, "", b"%d" % number) for number in range(2, 5)]
+        key = Key(account, "us-east-1", app)
+
+        def read(reader: Reader) -> None:
+            counted = CountingReader(reader)
+            details, last = images._details(counted, key, "UNTAGGED", "", 2)
+            assert [one["imageDigest"] for one in details] == sorted(untagged)[:2]
+            assert last == sorted(untagged)[1]
+            details, last = images._details(counted, key, "TAGGED", "", 2)
+            assert [(one["imageDigest"], one["imageTags"], last) for one in details] == [(tagged, ["v1", "v2"], "")]
+            assert counted.count == 4
+
+        node.call(node.node.store.read(read))
 
     def test_lists_do_not_read_manifests(self, node: NodeInThread, app: str, registry: Registry, account: str) -> None:
         registry.image(app, "v1")

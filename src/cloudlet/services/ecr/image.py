@@ -22,6 +22,8 @@ from cloudlet.store.base import Reader, Row, Transaction
 
 MAX_IMAGES = 100_000
 """https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html"""
+MAX_TAGS = 1000
+"""Of one image; the same page."""
 UNUSED_LAYER_MS = 60 * 60 * 1000
 """A layer that no image needs is kept for so long: its image may be about to be pushed."""
 _ELSEWHERE = ("foreign", "nondistributable")
@@ -105,6 +107,8 @@ def put(
         )
     stored = StoredImage(*before) if before is not None else _insert(tx, key, content, manifest, computed, now_ms)
     if tag:
+        if current != computed and tables.count_tags(tx, key, computed) >= MAX_TAGS:
+            raise LimitExceeded(f"The image with digest '{computed}' already has {MAX_TAGS} tags")
         tables.put_tag(tx, key, tag, computed)
     return stored
 

@@ -43,6 +43,11 @@ _REPOSITORY = "account, region, name, created_ms, settings, policy, lifecycle, l
 _IMAGE = "digest, manifest, media_type, artifact_type, subject, size_bytes, pushed_ms, pulled_ms"
 _SUMMARY = _IMAGE.replace(" manifest,", "")
 _IN = "account = ? AND region = ? AND repository = ?"
+_TAGS = (
+    "(SELECT 1 FROM ecr_tags t WHERE t.account = ecr_images.account AND t.region = ecr_images.region "
+    "AND t.repository = ecr_images.repository AND t.digest = ecr_images.digest)"
+)
+_BY_TAGS = {"ANY": "", "TAGGED": f"AND EXISTS {_TAGS}", "UNTAGGED": f"AND NOT EXISTS {_TAGS}"}
 _THIS = "account = ? AND region = ? AND name = ?"
 
 
@@ -121,10 +126,11 @@ def image(reader: Reader, key: Key, digest: str) -> Row | None:
     return reader.one(f"SELECT {_IMAGE} FROM ecr_images WHERE {_IN} AND digest = ?", (*key, digest))
 
 
-def images(reader: Reader, key: Key, after: str, limit: int) -> list[Row]:
-    """As `image`, but for the manifest, which may be long."""
+def images(reader: Reader, key: Key, after: str, limit: int, wanted: str = "ANY") -> list[Row]:
+    """As `image`, but for the manifest, which may be long. `wanted` is ANY, TAGGED or UNTAGGED."""
     return reader.query(
-        f"SELECT {_SUMMARY} FROM ecr_images WHERE {_IN} AND digest > ? ORDER BY digest LIMIT ?", (*key, after, limit)
+        f"SELECT {_SUMMARY} FROM ecr_images WHERE {_IN} AND digest > ? {_BY_TAGS[wanted]} ORDER BY digest LIMIT ?",
+        (*key, after, limit),
     )
 
 
@@ -176,6 +182,18 @@ def tagged(reader: Reader, key: Key, tag: str) -> str | None:
 def tags_of(reader: Reader, key: Key, digest: str) -> list[str]:
     rows = reader.query(f"SELECT tag FROM ecr_tags WHERE {_IN} AND digest = ? ORDER BY tag", (*key, digest))
     return [row[0] for row in rows]
+
+
+def tags_between(reader: Reader, key: Key, first: str, last: str) -> list[Row]:
+    """(digest, tag) of the images from the digest `first` to `last`, in order."""
+    return reader.query(
+        f"SELECT digest, tag FROM ecr_tags WHERE {_IN} AND digest >= ? AND digest <= ? ORDER BY digest, tag",
+        (*key, first, last),
+    )
+
+
+def count_tags(reader: Reader, key: Key, digest: str) -> int:
+    return int(reader.query(f"SELECT COUNT(*) FROM ecr_tags WHERE {_IN} AND digest = ?", (*key, digest))[0][0])
 
 
 def all_tags(reader: Reader, key: Key) -> list[Row]:

@@ -229,14 +229,10 @@ def _image_ids(reader: Reader, key: Key, wanted: str, after: str, limit: int) ->
 
 def _details(reader: Reader, key: Key, wanted: str, after: str, limit: int) -> tuple[list[dict[str, Any]], str]:
     """A page of images, and the digest that it ends with when there are more."""
-    details: list[dict[str, Any]] = []
-    while rows := tables.images(reader, key, after, limit + 1):
-        for row in rows:
-            stored = StoredImage.from_summary(row)
-            tags = tables.tags_of(reader, key, stored.digest)
-            if wanted == "ANY" or bool(tags) == (wanted == "TAGGED"):
-                if len(details) == limit:
-                    return details, after
-                details.append(image.describe(key, stored, tags))
-            after = stored.digest
-    return details, ""
+    rows = tables.images(reader, key, after, limit + 1, wanted)
+    page = [StoredImage.from_summary(row) for row in rows[:limit]]
+    tags: dict[str, list[str]] = {}
+    for digest, tag in tables.tags_between(reader, key, page[0].digest, page[-1].digest) if page else ():
+        tags.setdefault(digest, []).append(tag)
+    details = [image.describe(key, stored, tags.get(stored.digest, ())) for stored in page]
+    return details, page[-1].digest if len(rows) > limit else ""
