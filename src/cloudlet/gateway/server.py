@@ -106,7 +106,12 @@ class HttpServer:
     async def serve_socket(self, sock: socket.socket, application: Application) -> Closer:
         """Serve on a socket that is bound and listens. The server owns `sock` from here on."""
         listener = self._listener(application, MAX_SANDBOX_CONNECTIONS)
-        listener.server = await asyncio.get_running_loop().create_server(listener.connect, sock=sock)
+        try:
+            listener.server = await asyncio.get_running_loop().create_server(listener.connect, sock=sock)
+        except BaseException:
+            self._listeners.discard(listener)
+            sock.close()
+            raise
 
         def close() -> None:
             listener.abort()

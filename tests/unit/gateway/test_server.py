@@ -189,6 +189,15 @@ async def test_a_socket_of_its_own_is_served_until_it_is_closed() -> None:
             await asyncio.open_connection("127.0.0.1", port)
 
 
+async def test_a_socket_that_cannot_be_served_is_closed() -> None:
+    sock = socket.socket(type=socket.SOCK_DGRAM)
+    async with HttpServer(PlatformClock()) as server:
+        with pytest.raises(ValueError, match=r"(?i)stream"):
+            await server.serve_socket(sock, hello)
+        assert sock.fileno() == -1
+        assert server._listeners == set()
+
+
 async def whole(scope: Message, _receive: Receive, send: Send) -> None:
     """Answers by the extension; in ASGI's own way, with 500, where it does not take what it is given."""
     path = scope["raw_path"].decode()

@@ -226,8 +226,7 @@ class SandboxLauncher:
         if kind == "launched":
             self._take(message, descriptors)
         elif kind == "failed":
-            _spec, future = self._launches.pop(message["id"])
-            future.set_exception(SandboxFailure(f"The sandbox could not be made: {message['error']}"))
+            self._refuse(message["id"], f"The sandbox could not be made: {message['error']}")
         elif kind == "exited":
             sandbox = self._sandboxes.pop(message["id"], None)
             if sandbox is not None:
@@ -251,17 +250,22 @@ class SandboxLauncher:
                 self._started.set_exception(SandboxFailure(_REFUSED.format(message["error"])))
 
     def _take(self, message: dict[str, Any], descriptors: list[int]) -> None:
-        spec, future = self._launches.pop(message["id"])
-        if len(descriptors) != message["descriptors"]:
+        if message["id"] not in self._launches or len(descriptors) != message["descriptors"]:
             for fd in descriptors:
                 os.close(fd)
-            self._tell({"t": "kill", "id": spec.sandbox_id})
-            self.forget(spec.sandbox_id)
-            future.set_exception(SandboxFailure("The node has too many open files for another sandbox (ulimit -n)."))
+            self._tell({"t": "kill", "id": message["id"]})
+            self.forget(message["id"])
+            self._refuse(message["id"], "The node has too many open files for another sandbox (ulimit -n).")
             return
+        spec, future = self._launches.pop(message["id"])
         sandbox = LaunchedSandbox(spec, message, descriptors, self)
         self._sandboxes[spec.sandbox_id] = sandbox
         future.set_result(sandbox)
+
+    def _refuse(self, sandbox_id: str, problem: str) -> None:
+        """Tell who asked for a sandbox, unless it was cancelled just as the request was sent."""
+        if (launch := self._launches.pop(sandbox_id, None)) is not None:
+            launch[1].set_exception(SandboxFailure(problem))
 
     def retire(self, container: Container) -> None:
         """Let the image's zygote end when no sandbox of it is left; the next launch starts another."""

@@ -229,6 +229,30 @@ def number_inside(pid: int) -> int:
     return int(numbers[1]) if len(numbers) > 1 else 0
 
 
+class TestLaunches:
+    async def test_a_sandbox_that_nobody_waits_for_any_more_is_ended(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who asked was cancelled while the request was being sent, which was sent all the same."""
+        launcher, take = bench.launcher, bench.launcher._take
+        ended = asyncio.get_running_loop().create_future()
+        given: list[int] = []
+
+        def take_unexpected(message: dict[str, Any], descriptors: list[int]) -> None:
+            launcher._launches.pop(message["id"])
+            given.extend(descriptors)
+            take(message, descriptors)
+            ended.set_result([Path(f"/proc/self/fd/{fd}").exists() for fd in descriptors])
+
+        monkeypatch.setattr(launcher, "_take", take_unexpected)
+        starting = asyncio.create_task(start(bench, "sleep 1000"))
+        assert not any(await ended)
+        assert given
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await starting
+
+
 class TestSockets:
     async def test_one_that_comes_when_nobody_waits_any_more_is_closed(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
