@@ -213,6 +213,7 @@ def signed_url(action: str, account: str) -> str:
         {"Host": "0.0.0.0:4566"},
         {"Host": "evil.example:4566"},
         {"x-amz-sns-message-type": "Notification"},
+        {"User-Agent": "cloudlet/0.1"},
     ],
 )
 def test_what_others_have_a_browser_or_the_node_send_is_no_call(

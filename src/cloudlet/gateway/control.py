@@ -28,7 +28,7 @@ from cloudlet.config import Config
 from cloudlet.delivery.by_hand import ByHand
 from cloudlet.errors import ServiceError
 from cloudlet.gateway.control_deliveries import BadDeliveryRequest, DeliveryControl, parameters
-from cloudlet.gateway.walls import TOPIC_HEADER, has_foreign_origin, host_name, is_own_host
+from cloudlet.gateway.walls import TOPIC_HEADER, has_foreign_origin, host_name, is_embedded, is_own_host
 from cloudlet.iam.principals import Principal
 from cloudlet.services.base import RouteHandler
 from cloudlet.wire.http import HttpRequest, HttpResponse
@@ -253,7 +253,7 @@ class Control:
             raise ControlError(403, "The Host header names another machine.")
 
     def _require_own_page(self, request: HttpRequest) -> None:
-        if has_foreign_origin(request, self._config) or request.headers.get("sec-fetch-site") == "cross-site":
+        if has_foreign_origin(request, self._config) or is_embedded(request):
             raise ControlError(403, "Another site's page cannot control the node.")
         if TOPIC_HEADER in request.headers:  # of a topic of this node, or of another on this machine
             raise ControlError(403, "A topic's subscription cannot control the node.")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cloudlet.compute.images.registry_client import OWN_AGENT
 from cloudlet.config import Config
 from cloudlet.gateway.walls import host_name, obstacle
 from cloudlet.wire.http import HttpRequest
@@ -65,6 +66,18 @@ def test_what_other_sites_embed_is_refused() -> None:
     assert "another site" in asked(query=IN_URL, sec_fetch_site="cross-site")
     for own in ("same-origin", "same-site", "none"):
         assert asked(query=IN_URL, sec_fetch_site=own) == ""
+
+
+def test_what_a_page_at_a_function_url_embeds_is_refused() -> None:
+    """To browsers it is of the same site as every other name below the region's."""
+    for host in ("sqs.us-east-1.localhost:4566", "x.localhost"):
+        assert "another site" in asked(host, IN_URL, sec_fetch_site="same-site")
+        assert asked(host, IN_URL, sec_fetch_site="same-origin") == ""
+
+
+def test_the_node_does_not_call_itself() -> None:
+    assert asked(query=IN_URL, user_agent=f"{OWN_AGENT}1.0") == "The node does not call itself."
+    assert asked(user_agent=f"{OWN_AGENT}1.0") == ""  # its own registry
 
 
 def test_what_a_topic_delivers_is_refused() -> None:

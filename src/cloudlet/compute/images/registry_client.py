@@ -26,6 +26,8 @@ from cloudlet.compute.images.manifest import INDEXES, MANIFESTS, MAX_MANIFEST_BY
 from cloudlet.compute.images.reference import DOCKER_HUB, Reference
 from cloudlet.compute.images.sources import CHUNK_BYTES
 
+OWN_AGENT = "cloudlet/"
+"""How the node names itself to registries, and by which it knows a request of its own."""
 TIMEOUT_S: Final = 30.0
 """For each step: to connect, and from one piece of an answer to the next."""
 MAX_REDIRECTS: Final = 5
@@ -170,7 +172,7 @@ class RegistrySource:
         path = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
         try:
             self._connect(connection)
-            connection.request("GET", path, headers={"User-Agent": f"cloudlet/{__version__}", **headers})
+            connection.request("GET", path, headers={"User-Agent": f"{OWN_AGENT}{__version__}", **headers})
             return connection.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.close()
