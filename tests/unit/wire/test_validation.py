@@ -172,7 +172,7 @@ def test_idempotency_tokens_are_filled_in() -> None:
         ("dynamodb", "CreateTable", "ValidationException"),
         ("lambda", "CreateFunction", "ValidationException"),
         ("logs", "CreateLogGroup", "InvalidParameterException"),
-        ("sqs", "CreateQueue", "MissingParameter"),
+        ("sqs", "SendMessage", "MissingParameter"),
     ],
 )
 def test_each_service_refuses_with_its_own_code(name: str, operation: str, code: str) -> None:

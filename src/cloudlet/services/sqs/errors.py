@@ -99,6 +99,7 @@ class ReceiptHandleIsInvalid(ServiceError):
     """The specified receipt handle isn't valid."""
 
     code = "ReceiptHandleIsInvalid"
+    status = 404
 
 
 class ResourceNotFound(ServiceError):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from cloudlet.services.sqs.errors import InvalidParameterValue, MissingParameter
+from cloudlet.services.sqs.errors import InvalidParameterValue, MissingParameter, UnsupportedOperation
 
 MAX_ATTRIBUTES = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
@@ -34,7 +34,7 @@ def has_invalid_character(text: str) -> bool:
 
 
 def check(attributes: Mapping[str, Any]) -> None:
-    """Raises InvalidParameterValue for attributes that a message cannot have."""
+    """Raises InvalidParameterValue, MissingParameter or UnsupportedOperation for what a message cannot have."""
     if len(attributes) > MAX_ATTRIBUTES:
         raise InvalidParameterValue(
             f"Number of message attributes [{len(attributes)}] exceeds the allowed maximum [{MAX_ATTRIBUTES}]."
@@ -50,7 +50,7 @@ def _check_one(name: str, value: Mapping[str, Any]) -> None:
     if not data_type:
         raise MissingParameter(f"The {what} must contain a non-empty message attribute type.")
     if value.get("StringListValues") or value.get("BinaryListValues"):
-        raise InvalidParameterValue("Message attribute list values in SendMessage operation are not supported.")
+        raise UnsupportedOperation("Message attribute list values in SendMessage operation are not supported.")
     if len(data_type.encode()) > MAX_NAME_BYTES:
         raise InvalidParameterValue(f"Message (user) attribute type must be shorter than {MAX_NAME_BYTES} bytes.")
     match = _TYPE.fullmatch(data_type)

@@ -42,7 +42,7 @@ class QueueOperations(Operations):
     async def create_queue(self, context: RequestContext, params: "types.CreateQueueRequestTypeDef") -> Result:
         given: Mapping[str, str] = {str(name): value for name, value in (params.get("Attributes") or {}).items()}
         is_fifo = given.get("FifoQueue") == "true"
-        name, tags = params["QueueName"], dict(params.get("tags") or {})
+        name, tags = _name(params), dict(params.get("tags") or {})
         check_name(name, is_fifo=is_fifo)
         tagging.check(tags, name)
         key = QueueKey(context.account, context.region, name)
@@ -71,7 +71,7 @@ class QueueOperations(Operations):
     @operation("GetQueueUrl")
     async def get_queue_url(self, context: RequestContext, params: "types.GetQueueUrlRequestTypeDef") -> Result:
         account = params.get("QueueOwnerAWSAccountId") or context.account
-        key = QueueKey(account, context.region, params["QueueName"])
+        key = QueueKey(account, context.region, _name(params))
         if await self.queues.find(key) is None:
             raise no_queue()
         return {"QueueUrl": key.url(context.endpoint)}
@@ -201,6 +201,14 @@ class QueueOperations(Operations):
     def _number(self) -> int:
         """A random number for what must not be guessed or given twice."""
         return int.from_bytes(self.platform.ids.bytes(8), "big") >> 1
+
+
+def _name(params: Mapping[str, Any]) -> str:
+    """The queue's name in a request. Raises InvalidParameterValue where there is none."""
+    name: str | None = params.get("QueueName")
+    if name is None:
+        raise InvalidParameterValue("Value for parameter QueueName is invalid. Reason: Must specify a queue name.")
+    return name
 
 
 def check_same(queue: Queue, given: Mapping[str, str], settings: Mapping[str, str]) -> None:
