@@ -83,7 +83,7 @@ class Debugging:
         """
         found = self._debugged.get(identifier)
         if found is None:
-            raise ResourceNotFound("Nothing is being debugged under this id.")
+            raise _not_debugged()
         found.asked = self._now()
         waits: set[asyncio.Future[Any]] = {found.run}
         attached = None
@@ -95,7 +95,8 @@ class Debugging:
             attached.cancel()
         if not found.run.done():
             return {"state": "attached" if found.session.attached.is_set() else "waiting"}
-        del self._debugged[identifier]
+        if self._debugged.pop(identifier, None) is None:  # ended, or told to another who asks, meanwhile
+            raise _not_debugged()
         try:
             result = await found.run
         except ComputeError as error:
@@ -143,6 +144,10 @@ class Debugging:
 
     def _now(self) -> float:
         return self._platform.clock.monotonic()
+
+
+def _not_debugged() -> ResourceNotFound:
+    return ResourceNotFound("Nothing is being debugged under this id.")
 
 
 def debugged(function: FunctionVersion, identifier: str) -> FunctionVersion:

@@ -70,6 +70,16 @@ async def test_who_asks_is_told_what_there_is_after_a_while(
     assert await world.service.debugging.look(begun["id"]) == {"state": "attached"}
 
 
+async def test_who_asks_while_it_is_ended_is_told_that_it_is_gone(world: World, slow: SlowCompute) -> None:
+    begun = await world.service.debugging.begin(REF, b"", 0)
+    asking = [asyncio.create_task(world.service.debugging.look(begun["id"])) for _ in range(2)]
+    await slow.ran_one.wait()
+    await world.service.debugging.end(begun["id"])
+    for each in asking:
+        with pytest.raises(ServiceError, match="Nothing is being debugged"):
+            await each
+
+
 async def test_a_port_is_free_again_afterwards(world: World, slow: SlowCompute) -> None:
     first = await world.service.debugging.begin(REF, b"", 0)
     with pytest.raises(ServiceError, match="cannot be had"):
