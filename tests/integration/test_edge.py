@@ -199,6 +199,29 @@ def test_a_page_of_another_site_cannot_call_the_api(endpoint: str) -> None:
     assert exchange(endpoint, "POST", "/", form, headers | {"Host": "evil.example:4566"})[0] == 403
 
 
+def test_a_page_of_this_machine_can_call_the_api(endpoint: str) -> None:
+    """As in a browser: the question beforehand, then the call and its answer, or its error, which the page may read."""
+    page = {"Origin": "http://localhost:3000"}
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,x-amz-date"}
+    status, headers, body = exchange(endpoint, "OPTIONS", "/", None, page | asked)
+    assert (status, body, headers["access-control-allow-origin"]) == (200, b"", "*")
+    assert headers["access-control-allow-headers"] == "authorization,x-amz-date"
+    assert "POST" in headers["access-control-allow-methods"]
+    for action, expected in (("GetCallerIdentity", 200), ("Nothing", 400)):
+        form = f"Action={action}&Version=2011-06-15".encode()
+        credential = "Credential=test/20260101/us-east-1/sts/aws4_request"
+        signed = {"Authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"}
+        headers_sent = signed | {"Content-Type": "application/x-www-form-urlencoded"}
+        status, headers, _ = exchange(endpoint, "POST", "/", form, headers_sent | page)
+        assert (status, headers["access-control-allow-origin"]) == (expected, "*")
+        assert "x-amzn-RequestId" in headers["access-control-expose-headers"]
+        assert "access-control-allow-origin" not in exchange(endpoint, "POST", "/", form, headers_sent)[1]
+    for method, more in (("OPTIONS", asked), ("POST", {})):
+        status, headers, _ = exchange(endpoint, method, "/", None, {"Origin": "http://evil.example"} | more)
+        assert (status >= 400, "access-control-allow-origin" in headers) == (True, False)
+    assert exchange(endpoint, "OPTIONS", "/_cloudlet/status", None, page | asked)[0] == 405
+
+
 def signed_url(action: str, account: str) -> str:
     """A path that has everything in it, also whose call it is: what a page may embed as an image."""
     credential = f"{account}%2F20260101%2Fus-east-1%2Fsqs%2Faws4_request"

@@ -17,9 +17,10 @@ from cloudlet.errors import AccessDenied, InternalFailure, ServiceError, Service
 from cloudlet.gateway.body import BodyReader, ClientGone, gone, pieces, platform_limit
 from cloudlet.gateway.connection import ANSWER, Answer, Message, Receive, Send
 from cloudlet.gateway.control import PREFIX, Control
+from cloudlet.gateway.cors import is_preflight, preflight, shared
 from cloudlet.gateway.dispatcher import Dispatcher
 from cloudlet.gateway.router import Destination, Form, Router
-from cloudlet.gateway.walls import obstacle
+from cloudlet.gateway.walls import has_foreign_origin, obstacle
 from cloudlet.iam.authenticate import Authenticator, Target
 from cloudlet.iam.principals import RequestContext
 from cloudlet.ids import Ids
@@ -94,6 +95,9 @@ class Edge:
             if stream := self._router.stream_handler(request):
                 self._require_wanted(request, sandboxed)
                 return await stream(StreamedRequest(request, pieces(receive), request_id, sandboxed))
+            if is_preflight(request):
+                self._require_wanted(request, sandboxed)
+                return preflight(request)
             route = self._router.route(request)
             if isinstance(route, Form):
                 request.body = await self._bodies.read(request, receive, self._usual_limit)
@@ -105,7 +109,8 @@ class Edge:
                 destination = route
                 limit = self._limits.get((route.service, route.operation), self._usual_limit)
                 request.body = await self._bodies.read(request, receive, limit)
-            return await self._call(request, destination, request_id, sandboxed, partial(gone, receive))
+            response = await self._call(request, destination, request_id, sandboxed, partial(gone, receive))
+            return shared(request, response)
         except ServiceError as error:
             failure = error
         except (StoreFull, StoreUnavailable) as error:
@@ -119,7 +124,9 @@ class Edge:
         except Exception:
             logger.exception("request failed", extra=_described(request, destination, request_id))
             failure = InternalFailure("The request processing has failed because of an unknown error.")
-        return self._router.encode_error(request, destination, failure, request_id)
+        answer = self._router.encode_error(request, destination, failure, request_id)
+        is_unwanted = self._is_open and has_foreign_origin(request, self._config)
+        return answer if is_unwanted else shared(request, answer)
 
     def _check_form(self, request: HttpRequest, destination: Destination) -> None:
         """Raises what is answered to a form that is too large for the operation that it names."""
