@@ -87,6 +87,20 @@ def test_messages_reach_the_function_and_are_gone(client: MakeClient) -> None:
     flow.functions.delete_event_source_mapping(UUID=uuid)
 
 
+def test_queues_that_want_tls_can_be_used_where_there_is_no_network(client: MakeClient) -> None:
+    flow = Flow(client)
+    for url in (flow.url, flow.copy):
+        arn = flow.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        statement = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": arn}
+        condition = {"Bool": {"aws:SecureTransport": "false"}}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statement | {"Condition": condition}})
+        flow.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    uuid = flow.map()
+    flow.sqs.send_message(QueueUrl=flow.url, MessageBody="m")
+    assert flow.batches(1) == [["m"]]
+    flow.functions.delete_event_source_mapping(UUID=uuid)
+
+
 def test_a_failing_batch_comes_back_and_ends_in_the_dead_letter_queue(node: NodeInThread, client: MakeClient) -> None:
     flow = Flow(client)
     dead, dead_arn = queue(flow.sqs, "dead")

@@ -158,6 +158,7 @@ class Edge:
             user_agent=headers.get("user-agent", ""),
             endpoint=f"{request.scheme}://{headers.get('host', '')}",
             trace_id=headers.get("x-amzn-trace-id", ""),
+            is_private=sandboxed or self._is_open,
             gone=gone,
         )
         result = await self._dispatcher.call(context, model.name, destination.operation, params)

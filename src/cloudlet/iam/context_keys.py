@@ -54,13 +54,15 @@ def global_keys(context: RequestContext) -> Keys:
         "aws:sourceip": "" if context.called_via else context.source_ip,
     }
     keys |= {name: (value,) for name, value in single.items() if value}
-    # What services send each other does not leave the platform.
-    is_internal = bool(context.called_via) or context.principal.kind == "service"
-    is_secure = is_internal or context.endpoint.startswith("https:")
-    keys["aws:securetransport"] = (str(is_secure).lower(),)
-    keys["aws:viaawsservice"] = (str(bool(context.called_via)).lower(),)
+    # What services send each other does not leave the platform, nor what a function sends from its sandbox. A node in
+    # dev mode speaks HTTP only; policies that want TLS are about networks, and there is none.
+    is_internal = bool(context.called_via) or not context.endpoint or context.is_private
+    keys["aws:securetransport"] = (str(is_internal or context.endpoint.startswith("https:")).lower(),)
+    # With the caller's own credentials: a service that acts as itself, or in a role that it has taken on, has no key.
+    is_forwarded = bool(context.called_via and context.principal.access_key_id)
+    keys["aws:viaawsservice"] = (str(is_forwarded).lower(),)
     keys |= context.principal_keys
-    if context.called_via:
+    if is_forwarded:
         keys["aws:calledvia"] = context.called_via
         keys["aws:calledviafirst"], keys["aws:calledvialast"] = context.called_via[:1], context.called_via[-1:]
     if context.principal.kind == "service":

@@ -102,6 +102,9 @@ class RequestContext:
     principal_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Condition keys of the caller that its account's organisation tells, in lower case; the authoriser sets them."""
     resource_tags: dict[str, str] = field(default_factory=dict)
+    is_private: bool = False
+    """True for a call that comes over no network: from inside a sandbox, and from anywhere to a node in dev mode, which
+    listens on loopback only."""
     gone: Callable[[], Awaitable[object]] | None = None
     """Ends when the client has closed its connection, for who waits long before there is an answer; None for a call
     from inside."""

@@ -66,3 +66,36 @@ def test_who_is_nobody_has_no_account_and_no_name(account: str) -> None:
         "aws:securetransport": ("true",),
         "aws:viaawsservice": ("false",),
     }
+
+
+CALLER = replace(SESSION, access_key_id="ASIAAAAAAAAAAAAAAAAA")
+
+
+def test_a_service_with_its_callers_credentials_is_named() -> None:
+    context = RequestContext(CALLER, "us-east-1", "r", endpoint="http://localhost:4566")
+    assert global_keys(context)["aws:viaawsservice"] == ("false",)
+    keys = global_keys(context.for_call(CALLER, "r", "lambda.amazonaws.com"))
+    assert keys["aws:viaawsservice"] == ("true",)
+    assert keys["aws:calledvia"] == keys["aws:calledviafirst"] == ("lambda.amazonaws.com",)
+
+
+@pytest.mark.parametrize("principal", [SESSION, Principal.service("lambda.amazonaws.com", ACCOUNT)])
+def test_a_service_as_itself_or_in_a_role_that_it_took_on_is_not(principal: Principal) -> None:
+    keys = global_keys(RequestContext(principal, "us-east-1", "r", called_via=("lambda.amazonaws.com",)))
+    assert keys["aws:viaawsservice"] == ("false",)
+    assert "aws:calledvia" not in keys
+    assert keys["aws:securetransport"] == ("true",)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_private", "is_secure"),
+    [
+        ("http://localhost:4566", False, "false"),
+        ("https://localhost:4566", False, "true"),
+        ("http://127.0.0.1:4566", True, "true"),
+        ("", False, "true"),
+    ],
+)
+def test_what_leaves_the_platform_without_tls_is_not_secure(endpoint: str, is_private: bool, is_secure: str) -> None:
+    context = RequestContext(CALLER, "us-east-1", "r", endpoint=endpoint, is_private=is_private)
+    assert global_keys(context)["aws:securetransport"] == (is_secure,)
