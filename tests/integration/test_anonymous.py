@@ -178,6 +178,33 @@ def test_what_is_the_owners_is_nobodys(guarded: NodeInThread, queue: Queue, oper
     assert is_denied(call_json(guarded.endpoint, f"AmazonSQS.{operation}", named | params))
 
 
+def test_a_host_may_name_the_region(guarded: NodeInThread, root: Callable[..., Any]) -> None:
+    abroad = Queue(root("sqs", region="eu-west-1"), "abroad")
+    abroad.arn = abroad.arn.replace("us-east-1", "eu-west-1")
+    abroad.open({})
+    params = {"QueueUrl": abroad.url, "MessageBody": "m"}
+    assert is_denied(call_json(guarded.endpoint, "AmazonSQS.SendMessage", params))
+    host = {"Host": "sqs.eu-west-1.localhost"}
+    assert call_json(guarded.endpoint, "AmazonSQS.SendMessage", params, host).status == 200
+    assert [message["Body"] for message in abroad.messages()] == ["m"]
+
+
+def test_the_owners_trail_tells_what_nobody_did_and_not_what_he_tried(
+    guarded: NodeInThread, root: Callable[..., Any], queue: Queue
+) -> None:
+    params = {"QueueUrl": queue.url, "AttributeNames": ["QueueArn"]}
+    assert is_denied(call_json(guarded.endpoint, "AmazonSQS.GetQueueAttributes", params))
+    queue.open({"Action": "sqs:GetQueueAttributes"})
+    answer = call_json(guarded.endpoint, "AmazonSQS.GetQueueAttributes", params)
+    assert answer.json["Attributes"] == {"QueueArn": queue.arn}
+    wanted = [{"AttributeKey": "ResourceName", "AttributeValue": queue.arn}]
+    listed = root("cloudtrail").lookup_events(LookupAttributes=wanted)["Events"]
+    told = [json.loads(event["CloudTrailEvent"]) for event in listed if event["EventName"] == "GetQueueAttributes"]
+    [event] = told
+    assert event["userIdentity"]["accountId"] == "ANONYMOUS_PRINCIPAL"
+    assert (event["requestID"], event["recipientAccountId"]) == (answer.headers["x-amzn-requestid"], ACCOUNT)
+
+
 # Topics
 
 

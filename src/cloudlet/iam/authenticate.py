@@ -68,7 +68,7 @@ class Authenticator:
             if target.operation in OPTIONAL.get(target.service, ()):
                 return self._nobody(target, self._config.account)
             if self._config.auth == "enforced" and is_for_anybody(target.service, target.operation):
-                return self._nobody(target, "", _region_of(request.host))
+                return self._nobody(target, "", _region_of(request.host, target.signing_name))
         check = _check_of(request, target)
         claim = check.claim()
         known = await self._known(check, claim, sandboxed)
@@ -120,9 +120,11 @@ def _is_presigned(request: HttpRequest) -> bool:
     return any(name in request.query_string for name in _SIGNS)
 
 
-def _region_of(host: str) -> str:
-    """The region that a host names, as `sqs.eu-west-1.localhost` does; empty where it names none."""
-    return next((label for label in host.partition(":")[0].split(".") if is_region(label)), "")
+def _region_of(host: str, signing_name: str) -> str:
+    """The region in a host of the form `sqs.eu-west-1.localhost`; empty for any other, also for `my-node-1.example`."""
+    service, _, rest = host.partition(".")
+    region = rest.partition(".")[0]
+    return region if service == signing_name and is_region(region) else ""
 
 
 async def _sha256(body: bytes) -> str:

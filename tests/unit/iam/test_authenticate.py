@@ -574,6 +574,9 @@ async def test_who_is_nobody_has_no_account_and_the_region_of_the_host(enforced:
         ("sqs.eu-west-1.localhost:4566", "eu-west-1"),
         ("sqs.eu-west-1.amazonaws.com", "eu-west-1"),
         ("127.0.0.1:4566", "us-east-1"),
+        ("my-node-1.example", "us-east-1"),
+        ("sqs.my-node.example", "us-east-1"),
+        ("sns.eu-west-1.localhost", "us-east-1"),
     ):
         caller = await enforced.admit(HttpRequest("POST", "/", "", {"host": host}), SQS)
         assert (caller.principal.account, caller.principal.arn, caller.region) == ("", "", region)

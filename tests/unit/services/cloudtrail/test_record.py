@@ -10,9 +10,10 @@ from cloudlet.errors import AccessDenied, ServiceError
 from cloudlet.iam.principals import Principal, RequestContext
 from cloudlet.ids import Ids
 from cloudlet.services.cloudtrail.parameters import HIDDEN, MAX_TEXT, shown
-from cloudlet.services.cloudtrail.queue import Call
+from cloudlet.services.cloudtrail.queue import Call, CallQueue
 from cloudlet.services.cloudtrail.record import MAX_ELEMENT_BYTES, Record, records_of
 from cloudlet.services.cloudtrail.resources import Resource
+from tests.support.clock import ManualClock
 from tests.unit.services.cloudtrail.conftest import ACCOUNT, MakeContext
 
 MOMENT = datetime(2026, 7, 1, 12, 0, tzinfo=UTC).timestamp()
@@ -167,3 +168,22 @@ def test_a_large_element_is_left_out(context: MakeContext) -> None:
 def test_text_that_is_no_utf8_leaves_an_event(context: MakeContext) -> None:
     [record] = records(context("iam", "CreateRole"), params={"RoleName": "\ud800", "Big": 1 << 70})
     assert event(record)["requestParameters"] == {"roleName": "?", "big": str(1 << 70)}
+
+
+def test_a_call_of_nobodys_is_told_to_the_resources_owner_alone(context: MakeContext) -> None:
+    made = context("sqs", "GetQueueUrl")
+    made.principal = Principal.anonymous()
+    queue = Resource(f"arn:aws:sqs:eu-west-1:{ACCOUNT}:q", "AWS::SQS::Queue", "q", ACCOUNT)
+    [record] = records(made, queue)
+    assert record.account == ACCOUNT
+    assert event(record)["userIdentity"]["accountId"] == "ANONYMOUS_PRINCIPAL"
+    assert records(made) == []
+
+
+def test_what_nobody_was_refused_is_not_told(context: MakeContext) -> None:
+    queue, made = CallQueue(ManualClock()), context("sqs", "GetQueueUrl")
+    made.principal = Principal.anonymous()
+    queue.observe(made, {}, None, AccessDenied("no"))
+    assert queue.take(10) == []
+    queue.observe(made, {}, {}, None)
+    assert len(queue.take(10)) == 1
