@@ -195,7 +195,8 @@ def delete(tx: Transaction, key: Key, image_id: Mapping[str, str], now_ms: int) 
     if tag and tags != [tag]:
         tables.delete_tag(tx, key, tag)
         return [{"imageDigest": digest, "imageTag": tag}]
-    if parents := tables.needs(tx, key, digest):
+    if tables.is_needed(tx, key, digest):
+        parents = tables.needs(tx, key, digest)
         return Failure(
             image_id,
             "ImageReferencedByManifestList",
@@ -210,7 +211,7 @@ def remove(tx: Transaction, key: Key, digest: str, now_ms: int) -> None:
     targets = tables.needed_by(tx, key, digest)
     tables.delete_image(tx, key, digest)
     for target in targets:
-        if not tables.needs(tx, key, target):
+        if not tables.is_needed(tx, key, target):
             tables.set_layer_expiry(tx, key, target, now_ms + UNUSED_LAYER_MS)
     disuse(tx, users(key)[1], [bare(digest)])
 

@@ -5,7 +5,6 @@ index needs goes with the index, not before.
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -113,8 +112,20 @@ def _check_members(rule: Mapping[str, Any], selection: Mapping[str, Any], action
 
 
 def _matches(tag: str, pattern: str) -> bool:
-    """Only `*` stands for something else."""
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), tag) is not None
+    """Only `*` stands for something else. In time that grows with the lengths only, whatever the pattern."""
+    first, *others = pattern.split("*")
+    if not others:
+        return tag == pattern
+    *middle, last = others
+    if len(tag) < len(first) + len(last) or not (tag.startswith(first) and tag.endswith(last)):
+        return False
+    place, end = len(first), len(tag) - len(last)
+    for part in middle:
+        found = tag.find(part, place, end)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return True
 
 
 def _texts(selection: Mapping[str, Any], member: str) -> tuple[str, ...]:

@@ -139,6 +139,11 @@ def image_times(reader: Reader, key: Key) -> list[Row]:
     return reader.query(f"SELECT digest, pushed_ms, pulled_ms FROM ecr_images WHERE {_IN}", key)
 
 
+def times(reader: Reader, key: Key, digest: str) -> Row | None:
+    """(pushed, pulled) of one image."""
+    return reader.one(f"SELECT pushed_ms, pulled_ms FROM ecr_images WHERE {_IN} AND digest = ?", (*key, digest))
+
+
 def referrers(reader: Reader, key: Key, subject: str, after: str, limit: int) -> list[Row]:
     """(digest, artifact type) of the images that are about the image `subject`, after the digest `after`."""
     return reader.query(
@@ -180,8 +185,9 @@ def tagged(reader: Reader, key: Key, tag: str) -> str | None:
 
 
 def tags_of(reader: Reader, key: Key, digest: str) -> list[str]:
-    rows = reader.query(f"SELECT tag FROM ecr_tags WHERE {_IN} AND digest = ? ORDER BY tag", (*key, digest))
-    return [row[0] for row in rows]
+    # Sorted here: asked for an order, SQLite goes through all tags of the repository.
+    rows = reader.query(f"SELECT tag FROM ecr_tags WHERE {_IN} AND digest = ?", (*key, digest))
+    return sorted(row[0] for row in rows)
 
 
 def tags_between(reader: Reader, key: Key, first: str, last: str) -> list[Row]:
@@ -222,11 +228,17 @@ def needed_by(reader: Reader, key: Key, digest: str) -> list[str]:
 
 
 def needs(reader: Reader, key: Key, target: str) -> list[str]:
-    """Some images that need the layer or image `target`."""
+    """Some images that need the layer or image `target`. To know whether there are any, see `is_needed`."""
     rows = reader.query(
         f"SELECT digest FROM ecr_references WHERE {_IN} AND target = ? ORDER BY digest LIMIT 10", (*key, target)
     )
     return [row[0] for row in rows]
+
+
+def is_needed(reader: Reader, key: Key, target: str) -> bool:
+    """True while an image needs the layer or image `target`."""
+    # Asked for a column, SQLite goes through all references of the repository.
+    return reader.one(f"SELECT 1 FROM ecr_references WHERE {_IN} AND target = ? LIMIT 1", (*key, target)) is not None
 
 
 # Layers

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cloudlet.clock import Clock, now_ms
 from cloudlet.services.ecr import image, lifecycle, tables
 from cloudlet.services.ecr.errors import InvalidParameter
 from cloudlet.services.ecr.lifecycle import Aged
 from cloudlet.services.ecr.repository import Repository
+from cloudlet.services.ecr.tables import Key
 from cloudlet.services.ecr.uploads import Uploads
 from cloudlet.services.woken import sweep_for_ever, work_when_woken
 from cloudlet.store.base import Reader, Row, Store, Transaction
@@ -16,6 +19,8 @@ SWEEP_INTERVAL_S = 3_600.0
 LIFECYCLE_INTERVAL_MS = 60 * 60 * 1000
 """How often a repository's policy is applied; AWS promises a day."""
 ROWS_PER_STEP = 200
+IMAGES_PER_STEP = 50
+"""Images that one transaction removes."""
 
 logger = logging.getLogger(__name__)
 
@@ -71,39 +76,67 @@ class Upkeep:
         return tables.with_lifecycle(reader, now_ms(self._clock) - LIFECYCLE_INTERVAL_MS, ROWS_PER_STEP)
 
     async def _apply(self, found: Repository) -> None:
-        now = now_ms(self._clock)
+        """In steps: a repository may have a hundred thousand images, and others wait for the store."""
+        now, key = now_ms(self._clock), found.key
 
-        def apply(tx: Transaction) -> int:
-            row = tables.repository(tx, found.key)
-            if row is None:
-                return 0
-            tables.set_lifecycle_time(tx, found.key, now)
-            current = Repository.from_row(row)
-            return _expire(tx, current, now) if current.lifecycle else 0
+        def begin(tx: Transaction) -> str:
+            row = tables.repository(tx, key)
+            tables.set_lifecycle_time(tx, key, now)
+            return Repository.from_row(row).lifecycle if row is not None else ""
 
-        if count := await self._store.transact(apply):
-            logger.info("images have expired", extra={"repository": found.key.name, "count": count})
+        policy = await self._store.transact(begin)
+        try:
+            rules = lifecycle.parse(policy) if policy else []
+        except InvalidParameter as error:  # it was taken by an earlier version, which read policies less strictly
+            logger.warning("a lifecycle policy is not applied: %s", error.message, extra={"repository": key.name})
+            return
+        if not rules:
+            return
+        images = await self._store.read(lambda reader: _aged(reader, key))
+        gone = set(await asyncio.to_thread(lifecycle.expired, rules, images, now))
+        left = [image for image in images if image.digest in gone]
+        # An index goes first, and lets go of its images: these may be among those that have to go.
+        for _ in range(2):
+            removed: set[str] = set()
+            for start in range(0, len(left), IMAGES_PER_STEP):
+                step = _Step(key, policy, left[start : start + IMAGES_PER_STEP], now)
+                removed |= await self._store.transact(step.remove)
+            left = [image for image in left if image.digest not in removed]
+            if removed:
+                logger.info("images have expired", extra={"repository": key.name, "count": len(removed)})
 
 
-def _expire(tx: Transaction, found: Repository, now: int) -> int:
+def _aged(reader: Reader, key: Key) -> list[Aged]:
     tags: dict[str, list[str]] = {}
-    for tag, digest in tables.all_tags(tx, found.key):
+    for tag, digest in tables.all_tags(reader, key):
         tags.setdefault(digest, []).append(tag)
-    images = [
+    return [
         Aged(digest, tuple(tags.get(digest, ())), pushed, pulled)
-        for digest, pushed, pulled in tables.image_times(tx, found.key)
+        for digest, pushed, pulled in tables.image_times(reader, key)
     ]
-    try:
-        rules = lifecycle.parse(found.lifecycle)
-    except InvalidParameter as error:  # it was taken by an earlier version, which read policies less strictly
-        logger.warning("a lifecycle policy is not applied: %s", error.message, extra={"repository": found.key.name})
-        return 0
-    gone = lifecycle.expired(rules, images, now)
-    count = 0
-    # An index goes first, and lets go of its images: these may be among those that have to go.
-    for _ in range(2):
-        for digest in gone:
-            if tables.image(tx, found.key, digest) is not None and not tables.needs(tx, found.key, digest):
-                image.remove(tx, found.key, digest, now)
-                count += 1
-    return count
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Images that a policy lets expire, as they were when it was applied."""
+
+    key: Key
+    policy: str
+    images: Sequence[Aged]
+    now_ms: int
+
+    def remove(self, tx: Transaction) -> set[str]:
+        """Remove those that are still as they were, and that no index needs; their digests."""
+        row = tables.repository(tx, self.key)
+        if row is None or Repository.from_row(row).lifecycle != self.policy:
+            return set()
+        removed = set()
+        for one in self.images:
+            is_same = (
+                tables.times(tx, self.key, one.digest) == (one.pushed_ms, one.pulled_ms)
+                and tuple(tables.tags_of(tx, self.key, one.digest)) == one.tags
+            )
+            if is_same and not tables.is_needed(tx, self.key, one.digest):
+                image.remove(tx, self.key, one.digest, self.now_ms)
+                removed.add(one.digest)
+        return removed

@@ -40,7 +40,20 @@ def test_what_is_none_is_refused(text: str) -> None:
         lifecycle.parse(text)
 
 
-@pytest.mark.parametrize(("pattern", "is_about"), [("v*", True), ("*1", True), ("v[1]", False), ("v?", False)])
+@pytest.mark.parametrize(
+    ("pattern", "is_about"),
+    [
+        ("v*", True),
+        ("*1", True),
+        ("v[1]", False),
+        ("v?", False),
+        ("v1", True),
+        ("*", True),
+        ("v1*v1", False),
+        ("*v*1*", True),
+        ("*1*v*", False),
+    ],
+)
 def test_only_stars_stand_for_something_else(pattern: str, is_about: bool) -> None:
     rules = lifecycle.parse(policy({"tagStatus": "tagged", "tagPatternList": [pattern], "countNumber": 1}))
     images = [Aged("a", ("v1",), 1, 0), Aged("b", ("v1",), 2, 0)]
