@@ -86,10 +86,12 @@ def test_lambda_code_location_s3_errors(replay: Make) -> None:
 def test_lambda_concurrent_code_updates(replay: Make) -> None:
     run = replay("TestLambdaFunction::test_lambda_concurrent_code_updates")
     run.check("create-function-response", run.create(Handler="handler.handler"))
-    run.aws.update_function_code(FunctionName="fn", ZipFile=package("one"))
-    run.fails(
-        "update-during-in-progress-update-exc", run.aws.update_function_code, FunctionName="fn", ZipFile=package("two")
-    )
+
+    def update_again_and_again() -> None:  # one may be over before the next is asked for
+        for number in range(100):
+            run.aws.update_function_code(FunctionName="fn", ZipFile=package(f"number = {number}"))
+
+    run.fails("update-during-in-progress-update-exc", update_again_and_again)
 
 
 def test_update_lambda_exceptions(replay: Make) -> None:
