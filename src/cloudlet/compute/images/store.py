@@ -1,42 +1,28 @@
 """Parts of images (manifests, configurations, layers), kept once by digest while something needs them.
 
-A part belongs to its *users*: a repository of the registry, a function, each named by a text. It may go only when none
-is left, also when another node is about to use it again, so the rules are those of code packages:
-
-- who brings a part takes a lease on its digest first, and gives it back once a user has it;
-- what was the last use of a digest puts it among the garbage, in the transaction that ends the use;
-- the collector claims garbage that no user and no lease names, deletes the blob, then forgets the claim;
-- a lease that meets a claim waits until the deletion is done.
-
-Leases and claims of nodes that died run out, on the host's clock: who works is not overtaken by time that is moved.
+A part belongs to its *users*: a repository of the registry, a function, each named by a text. `compute.keeping` has the
+rules by which it goes.
 """
 
 import asyncio
 import contextlib
 import hashlib
-import logging
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Final
 
-from cloudlet.clock import Clock, wall_ms
-from cloudlet.compute.collecting import collect_for_ever
+from cloudlet.clock import Clock
 from cloudlet.compute.images import tables
 from cloudlet.compute.images.errors import InvalidImage
+from cloudlet.compute.keeping import Keeper
 from cloudlet.ids import Ids
-from cloudlet.store.base import Store, StoreError, StoreFull, Transaction
+from cloudlet.store.base import Store, StoreFull, Transaction
 from cloudlet.store.blobs import LargeBlobs
 from cloudlet.threads import made_in_thread
 
 LEASE_MS: Final = 60 * 60 * 1000
-CLAIM_MS: Final = 60 * 1000
-"""A deletion that has not ended after this time belongs to a node that died."""
-COLLECT_BATCH: Final = 100
-WAIT_FOR_CLAIM_S: Final = 0.05
-GARBAGE_CHANNEL: Final = "image-garbage"
-
-logger = logging.getLogger(__name__)
 
 
 class Incoming:
@@ -94,11 +80,8 @@ class ImageStore:
 
     def __init__(self, store: Store, clock: Clock, ids: Ids, blobs: LargeBlobs) -> None:
         self._store = store
-        self._clock = clock
-        self._ids = ids
         self.blobs = blobs
-        self._wake = asyncio.Event()
-        self._stop_listening = store.listen(GARBAGE_CHANNEL, lambda _: self._wake.set())
+        self._keeper = Keeper(store, clock, ids, tables.KEPT, "parts of images", LEASE_MS, self.blobs.delete)
 
     async def open(self) -> None:
         """Make the tables. Raises StoreError."""
@@ -116,66 +99,17 @@ class ImageStore:
             return False
         return True
 
-    @contextlib.asynccontextmanager
-    async def hold(self, digests: Iterable[str]) -> AsyncIterator[None]:
+    def hold(self, digests: Iterable[str]) -> AbstractAsyncContextManager[None]:
         """Let nothing of `digests` be deleted while this lasts; what is brought here is kept when it then has users."""
-        held = sorted(set(digests))
-        lease_id = self._ids.uuid()
-
-        def lease(tx: Transaction) -> bool:
-            now = wall_ms(self._clock)
-            if any(tables.is_claimed(tx, digest, now - CLAIM_MS) for digest in held):
-                return False
-            for digest in held:
-                tables.delete_garbage(tx, digest)
-                tables.insert_lease(tx, lease_id, digest, now + LEASE_MS)
-            return True
-
-        def give_back(tx: Transaction) -> None:
-            tables.delete_lease(tx, lease_id)
-            discard(tx, held)
-
-        while not await self._store.transact(lease):  # noqa: ASYNC110 - the deletion may be another node's
-            await asyncio.sleep(WAIT_FOR_CLAIM_S)
-        try:
-            yield
-        finally:
-            try:
-                await self._store.transact(give_back)
-            except StoreError:
-                # What the caller did has been done all the same, and the lease runs out by itself.
-                logger.warning("a lease on parts of an image could not be given back", exc_info=True)
+        return self._keeper.hold(digests)
 
     async def run(self) -> None:
         """Delete what is no longer needed, as it comes. Ends when it is cancelled."""
-        await collect_for_ever(self.collect, self._wake, logger, "unused parts of images")
+        await self._keeper.run()
 
     async def collect(self) -> int:
         """Delete a batch of unused parts; how many."""
-
-        def claim(tx: Transaction) -> list[str]:
-            now = wall_ms(self._clock)
-            discard(tx, tables.delete_expired_leases(tx, now))
-            claimed = []
-            for digest in tables.unclaimed_garbage(tx, now - CLAIM_MS, COLLECT_BATCH):
-                if tables.is_used(tx, digest):
-                    tables.delete_garbage(tx, digest)
-                else:
-                    tables.claim_garbage(tx, digest, now)
-                    claimed.append(digest)
-            return claimed
-
-        claimed = await self._store.transact(claim)
-        for digest in claimed:
-            await self.blobs.delete(digest)
-
-        def forget(tx: Transaction) -> None:
-            for digest in claimed:
-                tables.delete_garbage(tx, digest)
-
-        if claimed:
-            await self._store.transact(forget)
-        return len(claimed)
+        return await self._keeper.collect()
 
     async def reset(self) -> None:
         """The store was emptied: no part has a user any more."""
@@ -183,27 +117,16 @@ class ImageStore:
 
     def close(self) -> None:
         """Hear of no more garbage."""
-        self._stop_listening()
+        self._keeper.close()
 
 
 def use(tx: Transaction, user: str, digests: Iterable[str]) -> None:
     """From now on `user` needs these parts (64 hexadecimal digits each), also those that are still to be brought."""
     for digest in sorted(set(digests)):
         tables.insert_use(tx, user, digest)
-        tables.unclaim(tx, digest)
+        tables.KEPT.spare(tx, digest)
 
 
 def disuse(tx: Transaction, user: str, digests: Iterable[str] | None = None) -> None:
     """`user` needs these parts no more; without `digests`, none at all."""
-    discard(tx, tables.delete_uses(tx, user, None if digests is None else sorted(set(digests))))
-
-
-def discard(tx: Transaction, digests: Iterable[str]) -> None:
-    """A use of these has ended: those that nothing else uses become garbage."""
-    found = False
-    for digest in sorted(set(digests)):
-        if not tables.is_used(tx, digest):
-            tables.insert_garbage(tx, digest)
-            found = True
-    if found:
-        tx.notify(GARBAGE_CHANNEL)
+    tables.KEPT.discard(tx, tables.delete_uses(tx, user, None if digests is None else sorted(set(digests))))

@@ -10,8 +10,8 @@ import re
 from urllib.parse import parse_qs
 
 from cloudlet.services.base import Platform
-from cloudlet.services.lambda_ import package_tables
 from cloudlet.services.lambda_.limits import CODE_URL_S
+from cloudlet.store.base import Transaction
 from cloudlet.wire.http import HttpRequest, HttpResponse
 
 ROUTE = "lambda"
@@ -59,10 +59,15 @@ class CodeUrls:
     async def _signature(self, digest: str, expires: int) -> str:
         if not self._secret:
             new = self._platform.ids.bytes(32)
-            self._secret = await self._platform.store.transact(
-                lambda tx: package_tables.put_secret(tx, "code-urls", new)
-            )
+            self._secret = await self._platform.store.transact(lambda tx: _put_secret(tx, "code-urls", new))
         return hmac.new(self._secret, f"{digest} {expires}".encode(), hashlib.sha256).hexdigest()
+
+
+def _put_secret(tx: Transaction, name: str, secret: bytes) -> bytes:
+    """Keep `secret` under `name` unless there is one; the one that is kept."""
+    tx.execute("INSERT INTO lambda_secrets (name, secret) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, secret))
+    [(kept,)] = tx.query("SELECT secret FROM lambda_secrets WHERE name = ?", (name,))
+    return bytes(kept)
 
 
 def _refusal(status: int, code: str, message: str) -> HttpResponse:

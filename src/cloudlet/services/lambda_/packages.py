@@ -1,17 +1,7 @@
-"""Code packages: taken from the caller, kept as blobs, deleted when no version needs them.
+"""Code packages: taken from the caller, kept as blobs, deleted when no version needs them (`compute.keeping`).
 
-A container image goes the same way by the digest of its manifest; its parts are kept elsewhere (`compute.images`), and
-are let go of where a package's blob is deleted.
-
-A package is one blob, however many versions and accounts use it, so it may go only when none does, also when another
-node is about to use it again:
-
-- an upload takes a lease on the digest before the bytes are put, and gives it back once a version has the digest;
-- what was the last use of a digest puts it among the garbage, in the transaction that ends the use;
-- the collector claims garbage that no version and no lease names, deletes the blob, then forgets the claim;
-- an upload that meets a claim waits until the deletion is done.
-
-Leases and claims of nodes that died run out, on the host's clock: who works is not overtaken by time that is moved.
+A package is one blob, however many versions and accounts use it. A container image goes the same way by the digest of
+its manifest; its parts are kept elsewhere (`compute.images`), and are let go of where a package's blob is deleted.
 """
 
 import asyncio
@@ -20,28 +10,35 @@ import hashlib
 import io
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from cloudlet.clock import wall_ms
 from cloudlet.compute import archive
-from cloudlet.compute.collecting import collect_for_ever
 from cloudlet.compute.images.store import disuse
+from cloudlet.compute.keeping import Keeper, KeptTables
 from cloudlet.errors import OperationNotImplemented, ServiceError
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Platform
-from cloudlet.services.lambda_ import limits, package_tables
+from cloudlet.services.lambda_ import limits
 from cloudlet.services.lambda_.errors import InvalidParameterValue, RequestEntityTooLarge
-from cloudlet.store.base import StoreError, Transaction
+from cloudlet.store.base import Transaction
 
 logger = logging.getLogger(__name__)
 
 LEASE_MS = 15 * 60 * 1000
-CLAIM_MS = 60 * 1000
-"""A deletion that has not ended after this time belongs to a node that died."""
-COLLECT_BATCH = 100
-WAIT_FOR_CLAIM_S = 0.05
-GARBAGE_CHANNEL = "lambda-garbage"
+KEPT = KeptTables(
+    "lambda_leases",
+    "lambda_garbage",
+    (
+        ("lambda_versions", "code_digest"),
+        ("lambda_versions", "serving_digest"),
+        ("lambda_layer_versions", "digest"),
+        ("lambda_layer_uses", "digest"),
+    ),
+    "lambda-garbage",
+    ("account", "region"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +54,16 @@ class Packages:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._wake = asyncio.Event()
-        self._stop_listening = platform.store.listen(GARBAGE_CHANNEL, lambda _: self._wake.set())
+        self._keeper = Keeper(
+            platform.store,
+            platform.clock,
+            platform.ids,
+            KEPT,
+            "code packages",
+            LEASE_MS,
+            lambda digest: platform.blobs.delete(digest),  # noqa: PLW0108 - asked each time
+            lambda tx, digest: disuse(tx, image_user(digest)),
+        )
 
     @contextlib.asynccontextmanager
     async def hold(self, context: RequestContext, content: bytes) -> AsyncIterator[Package]:
@@ -68,73 +73,21 @@ class Packages:
             await self._platform.blobs.put(content)
             yield Package(digest, len(content))
 
-    @contextlib.asynccontextmanager
-    async def hold_digest(self, context: RequestContext, digest: str) -> AsyncIterator[None]:
+    def hold_digest(self, context: RequestContext, digest: str) -> AbstractAsyncContextManager[None]:
         """Let what has this digest, or will have it in a moment, not be deleted while this lasts."""
-        lease_id = self._platform.ids.uuid()
-        await self._lease(context, lease_id, digest)
-
-        def give_back(tx: Transaction) -> None:
-            package_tables.delete_lease(tx, context.account, context.region, lease_id)
-            release(tx, [digest])
-
-        try:
-            yield
-        finally:
-            try:
-                await self._platform.store.transact(give_back)
-            except StoreError:
-                # What the caller did has been done all the same, and the lease runs out by itself.
-                logger.warning("a lease on a code package could not be given back", exc_info=True)
-
-    async def _lease(self, context: RequestContext, lease_id: str, digest: str) -> None:
-        def lease(tx: Transaction) -> bool:
-            now = wall_ms(self._platform.clock)
-            claimed_ms = package_tables.garbage(tx, digest)
-            if claimed_ms is not None and claimed_ms > now - CLAIM_MS:
-                return False
-            package_tables.delete_garbage(tx, digest)
-            package_tables.insert_lease(tx, context.account, context.region, lease_id, digest, now + LEASE_MS)
-            return True
-
-        while not await self._platform.store.transact(lease):  # noqa: ASYNC110 - the deletion may be another node's
-            await asyncio.sleep(WAIT_FOR_CLAIM_S)
+        return self._keeper.hold([digest], (context.account, context.region))
 
     async def run(self) -> None:
         """Delete what is no longer needed, as it comes. Ends when it is cancelled."""
-        await collect_for_ever(self.collect, self._wake, logger, "unused code packages")
+        await self._keeper.run()
 
     def close(self) -> None:
         """Hear of no more garbage."""
-        self._stop_listening()
+        self._keeper.close()
 
     async def collect(self) -> int:
         """Delete a batch of unused packages; how many."""
-
-        def claim(tx: Transaction) -> list[str]:
-            now = wall_ms(self._platform.clock)
-            release(tx, package_tables.delete_expired_leases(tx, now))
-            claimed = []
-            for digest in package_tables.unclaimed_garbage(tx, now - CLAIM_MS, COLLECT_BATCH):
-                if package_tables.is_used(tx, digest):
-                    package_tables.delete_garbage(tx, digest)
-                else:
-                    package_tables.claim_garbage(tx, digest, now)
-                    claimed.append(digest)
-            return claimed
-
-        digests = await self._platform.store.transact(claim)
-        for digest in digests:
-            await self._platform.blobs.delete(digest)
-
-        def forget(tx: Transaction) -> None:
-            for digest in digests:
-                package_tables.delete_garbage(tx, digest)
-                disuse(tx, image_user(digest))
-
-        if digests:
-            await self._platform.store.transact(forget)
-        return len(digests)
+        return await self._keeper.collect()
 
     async def content(self, context: RequestContext, code: Mapping[str, Any]) -> bytes:
         """The package that CreateFunction's Code or UpdateFunctionCode names.
@@ -195,13 +148,7 @@ def image_user(digest: str) -> str:
 
 def release(tx: Transaction, digests: Iterable[str]) -> None:
     """Call this where a use of `digests` ends: those that nothing else uses become garbage."""
-    found = False
-    for digest in {digest for digest in digests if digest}:
-        if not package_tables.is_used(tx, digest):
-            package_tables.insert_garbage(tx, digest)
-            found = True
-    if found:
-        tx.notify(GARBAGE_CHANNEL)
+    KEPT.discard(tx, filter(None, digests))
 
 
 def _s3_error(code: str, message: str) -> InvalidParameterValue:

@@ -10,7 +10,7 @@ from cloudlet.compute import archive
 from cloudlet.errors import ServiceError
 from cloudlet.iam.principals import RequestContext
 from cloudlet.services.base import Service, operation
-from cloudlet.services.lambda_ import limits, packages
+from cloudlet.services.lambda_ import limits
 from cloudlet.services.lambda_.packages import LEASE_MS, Packages
 from tests.support.lambda_world import ROLE, World, zip_of
 
@@ -226,4 +226,3 @@ async def test_the_collector_runs_by_itself(world: World) -> None:
     await world.call("DeleteFunction", FunctionName="fn")
     await deleted.wait()
     assert not await is_kept(world, ONE)
-    assert packages.GARBAGE_CHANNEL
