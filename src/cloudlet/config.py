@@ -14,6 +14,7 @@ Isolation = Literal["namespaces", "process"]
 LogFormat = Literal["text", "json"]
 
 MIB = 1024 * 1024
+DEFAULT_DATA: Final = Path(".cloudlet")
 VARIABLE_PREFIX = "CLOUDLET_"
 _REGION: Final = re.compile(r"[a-z0-9-]{1,63}")
 """What can stand in an ARN and in a host's name."""
@@ -32,7 +33,7 @@ class Config:
     port: int = 4566
     names: str = ""
     """Further names that this machine calls the node by, with commas: in dev mode, a request to others is refused."""
-    data: Path = Path(".cloudlet")
+    data: Path = DEFAULT_DATA
     """The data folder: database, code packages, prepared runtimes, log files. Mode 0700."""
     store: str = ""
     """`postgresql://...` for a shared database; empty for SQLite in the data folder."""

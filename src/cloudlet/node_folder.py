@@ -59,6 +59,10 @@ class NodeFolder:
             return record if record.pid == self.pid() else None
         return None
 
+    def can_be_seen(self) -> bool:
+        """Whether this user would see a node that runs here."""
+        return not self.path.is_dir() or os.access(self.path, os.R_OK | os.X_OK)
+
     def endpoint(self) -> str | None:
         """Where the running node serves; None when none does."""
         record = self.running()

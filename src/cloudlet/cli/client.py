@@ -13,7 +13,7 @@ from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
 from cloudlet.cli.output import CommandError
-from cloudlet.config import Config
+from cloudlet.config import DEFAULT_DATA, Config
 from cloudlet.node_folder import NodeFolder
 
 TIMEOUT_S = 910.0
@@ -72,10 +72,18 @@ class Client:
     def connect(
         cls, config: Config, endpoint: str | None = None, region: str | None = None, account: str | None = None
     ) -> Self:
-        """A client of the node that `endpoint` or the data folder names. Makes no connection yet."""
+        """A client of the node that `endpoint` or the data folder names. Makes no connection yet.
+
+        Raises NodeSilent when no node runs on a folder that somebody has named: what is at the usual port is another's,
+        and `reset` would empty it.
+        """
         folder = NodeFolder(config.data)
         if endpoint is None:
-            endpoint = folder.endpoint() or f"http://{config.host}:{config.port}"
+            endpoint = folder.endpoint()
+        if endpoint is None:
+            if config.data != DEFAULT_DATA and folder.can_be_seen():
+                raise NodeSilent(f"No node runs on {config.data}.", START_HINT)
+            endpoint = f"http://{config.host}:{config.port}"
         root_key = folder.root_key()
         keys = (account, "test") if account else root_key or ("test", "test")
         found = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or config.region

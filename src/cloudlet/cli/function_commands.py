@@ -1,6 +1,7 @@
 """Commands about functions: invoke one, read its log."""
 
 import base64
+import contextlib
 import datetime
 import sys
 import time
@@ -100,7 +101,8 @@ def logs(
             if not is_silent:
                 say(f"{error} Waiting for it.")
             is_silent = True
-            client = Client.connect(loaded, endpoint, region, account)  # it may come back on another port
+            with contextlib.suppress(NodeSilent):
+                client = Client.connect(loaded, endpoint, region, account)  # it may come back on another port
         if not follow:
             return
         start_ms = max(start_ms, max(seen.values(), default=0) - FOLLOW_OVERLAP_MS)

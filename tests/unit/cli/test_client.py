@@ -7,6 +7,8 @@ from cloudlet.cli.client import Answer, Client, _failure, read_payload
 from cloudlet.cli.output import CommandError
 from cloudlet.config import Config
 
+HERE = "http://127.0.0.1:1234"
+
 
 @pytest.fixture(autouse=True)
 def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,15 +18,26 @@ def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_signs_with_the_root_key_where_it_can(tmp_path: Path) -> None:
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id = AKIA1\naws_secret_access_key = sec%ret\n")
-    client = Client.connect(Config(data=tmp_path, port=1234))
-    assert client.endpoint == "http://127.0.0.1:1234"
+    client = Client.connect(Config(data=tmp_path), HERE)
     assert client._keys == ("AKIA1", "sec%ret")
-    assert Client.connect(Config(data=tmp_path), account="111111111111")._keys == ("111111111111", "test")
-    assert Client.connect(Config(data=tmp_path / "elsewhere"))._keys == ("test", "test")
+    assert Client.connect(Config(data=tmp_path), HERE, account="111111111111")._keys == ("111111111111", "test")
+    assert Client.connect(Config(data=tmp_path / "elsewhere"), HERE)._keys == ("test", "test")
+
+
+def test_a_folder_that_is_named_is_not_taken_for_what_is_at_the_usual_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else `reset --data` of a folder without a node would empty another's."""
+    monkeypatch.chdir(tmp_path)
+    assert Client.connect(Config(port=1234)).endpoint == "http://127.0.0.1:1234"
+    for data in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(CommandError, match=f"No node runs on {data}."):
+            Client.connect(Config(data=data, port=1234))
 
 
 def test_the_region_is_the_options_then_the_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = Config(data=tmp_path, region="eu-west-1")
+    monkeypatch.chdir(tmp_path)
+    config = Config(region="eu-west-1")
     assert Client.connect(config).region == "eu-west-1"
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-2")
     assert Client.connect(config).region == "eu-west-2"
