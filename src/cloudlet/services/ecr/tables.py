@@ -37,6 +37,13 @@ MIGRATIONS = (
             "CREATE INDEX ecr_references_by_target ON ecr_references (account, region, repository, target)",
         ),
     ),
+    Migration(
+        2,
+        (
+            "CREATE INDEX ecr_images_by_subject ON ecr_images (account, region, repository, subject, digest) "
+            "WHERE subject <> ''",
+        ),
+    ),
 )
 
 _REPOSITORY = "account, region, name, created_ms, settings, policy, lifecycle, lifecycle_ms, tags"
@@ -148,7 +155,7 @@ def referrers(reader: Reader, key: Key, subject: str, after: str, limit: int) ->
     """(digest, artifact type) of the images that are about the image `subject`, after the digest `after`."""
     return reader.query(
         f"SELECT digest, artifact_type FROM ecr_images WHERE {_IN} AND subject = ? AND digest > ? "
-        "ORDER BY digest LIMIT ?",
+        "AND subject <> '' ORDER BY digest LIMIT ?",
         (*key, subject, after, limit),
     )
 

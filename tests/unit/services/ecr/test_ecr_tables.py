@@ -55,3 +55,11 @@ def test_one_images_rows_are_found_by_an_index(plans: Plans, ask: Callable[..., 
     [plan] = plans.plans
     assert plan.startswith("SEARCH")
     assert plan.endswith(f" AND {found_by})")
+
+
+def test_referrers_are_found_by_an_index(plans: Plans) -> None:
+    tables.referrers(plans, KEY, "x", "", 10)
+    assert plans.plans == [
+        "SEARCH ecr_images USING INDEX ecr_images_by_subject "
+        "(account=? AND region=? AND repository=? AND subject=? AND digest>?)"
+    ]
