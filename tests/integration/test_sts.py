@@ -380,6 +380,25 @@ def test_root_gets_a_session_of_an_hour_at_most(sts: Any, as_session: Callable[.
     )
 
 
+@pytest.mark.parametrize("operation", ["get_session_token", "get_federation_token"])
+def test_a_users_session_cannot_call_iam(client: MakeClient, as_session: Callable[..., Any], operation: str) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_request.html"""
+    iam = client("iam")
+    iam.create_user(UserName="alice")
+    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    iam.put_user_policy(UserName="alice", PolicyName="p", PolicyDocument=json.dumps(everything))
+    key = iam.create_access_key(UserName="alice")["AccessKey"]
+    sts = client("sts", keys=(key["AccessKeyId"], key["SecretAccessKey"]))
+    given = {"Name": "bob", "Policy": json.dumps(everything)} if operation == "get_federation_token" else {}
+    answer = getattr(sts, operation)(**given)
+    assert as_session(answer, "logs").describe_log_groups()["logGroups"] == []
+    assert refusal(as_session(answer, "iam").list_users) == (
+        "InvalidClientTokenId",
+        403,
+        "The security token included in the request is invalid.",
+    )
+
+
 def test_forged_tokens_are_refused(client: MakeClient, sts: Any, create_role: CreateRole) -> None:
     arn = create_role()
     one, two = (sts.assume_role(RoleArn=arn, RoleSessionName="me")["Credentials"] for _ in range(2))

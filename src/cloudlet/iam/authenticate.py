@@ -99,6 +99,10 @@ class Authenticator:
             raise check.unknown_key(claim)
         if known.expires is not None and self._clock.now() >= known.expires:
             raise refusal(check.family, "expired-token")
+        if check.signing_name == "iam" and known.principal.is_session and known.principal.kind != "assumed-role":
+            # Sessions of GetSessionToken could call IAM with a second factor, which none has here; others never can.
+            # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_request.html
+            raise refusal(check.family, "invalid-token")
         return known
 
     async def _verify(self, check: ClaimCheck, claim: sigv4.Claim, secret: str) -> None:
