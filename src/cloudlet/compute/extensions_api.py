@@ -19,6 +19,8 @@ from cloudlet.compute.telemetry_api import LOGS, TELEMETRY, Subscription, subscr
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """Far more than any of these requests needs."""
+MAX_NAME: Final = 255
+"""A file's name, as those of external ones are: it stands in the log."""
 INIT_ERROR: Final = "Extension.InitError"
 EXIT_ERROR: Final = "Extension.ExitError"
 
@@ -84,6 +86,8 @@ class ExtensionsApi:
         name = request.headers.get(_NAME, "")
         if not name:
             raise Refused("Extension.InvalidExtensionName", "Empty extension name")
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise Refused("Extension.InvalidExtensionName", "Invalid extension name")
         registered = self._extensions.register(name, _events(request.body))
         function = self._function
         body = {"functionName": function.name, "functionVersion": function.version, "handler": function.handler}

@@ -100,6 +100,11 @@ def test_what_is_no_registration(body: bytes, text: str) -> None:
     assert text in message
 
 
+@pytest.mark.parametrize("name", ["x" * 256, "a\tState: Ready"], ids=["too long", "two fields"])
+def test_what_is_no_name(name: str) -> None:
+    assert Api().error("POST", REGISTER, b"{}", name=name)[1] == "Extension.InvalidExtensionName"
+
+
 def test_without_a_name() -> None:
     assert Api().error("POST", REGISTER, b"{}") == (
         "403 Forbidden",
