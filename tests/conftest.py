@@ -18,6 +18,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stores", default=",".join(STORES), help="the stores to test over, with commas between")
 
 
+def pytest_configure() -> None:
+    """Let what tests start be interrupted also where they run in the background: shells have that ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_timeout_set_timer(settings: Any) -> Generator[None, object, object]:
     """Tell a test again that its time is up: an event loop logs what is raised in one of its callbacks, and goes on."""

@@ -236,6 +236,8 @@ class Node:
         self.is_ready = False
         logger.info("node stops")
         self._http.stop_accepting()
+        for service in self.services:
+            service.drain()
         await self._within_limit(asyncio.gather(self._http.drain(), self._engine.stop(DRAIN_LIMIT_S)))
         await self._parts.aclose()
 

@@ -146,6 +146,15 @@ def test_logs_of_nobody_are_said(running: NodeProcess) -> None:
     assert (done.returncode, "no log yet" in done.stderr) == (1, True)
 
 
+def test_a_log_group_of_choice_is_shown(running: NodeProcess) -> None:
+    clients = Clients("test")
+    functions = clients.make(running.endpoint, "lambda")
+    create_function(functions, "elsewhere", SOURCE, LoggingConfig={"LogGroup": "/my/logs"})
+    assert cloudlet("invoke", "elsewhere", "-p", '{"what": "x"}', "--data", str(running.data)).returncode == 0
+    assert "doing x" in cloudlet("logs", "elsewhere", "--data", str(running.data)).stdout
+    clients.close()
+
+
 def test_a_role_that_may_not_write_logs_is_said(running: NodeProcess) -> None:
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     clients = Clients("test")

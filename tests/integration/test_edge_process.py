@@ -1,17 +1,22 @@
 """A node as a process: what outlives its death, and how it ends."""
 
+import http.client
 import json
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.functions import create_function
 from tests.support.nodes import Clients, NodeProcess, control
+from tests.support.raw_calls import dev_signature
 
 SLEEPER = """
 import time
@@ -66,6 +71,23 @@ def test_sigterm_lets_what_runs_finish(sleeper: NodeProcess, clients: Clients) -
         wait_for(lambda: busy(sleeper))
         assert sleeper.stop(signal.SIGTERM) == 0
         assert invocation.result() == "slept"
+
+
+def test_who_waits_for_messages_holds_up_no_end(process_node: NodeProcess, clients: Clients, account: str) -> None:
+    url = clients.make(process_node.endpoint, "sqs").create_queue(QueueName="empty")["QueueUrl"]
+    where = urlsplit(process_node.endpoint)
+    poll = http.client.HTTPConnection(where.hostname or "", where.port)
+    headers = {"X-Amz-Target": "AmazonSQS.ReceiveMessage", "Content-Type": "application/x-amz-json-1.0"}
+    body = json.dumps({"QueueUrl": url, "WaitTimeSeconds": 20})
+    poll.request("POST", "/", body, headers | dev_signature(account, "sqs"))
+    for _ in range(20):  # it came before these
+        control(process_node.endpoint, "status")
+    command = [sys.executable, "-m", "cloudlet", "down", "--timeout", "15", "--data", str(process_node.data)]
+    assert "hurrying" not in subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True).stderr
+    answer = poll.getresponse()
+    assert (answer.status, answer.read()) == (200, b"{}")
+    poll.close()
+    process_node.stop()
 
 
 def test_a_second_sigterm_waits_no_longer(sleeper: NodeProcess, clients: Clients) -> None:

@@ -83,7 +83,7 @@ def logs(
         start_ms = int((client.control("GET", "clock")["now"] - parse_duration_s(since)) * 1000)
     except ValueError as error:
         raise CommandError(str(error), exit_code=2) from error
-    group = f"/aws/lambda/{name.split(':')[6] if name.startswith('arn:') else name}"
+    group = _log_group(client, name)
     seen: dict[str, int] = {}
     is_first, is_silent = True, False
     while True:
@@ -108,6 +108,15 @@ def logs(
         start_ms = max(start_ms, max(seen.values(), default=0) - FOLLOW_OVERLAP_MS)
         seen = {event_id: timestamp for event_id, timestamp in seen.items() if timestamp >= start_ms}
         time.sleep(FOLLOW_INTERVAL_S)
+
+
+def _log_group(client: Client, name: str) -> str:
+    """Where a function writes. The log of one that is gone is still there, where functions write if nothing is said."""
+    try:
+        found = client.call("lambda", "GET", f"/2015-03-31/functions/{quote(name, safe='')}/configuration").json()
+        return str(found["LoggingConfig"]["LogGroup"])
+    except ServiceFailure:
+        return f"/aws/lambda/{name.split(':')[6] if name.startswith('arn:') else name.partition(':')[0]}"
 
 
 def _events(client: Client, name: str, group: str, start_ms: int, *, missing_ok: bool) -> Iterator[dict[str, Any]]:

@@ -147,6 +147,9 @@ class Service:
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Take up what was in flight and start background loops in `tasks`, which ends with the node."""
 
+    def drain(self) -> None:
+        """Let those go who only wait for something to happen: the node stops when all requests are answered."""
+
     async def stop(self) -> None:
         """Finish or hand back running work; called once, before the store closes."""
 

@@ -9,15 +9,16 @@ from cloudlet.iam.principals import RequestContext
 T = TypeVar("T")
 
 
-async def while_there(context: RequestContext, work: Coroutine[Any, Any, T]) -> T | None:
-    """What `work` gives; it is cancelled, and None given, when the client closes its connection before."""
-    if context.gone is None:
-        return await work
+async def while_there(context: RequestContext, work: Coroutine[Any, Any, T], end: asyncio.Event) -> T | None:
+    """What `work` gives; it is cancelled, and None given, when the client closes its connection before, or at `end`."""
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(context.gone())
+    reasons: list[asyncio.Future[Any]] = [asyncio.ensure_future(end.wait())]
+    if context.gone is not None:
+        reasons.append(asyncio.ensure_future(context.gone()))
     try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((task, *reasons), return_when=asyncio.FIRST_COMPLETED)
         return task.result() if task.done() else None
     finally:
-        gone.cancel()
+        for reason in reasons:
+            reason.cancel()
         task.cancel()

@@ -37,6 +37,9 @@ class SqsService(MessageOperations, TagOperations, PermissionOperations, MoveOpe
         self.upkeep.start(tasks)
         self.moving.start(tasks)
 
+    def drain(self) -> None:
+        self.draining.set()
+
     async def stop(self) -> None:
         self._look.cancel()
         await self.metrics.measuring.close()

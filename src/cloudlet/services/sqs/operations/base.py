@@ -1,5 +1,6 @@
 """What the operations share."""
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -39,6 +40,8 @@ class Operations(Service):
         self.queues = Queues(platform.store)
         self.upkeep = Upkeep(platform.store, platform.clock)
         self.exchange = Exchange(platform, self.queues, self.upkeep)
+        self.draining = asyncio.Event()
+        """Set when receives wait no longer for messages."""
 
     async def queue(self, context: RequestContext, params: Mapping[str, Any]) -> Queue:
         """The queue that a request is about. Raises MissingParameter, InvalidAddress, QueueDoesNotExist."""

@@ -148,7 +148,7 @@ class MessageOperations(Operations):
         received = await self.exchange.receive(queue, limit, timeout_s, 0, attempt_id, is_long=wait_s > 0)
         if not received and wait_s:
             waiting = self.exchange.receive(queue, limit, timeout_s, wait_s, attempt_id, is_long=True)
-            received = await while_there(context, waiting) or []
+            received = await while_there(context, waiting, self.draining) or []
         if not received:
             self.metrics.add_empty(queue.key)
             return {}
