@@ -21,7 +21,7 @@ import time
 
 def handler(event, context):
     print("begun", event["n"])
-    time.sleep(0.1)
+    time.sleep(0.1 if event["n"] < 450 else 5)  # so that some run, however late it is looked
     print("ended", event["n"])
 """
 
@@ -29,7 +29,7 @@ def handler(event, context):
 def test_every_event_runs_and_none_that_ended_is_lost_from_the_log(node: NodeProcess) -> None:
     clients = Clients(fresh_account())
     functions, logs = clients.make(node.endpoint, "lambda", max_pool_connections=8), clients.make(node.endpoint, "logs")
-    create_function(functions, "fn", SOURCE, MemorySize=128)
+    create_function(functions, "fn", SOURCE, MemorySize=128, Timeout=60)
 
     def invoke(number: int) -> str:
         payload = json.dumps({"n": number})
@@ -41,12 +41,10 @@ def test_every_event_runs_and_none_that_ended_is_lost_from_the_log(node: NodePro
     assert len(accepted) == EVENTS
     seen: set[str] = set()
     for enough in KILLED_AT:
-        while len(reported(logs)) < enough:
+        while len(reported(logs)) < enough or not states(node)["running"]:
             assert node.is_running, node.log
-        left = states(node)
         seen |= reported(logs)
         node.kill9()
-        assert left["running"], "nothing ran when the node was killed"
         node.restart()
         assert seen <= reported(logs), "lines that were read are gone"
     while sum(states(node).values()):
