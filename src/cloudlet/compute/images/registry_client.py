@@ -54,7 +54,7 @@ class RegistrySource:
 
     def manifest(self, selector: str) -> tuple[bytes, str]:
         response = self._get(f"{self._base}/manifests/{quote(selector)}", _ACCEPT)
-        with self._reading():
+        with response, self._reading():
             content = response.read(MAX_MANIFEST_BYTES + 1)
         if len(content) > MAX_MANIFEST_BYTES:
             raise InvalidImage(f"The manifest of {self._host}/{self._name} is too large.")
@@ -62,7 +62,7 @@ class RegistrySource:
 
     def blob(self, part: Descriptor) -> Iterator[bytes]:
         response = self._get(f"{self._base}/blobs/{part.digest}", "*/*", follow=True)
-        with self._reading():
+        with response, self._reading():
             while chunk := response.read(CHUNK_BYTES):
                 yield chunk
 
@@ -79,7 +79,7 @@ class RegistrySource:
         for sock in sockets:
             with contextlib.suppress(OSError):  # who waits for it in a thread hears of it by this only
                 sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
+            sock.close()  # once whoever reads from it has closed its response
 
     def _get(self, url: str, accept: str, *, follow: bool = False) -> http.client.HTTPResponse:
         for _ in range(MAX_REDIRECTS):
@@ -147,7 +147,7 @@ class RegistrySource:
         query = urlencode({"service": asked.get("service", ""), "scope": scope})
         url = realm._replace(query=f"{realm.query}&{query}" if realm.query else query)
         response = self._request(url, {"Authorization": self._basic()} if self._login else {})
-        with self._reading():
+        with response, self._reading():
             content = response.read(_MAX_TOKEN_BYTES)
         if response.status != 200:
             raise self._failure(response.status)

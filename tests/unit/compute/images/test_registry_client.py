@@ -1,6 +1,7 @@
 """Taking images from a registry. What a real one answers is tried in tests/integration/test_image_functions.py."""
 
 import contextlib
+import gc
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -116,3 +117,19 @@ def test_a_configuration_is_no_longer_than_it_was_said_to_be(server: socket.sock
             pulls.resolve(source, "v1", "amd64")
         source.close()
         answering.result(30)
+
+
+def test_who_reads_when_it_is_closed_leaves_no_connection(server: socket.socket, source: RegistrySource) -> None:
+    part = Descriptor("application/vnd.oci.image.layer.v1.tar", f"sha256:{'0' * 64}", 10)
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(lambda: list(source.blob(part)))
+        with server.accept()[0] as asked:
+            assert asked.recv(65536).startswith(b"GET /v2/app/blobs/")
+            asked.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal")
+            source.close()
+            error = reading.exception(30)
+            assert isinstance(error, RegistryUnavailable)
+            error.args = (error,)  # a cycle, in which the collector takes what is open in any order
+            del error, reading
+            gc.collect()
+            assert asked.recv(1) == b""
